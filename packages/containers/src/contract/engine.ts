@@ -1,0 +1,237 @@
+import type { ContainerConfig, CreateRequest, TaskExtras } from './config.js';
+import type { ContainerInspect, ContainerSummary, EngineEvent, ExecInspect } from './state.js';
+
+/**
+ * The engine room as the API and the executor see it. Every method rejects with an `RpcError` whose code
+ * says which HTTP status Docker would answer, and whose message is Docker's.
+ * A container is named by full id, unique id prefix, or name (with or without the leading slash).
+ */
+
+export type Filters = Record<string, string[]>;
+
+export type OutputStream = 'stdin' | 'stdout' | 'stderr';
+
+export interface OutputChunk {
+  stream: 'stdout' | 'stderr';
+  data: Uint8Array;
+}
+
+/** A live connection to a container's or exec's streams. */
+export interface StreamSession {
+  output: AsyncIterable<OutputChunk>;
+  /** Resolves when the bytes were handed over; ignored when no stdin is open. */
+  write(data: Uint8Array): Promise<void>;
+  /** Ends stdin; the process sees end of file. */
+  closeInput(): Promise<void>;
+  /** Lets go of the streams; the process goes on. */
+  detach(): void;
+}
+
+export interface LogOptions {
+  stdout: boolean;
+  stderr: boolean;
+  follow: boolean;
+  /** Only entries at or after this instant, ns since the epoch. */
+  sinceNs?: bigint;
+  untilNs?: bigint;
+  /** Number of last lines; all when absent. */
+  tail?: number;
+}
+
+/** A log line as kept: `line` has its newline unless it was a partial one. */
+export interface LogEntry {
+  stream: 'stdout' | 'stderr';
+  timeNs: bigint;
+  line: Uint8Array;
+  /** From the `labels` and `env` options of the log driver. */
+  attributes: Record<string, string>;
+}
+
+export interface AttachOptions {
+  stdin: boolean;
+  stdout: boolean;
+  stderr: boolean;
+  /** Replays what was logged before. */
+  logs: boolean;
+  stream: boolean;
+}
+
+export interface ExecRequest {
+  Cmd: string[];
+  Env?: string[];
+  User?: string;
+  WorkingDir?: string;
+  Tty?: boolean;
+  AttachStdin?: boolean;
+  AttachStdout?: boolean;
+  AttachStderr?: boolean;
+  Privileged?: boolean;
+  DetachKeys?: string;
+}
+
+export interface ListOptions {
+  all: boolean;
+  limit?: number;
+  size: boolean;
+  filters: Filters;
+}
+
+export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
+
+export interface WaitResult {
+  StatusCode: number;
+  Error?: { Message: string };
+}
+
+export interface ContainerEngine {
+  /** `name` without slash, or undefined for a made-up one. `task` only from the swarm's executor. */
+  create(
+    name: string | undefined,
+    request: CreateRequest,
+    task?: TaskExtras,
+  ): Promise<{ Id: string; Warnings: string[] }>;
+  start(container: string): Promise<void>;
+  /** SIGTERM (or the container's or the given signal), then SIGKILL after the time. True if it was running. */
+  stop(container: string, options?: { timeoutSeconds?: number; signal?: string }): Promise<boolean>;
+  restart(container: string, options?: { timeoutSeconds?: number; signal?: string }): Promise<void>;
+  /** `signal`: name with or without SIG, or number. */
+  kill(container: string, signal?: string): Promise<void>;
+  pause(container: string): Promise<void>;
+  unpause(container: string): Promise<void>;
+  rename(container: string, name: string): Promise<void>;
+  remove(container: string, options: { force: boolean; volumes: boolean }): Promise<void>;
+  wait(container: string, condition: WaitCondition, signal?: AbortSignal): Promise<WaitResult>;
+  inspect(container: string, options?: { size?: boolean }): Promise<ContainerInspect>;
+  /** The configuration an image's defaults and a request make together, without creating anything. */
+  list(options: ListOptions): Promise<ContainerSummary[]>;
+  prune(filters: Filters): Promise<{ ContainersDeleted: string[]; SpaceReclaimed: number }>;
+  resize(container: string, size: { height: number; width: number }): Promise<void>;
+  logs(container: string, options: LogOptions, signal: AbortSignal): AsyncIterable<LogEntry>;
+  attach(container: string, options: AttachOptions): Promise<StreamSession>;
+  top(container: string, psArguments: string): Promise<{ Titles: string[]; Processes: string[][] }>;
+  /** One sample in Docker's stats JSON; `cpu_stats`, `precpu_stats`, `memory_stats`, `networks`, … */
+  stats(container: string): Promise<Record<string, unknown>>;
+  execCreate(container: string, request: ExecRequest): Promise<{ Id: string }>;
+  execStart(
+    execId: string,
+    options: { Detach: boolean; Tty: boolean },
+  ): Promise<StreamSession | undefined>;
+  execResize(execId: string, size: { height: number; width: number }): Promise<void>;
+  execInspect(execId: string): Promise<ExecInspect>;
+  /** Events from now on; the listener must not block. */
+  onEvent(listener: (event: EngineEvent) => void): () => void;
+}
+
+export interface ImageSummary {
+  Id: string;
+  ParentId: string;
+  RepoTags: string[];
+  RepoDigests: string[];
+  Created: number;
+  Size: number;
+  SharedSize: number;
+  VirtualSize?: number;
+  Labels: Record<string, string> | null;
+  Containers: number;
+}
+
+/** One line of the JSON stream of pull, load and push. */
+export interface ProgressMessage {
+  status?: string;
+  id?: string;
+  progressDetail?: { current?: number; total?: number };
+  progress?: string;
+  stream?: string;
+  error?: string;
+  errorDetail?: { message: string };
+}
+
+export interface RegistryAuth {
+  username?: string;
+  password?: string;
+  identitytoken?: string;
+  registrytoken?: string;
+  serveraddress?: string;
+}
+
+/** What the runtime needs of an image to make a container from it. */
+export interface ResolvedImage {
+  /** `sha256:…` of the image's config: Docker's image id. */
+  id: string;
+  /** Snapshot to build on (chain id of the topmost layer). */
+  chainId: string;
+  config: Partial<ContainerConfig>;
+  architecture: string;
+  os: string;
+}
+
+export interface ImageEngine {
+  /**
+   * Yields progress as Docker's pull does, rejects with Docker's message when it fails.
+   * `reference` as the user wrote it, with tag or digest.
+   */
+  pull(
+    reference: string,
+    options: { auth?: RegistryAuth; platform?: string; signal?: AbortSignal },
+  ): AsyncIterable<ProgressMessage>;
+  load(
+    archive: AsyncIterable<Uint8Array>,
+    options: { quiet: boolean },
+  ): AsyncIterable<ProgressMessage>;
+  list(options: {
+    all: boolean;
+    filters: Filters;
+    digests: boolean;
+    sharedSize: boolean;
+  }): Promise<ImageSummary[]>;
+  /** GET /images/{name}/json. */
+  inspect(reference: string): Promise<Record<string, unknown>>;
+  history(reference: string): Promise<Record<string, unknown>[]>;
+  tag(reference: string, repository: string, tag: string): Promise<void>;
+  remove(
+    reference: string,
+    options: { force: boolean; noPrune: boolean },
+  ): Promise<{ Untagged?: string; Deleted?: string }[]>;
+  prune(filters: Filters): Promise<{
+    ImagesDeleted: { Untagged?: string; Deleted?: string }[];
+    SpaceReclaimed: number;
+  }>;
+  /** The local image of a reference or id; rejects NOT_FOUND `No such image: …`. */
+  resolve(reference: string): Promise<ResolvedImage>;
+  /** GET /distribution/{name}/json: asks the registry, stores nothing. */
+  distribution(
+    reference: string,
+    auth?: RegistryAuth,
+  ): Promise<{
+    Descriptor: { mediaType: string; digest: string; size: number };
+    Platforms: { architecture: string; os: string; variant?: string }[];
+  }>;
+  /** POST /auth: tries the credentials; resolves with Docker's status text. */
+  login(auth: RegistryAuth): Promise<{ Status: string; IdentityToken: string }>;
+  onEvent(listener: (event: EngineEvent) => void): () => void;
+}
+
+export interface VolumeInfo {
+  Name: string;
+  Driver: string;
+  Mountpoint: string;
+  CreatedAt: string;
+  Labels: Record<string, string> | null;
+  Options: Record<string, string> | null;
+  Scope: 'local';
+  UsageData?: { Size: number; RefCount: number };
+}
+
+export interface VolumeEngine {
+  create(request: {
+    Name?: string;
+    Driver?: string;
+    DriverOpts?: Record<string, string>;
+    Labels?: Record<string, string>;
+  }): Promise<VolumeInfo>;
+  list(filters: Filters): Promise<VolumeInfo[]>;
+  inspect(name: string): Promise<VolumeInfo>;
+  remove(name: string, force: boolean): Promise<void>;
+  prune(filters: Filters): Promise<{ VolumesDeleted: string[]; SpaceReclaimed: number }>;
+  onEvent(listener: (event: EngineEvent) => void): () => void;
+}

@@ -1,0 +1,3 @@
+export * from './complete.js';
+export * from './grpc.js';
+export * from './time.js';
