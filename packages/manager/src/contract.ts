@@ -1,0 +1,163 @@
+import type {
+  AssignmentsMessage,
+  AssignmentsRequest,
+  CreateConfigRequest,
+  CreateConfigResponse,
+  CreateNetworkRequest,
+  CreateNetworkResponse,
+  CreateSecretRequest,
+  CreateSecretResponse,
+  CreateServiceRequest,
+  CreateServiceResponse,
+  GetClusterRequest,
+  GetClusterResponse,
+  GetConfigRequest,
+  GetConfigResponse,
+  GetNetworkRequest,
+  GetNetworkResponse,
+  GetNodeRequest,
+  GetNodeResponse,
+  GetSecretRequest,
+  GetSecretResponse,
+  GetServiceRequest,
+  GetServiceResponse,
+  GetTaskRequest,
+  GetTaskResponse,
+  HeartbeatRequest,
+  HeartbeatResponse,
+  ListClustersRequest,
+  ListClustersResponse,
+  ListConfigsRequest,
+  ListConfigsResponse,
+  ListNetworksRequest,
+  ListNetworksResponse,
+  ListNodesRequest,
+  ListNodesResponse,
+  ListSecretsRequest,
+  ListSecretsResponse,
+  ListServiceStatusesRequest,
+  ListServiceStatusesResponse,
+  ListServicesRequest,
+  ListServicesResponse,
+  ListTasksRequest,
+  ListTasksResponse,
+  PublishLogsMessage,
+  PublishLogsResponse,
+  RemoveConfigRequest,
+  RemoveConfigResponse,
+  RemoveNetworkRequest,
+  RemoveNetworkResponse,
+  RemoveNodeRequest,
+  RemoveNodeResponse,
+  RemoveSecretRequest,
+  RemoveSecretResponse,
+  RemoveServiceRequest,
+  RemoveServiceResponse,
+  RemoveTaskRequest,
+  RemoveTaskResponse,
+  SessionMessage,
+  SessionRequest,
+  SubscribeLogsMessage,
+  SubscribeLogsRequest,
+  SubscriptionMessage,
+  UpdateClusterRequest,
+  UpdateClusterResponse,
+  UpdateConfigRequest,
+  UpdateConfigResponse,
+  UpdateNodeRequest,
+  UpdateNodeResponse,
+  UpdateSecretRequest,
+  UpdateSecretResponse,
+  UpdateServiceRequest,
+  UpdateServiceResponse,
+  UpdateTaskStatusRequest,
+  UpdateTaskStatusResponse,
+  WatchMessage,
+  WatchRequest,
+} from '@skep/wire/swarmkit';
+
+/**
+ * The services of a manager, in SwarmKit's messages: what gRPC will carry between nodes is what the rooms of
+ * one process call each other with. All reject with `RpcError`.
+ */
+
+/** Reads and writes of the objects, validated. The API's only way to change anything. */
+export interface Control {
+  getNode(request: GetNodeRequest): Promise<GetNodeResponse>;
+  listNodes(request: ListNodesRequest): Promise<ListNodesResponse>;
+  updateNode(request: UpdateNodeRequest): Promise<UpdateNodeResponse>;
+  removeNode(request: RemoveNodeRequest): Promise<RemoveNodeResponse>;
+  getTask(request: GetTaskRequest): Promise<GetTaskResponse>;
+  listTasks(request: ListTasksRequest): Promise<ListTasksResponse>;
+  removeTask(request: RemoveTaskRequest): Promise<RemoveTaskResponse>;
+  getService(request: GetServiceRequest): Promise<GetServiceResponse>;
+  listServices(request: ListServicesRequest): Promise<ListServicesResponse>;
+  createService(request: CreateServiceRequest): Promise<CreateServiceResponse>;
+  updateService(request: UpdateServiceRequest): Promise<UpdateServiceResponse>;
+  removeService(request: RemoveServiceRequest): Promise<RemoveServiceResponse>;
+  listServiceStatuses(request: ListServiceStatusesRequest): Promise<ListServiceStatusesResponse>;
+  getNetwork(request: GetNetworkRequest): Promise<GetNetworkResponse>;
+  listNetworks(request: ListNetworksRequest): Promise<ListNetworksResponse>;
+  createNetwork(request: CreateNetworkRequest): Promise<CreateNetworkResponse>;
+  removeNetwork(request: RemoveNetworkRequest): Promise<RemoveNetworkResponse>;
+  getCluster(request: GetClusterRequest): Promise<GetClusterResponse>;
+  listClusters(request: ListClustersRequest): Promise<ListClustersResponse>;
+  updateCluster(request: UpdateClusterRequest): Promise<UpdateClusterResponse>;
+  getSecret(request: GetSecretRequest): Promise<GetSecretResponse>;
+  listSecrets(request: ListSecretsRequest): Promise<ListSecretsResponse>;
+  createSecret(request: CreateSecretRequest): Promise<CreateSecretResponse>;
+  updateSecret(request: UpdateSecretRequest): Promise<UpdateSecretResponse>;
+  removeSecret(request: RemoveSecretRequest): Promise<RemoveSecretResponse>;
+  getConfig(request: GetConfigRequest): Promise<GetConfigResponse>;
+  listConfigs(request: ListConfigsRequest): Promise<ListConfigsResponse>;
+  createConfig(request: CreateConfigRequest): Promise<CreateConfigResponse>;
+  updateConfig(request: UpdateConfigRequest): Promise<UpdateConfigResponse>;
+  removeConfig(request: RemoveConfigRequest): Promise<RemoveConfigResponse>;
+}
+
+/** Sessions, assignments and status reports of nodes. `nodeId` is the caller's, from its certificate. */
+export interface DispatcherService {
+  /** `address` is where the node's connection comes from; it becomes `Node.status.addr`. */
+  session(
+    nodeId: string,
+    request: SessionRequest,
+    address: string,
+    signal: AbortSignal,
+  ): AsyncIterable<SessionMessage>;
+  heartbeat(nodeId: string, request: HeartbeatRequest): Promise<HeartbeatResponse>;
+  updateTaskStatus(
+    nodeId: string,
+    request: UpdateTaskStatusRequest,
+  ): Promise<UpdateTaskStatusResponse>;
+  assignments(
+    nodeId: string,
+    request: AssignmentsRequest,
+    signal: AbortSignal,
+  ): AsyncIterable<AssignmentsMessage>;
+}
+
+/** Service logs: the API subscribes, nodes listen and publish. */
+export interface LogBrokerService {
+  subscribeLogs(
+    request: SubscribeLogsRequest,
+    signal: AbortSignal,
+  ): AsyncIterable<SubscribeLogsMessage>;
+  listenSubscriptions(nodeId: string, signal: AbortSignal): AsyncIterable<SubscriptionMessage>;
+  publishLogs(
+    nodeId: string,
+    messages: AsyncIterable<PublishLogsMessage>,
+  ): Promise<PublishLogsResponse>;
+}
+
+/** The change feed of the store. */
+export interface WatchService {
+  watch(request: WatchRequest, signal: AbortSignal): AsyncIterable<WatchMessage>;
+}
+
+/** A control loop: reads the store, watches it, writes back. Runs on the leader only. */
+export interface ControlLoop {
+  /** Takes up work from what the store holds; nothing is carried over from an earlier run. */
+  start(): void;
+  /** Stops; resolves when nothing of it runs any more. */
+  stop(): Promise<void>;
+}

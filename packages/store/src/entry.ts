@@ -1,0 +1,78 @@
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { completeObject, type StoreObjects, type TableName } from '@skep/wire';
+import {
+  InternalRaftRequestSchema,
+  type StoreAction,
+  StoreActionKind,
+  StoreActionSchema,
+  StoreSnapshotSchema,
+} from '@skep/wire/swarmkit';
+import type { Change } from './change.js';
+import { actionTable, SNAPSHOT_FIELDS, TABLE_NAMES } from './schema.js';
+import type { ReadView } from './state.js';
+
+const KINDS = {
+  create: StoreActionKind.STORE_ACTION_CREATE,
+  update: StoreActionKind.STORE_ACTION_UPDATE,
+  remove: StoreActionKind.STORE_ACTION_REMOVE,
+} as const;
+
+/** The bytes of a log entry: an `InternalRaftRequest` of full objects (wire-raft.md 4.1, 4.2). */
+export function encodeEntry(requestId: bigint, changes: readonly Change[]): Uint8Array {
+  const action = changes.map((change) =>
+    create(StoreActionSchema, {
+      action: KINDS[change.kind],
+      target: { case: change.table, value: change.object } as StoreAction['target'],
+    }),
+  );
+  return toBinary(
+    InternalRaftRequestSchema,
+    create(InternalRaftRequestSchema, { id: requestId, action }),
+  );
+}
+
+/** An action of a decoded entry: what to put (or, undefined, remove) where. */
+export interface DecodedAction {
+  kind: 'create' | 'update' | 'remove';
+  table: TableName;
+  id: string;
+  object: StoreObjects[TableName];
+}
+
+/** Reads an entry. Throws on bytes that are no request, and on actions or tables we do not know. */
+export function decodeEntry(data: Uint8Array): { requestId: bigint; actions: DecodedAction[] } {
+  const request = fromBinary(InternalRaftRequestSchema, data);
+  return { requestId: request.id, actions: request.action.map(decodeAction) };
+}
+
+function decodeAction(action: StoreAction): DecodedAction {
+  const table = actionTable(action);
+  const kind = (['create', 'update', 'remove'] as const).find(
+    (name) => KINDS[name] === action.action,
+  );
+  if (!table || !kind || !action.target.value) throw new Error('unrecognized action type');
+  const object = completeObject(table, action.target.value);
+  return { kind, table, id: object.id, object };
+}
+
+/** The tables as the bytes of a `StoreSnapshot`, each in ascending order of id. */
+export function encodeSnapshot(state: ReadView): Uint8Array {
+  const snapshot = create(StoreSnapshotSchema);
+  for (const table of TABLE_NAMES) {
+    const objects = [...state.all(table)].sort((a, b) => (a.id < b.id ? -1 : 1));
+    (snapshot[SNAPSHOT_FIELDS[table]] as object[]).push(...objects);
+  }
+  return toBinary(StoreSnapshotSchema, snapshot);
+}
+
+export function decodeSnapshot(
+  data: Uint8Array,
+): { table: TableName; object: StoreObjects[TableName] }[] {
+  const snapshot = fromBinary(StoreSnapshotSchema, data);
+  return TABLE_NAMES.flatMap((table) =>
+    (snapshot[SNAPSHOT_FIELDS[table]] as object[]).map((object) => ({
+      table,
+      object: completeObject(table, object),
+    })),
+  );
+}
