@@ -1,1 +1,4 @@
-export {};
+export * from './executor.js';
+export * from './limits.js';
+export * from './link.js';
+export * from './task-errors.js';
