@@ -1,0 +1,90 @@
+import { type DescMessage, fromBinary, type MessageShape } from '@bufbuild/protobuf';
+import type { eventService } from '@skep/wire/containerd';
+import { events } from '@skep/wire/containerd';
+import { timestampNs } from './services/encoding.js';
+import type { ContainerdEvent } from './types.js';
+
+type Untimed<E> = E extends unknown ? Omit<E, 'timeNs'> : never;
+type Decoder = (value: Uint8Array) => Untimed<ContainerdEvent>;
+
+function decoder<S extends DescMessage>(
+  schema: S,
+  convert: (message: MessageShape<S>) => Untimed<ContainerdEvent>,
+): Decoder {
+  return (value) => convert(fromBinary(schema, value));
+}
+
+const DECODERS: Record<string, Decoder> = {
+  '/tasks/create': decoder(events.TaskCreateSchema, ({ containerId, pid }) => ({
+    kind: 'task-create',
+    containerId,
+    pid,
+  })),
+  '/tasks/start': decoder(events.TaskStartSchema, ({ containerId, pid }) => ({
+    kind: 'task-start',
+    containerId,
+    pid,
+  })),
+  '/tasks/exit': decoder(events.TaskExitSchema, (event) => ({
+    kind: 'task-exit',
+    containerId: event.containerId,
+    // The first process is announced under the container's own id.
+    execId: event.id === event.containerId ? '' : event.id,
+    pid: event.pid,
+    exitStatus: event.exitStatus,
+    exitedNs: timestampNs(event.exitedAt),
+  })),
+  '/tasks/delete': decoder(events.TaskDeleteSchema, (event) => ({
+    kind: 'task-delete',
+    containerId: event.containerId,
+    exitStatus: event.exitStatus,
+    exitedNs: timestampNs(event.exitedAt),
+  })),
+  '/tasks/oom': decoder(events.TaskOOMSchema, ({ containerId }) => ({
+    kind: 'task-oom',
+    containerId,
+  })),
+  '/tasks/paused': decoder(events.TaskPausedSchema, ({ containerId }) => ({
+    kind: 'task-paused',
+    containerId,
+  })),
+  '/tasks/resumed': decoder(events.TaskResumedSchema, ({ containerId }) => ({
+    kind: 'task-resumed',
+    containerId,
+  })),
+  '/tasks/exec-added': decoder(events.TaskExecAddedSchema, ({ containerId, execId }) => ({
+    kind: 'exec-added',
+    containerId,
+    execId,
+  })),
+  '/tasks/exec-started': decoder(events.TaskExecStartedSchema, (event) => ({
+    kind: 'exec-started',
+    containerId: event.containerId,
+    execId: event.execId,
+    pid: event.pid,
+  })),
+  '/containers/delete': decoder(events.ContainerDeleteSchema, ({ id }) => ({
+    kind: 'container-delete',
+    containerId: id,
+  })),
+  '/images/create': decoder(events.ImageCreateSchema, ({ name }) => ({
+    kind: 'image-create',
+    name,
+  })),
+  '/images/update': decoder(events.ImageUpdateSchema, ({ name }) => ({
+    kind: 'image-update',
+    name,
+  })),
+  '/images/delete': decoder(events.ImageDeleteSchema, ({ name }) => ({
+    kind: 'image-delete',
+    name,
+  })),
+};
+
+/** The event of an envelope; undefined for topics nobody here listens to. */
+export function decodeEvent(envelope: eventService.Envelope): ContainerdEvent | undefined {
+  const decode = DECODERS[envelope.topic];
+  if (!decode || !envelope.event) return undefined;
+  const event = decode(envelope.event.value);
+  return { ...event, timeNs: timestampNs(envelope.timestamp) } as ContainerdEvent;
+}
