@@ -1,0 +1,84 @@
+import type { IncomingMessage } from 'node:http';
+import { Code, type Logger, RpcError } from '@skep/platform';
+import fastify, { type FastifyInstance } from 'fastify';
+import { API_VERSION_MAX, JSON_BODY_BYTES_MAX } from '../limits.js';
+import { HttpError, toHttpError } from './errors.js';
+import { HijackRoutes } from './hijack.js';
+import { checkVersion, compareVersions, splitVersion } from './versions.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The API version the client speaks, `1.24` to `1.51`. */
+    apiVersion: string;
+  }
+}
+
+interface Versioned extends IncomingMessage {
+  apiVersion?: string;
+}
+
+export interface ServerOptions {
+  log: Logger;
+  /** What the `Server` header says. */
+  serverName: string;
+}
+
+/** A group of routes, registered on the server's two routers. */
+export type Routes = (app: FastifyInstance, hijack: HijackRoutes) => void;
+
+/** The HTTP server of the Engine API with the given routes; not yet listening. */
+export function createServer(options: ServerOptions, groups: readonly Routes[]): FastifyInstance {
+  const app = fastify({
+    bodyLimit: JSON_BODY_BYTES_MAX,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 2_048 },
+    forceCloseConnections: true,
+    rewriteUrl: (message) => {
+      const { version, path } = splitVersion(message.url ?? '/');
+      (message as Versioned).apiVersion = version;
+      return path;
+    },
+  });
+  const hijack = new HijackRoutes();
+  acceptDockerBodies(app);
+  app.decorateRequest('apiVersion', API_VERSION_MAX);
+  app.addHook('onRequest', async (request, reply) => {
+    request.apiVersion = (request.raw as Versioned).apiVersion ?? API_VERSION_MAX;
+    reply.header('Api-Version', API_VERSION_MAX);
+    reply.header('Docker-Experimental', 'false');
+    reply.header('Ostype', 'linux');
+    reply.header('Server', options.serverName);
+    checkVersion(request.apiVersion);
+  });
+  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ message: 'page not found' }));
+  app.setErrorHandler((error, request, reply) => {
+    const answer = toHttpError(error);
+    if (answer.status >= 500 && !(error instanceof RpcError && error.code === Code.UNAVAILABLE)) {
+      const fields = { method: request.method, url: request.url, error: answer.message };
+      options.log.warn(fields, 'request failed');
+    }
+    return reply.code(answer.status).send({ message: answer.message });
+  });
+  for (const routes of groups) routes(app, hijack);
+  app.server.on('upgrade', (message, socket, head) => void hijack.serve(message, socket, head));
+  return app;
+}
+
+/** JSON as Docker reads it (an empty body is no body), and any other content as a stream. */
+function acceptDockerBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  const json = { parseAs: 'string', bodyLimit: JSON_BODY_BYTES_MAX } as const;
+  app.addContentTypeParser<string>('application/json', json, (_request, body, done) => {
+    if (body.length === 0) return done(null, undefined);
+    try {
+      done(null, JSON.parse(body));
+    } catch (error) {
+      done(new HttpError(400, `invalid JSON: ${(error as Error).message}`), undefined);
+    }
+  });
+  app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+}
+
+/** True when the client speaks at least this API version. */
+export function speaks(request: { apiVersion: string }, version: string): boolean {
+  return compareVersions(request.apiVersion, version) >= 0;
+}
