@@ -1,0 +1,132 @@
+import { type Clock, Code, errorMessage, type Logger, RpcError } from '@skep/platform';
+import type { TaskStatus } from '@skep/wire/swarmkit';
+import type { AgentLimits } from './limits.js';
+
+export interface StatusUpdate {
+  taskId: string;
+  status: TaskStatus;
+}
+
+/** Sends statuses to the manager of the current session. */
+export type SendStatuses = (updates: StatusUpdate[]) => Promise<void>;
+
+export interface ReporterOptions {
+  clock: Clock;
+  logger: Logger;
+  limits: AgentLimits;
+}
+
+/** Refusals that another try of the same update cannot change. */
+function isRefusal(error: unknown): boolean {
+  return (
+    error instanceof RpcError &&
+    [Code.NOT_FOUND, Code.PERMISSION_DENIED, Code.INVALID_ARGUMENT].includes(error.code)
+  );
+}
+
+/**
+ * Brings statuses to the manager: one report on its way at a time, and whatever came meanwhile in the next
+ * one. Only the last status of a task waits, so that there are never more than the node has tasks. Without
+ * a session everything waits.
+ */
+export class Reporter {
+  readonly #options: ReporterOptions;
+  readonly #waiting = new Map<string, TaskStatus>();
+  #send: SendStatuses | undefined;
+  #sending = false;
+
+  constructor(options: ReporterOptions) {
+    this.#options = options;
+  }
+
+  /** Number of tasks whose status the manager has not acknowledged, reports on their way aside. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  report(taskId: string, status: TaskStatus): void {
+    this.#waiting.delete(taskId); // goes to the end: those that waited longest are sent first
+    this.#waiting.set(taskId, status);
+    this.#wake();
+  }
+
+  /** The task is no longer assigned; nobody wants to hear of it. */
+  forget(taskId: string): void {
+    this.#waiting.delete(taskId);
+  }
+
+  /** A session stands. Reports go through `send` until {@link detach}. */
+  attach(send: SendStatuses): void {
+    this.#send = send;
+    this.#wake();
+  }
+
+  detach(): void {
+    this.#send = undefined;
+  }
+
+  #wake(): void {
+    if (this.#sending || !this.#send) return;
+    this.#sending = true;
+    void this.#run().finally(() => {
+      this.#sending = false;
+    });
+  }
+
+  async #run(): Promise<void> {
+    const { clock, limits } = this.#options;
+    let retryMs = limits.reportRetryMs;
+    await Promise.resolve(); // statuses of the same turn go together
+    while (this.#send && this.#waiting.size > 0) {
+      const send = this.#send;
+      const batch = this.#take();
+      const error = await send(batch).then(
+        () => undefined,
+        (reason: unknown) => reason ?? new Error('unknown'),
+      );
+      if (error === undefined) {
+        retryMs = limits.reportRetryMs;
+      } else if (isRefusal(error)) {
+        await this.#separate(send, batch, error);
+      } else {
+        this.#putBack(batch);
+        await clock.sleep(retryMs);
+        retryMs = Math.min(2 * retryMs, limits.reconnectMaxMs);
+      }
+    }
+  }
+
+  #take(): StatusUpdate[] {
+    const batch: StatusUpdate[] = [];
+    for (const [taskId, status] of this.#waiting) {
+      if (batch.length === this.#options.limits.reportBatchMax) break;
+      batch.push({ taskId, status });
+      this.#waiting.delete(taskId);
+    }
+    return batch;
+  }
+
+  /** Unless something newer waits. */
+  #putBack(batch: readonly StatusUpdate[]): void {
+    for (const { taskId, status } of batch) {
+      if (!this.#waiting.has(taskId)) this.#waiting.set(taskId, status);
+    }
+  }
+
+  /** One update of a batch is refused, which refuses them all: sends them singly and drops the bad ones. */
+  async #separate(send: SendStatuses, batch: StatusUpdate[], refusal: unknown): Promise<void> {
+    if (batch.length === 1) {
+      const fields = { taskId: batch[0]?.taskId, error: errorMessage(refusal) };
+      this.#options.logger.warn(fields, 'the manager refuses the status of a task');
+      return;
+    }
+    for (const [index, update] of batch.entries()) {
+      try {
+        await send([update]);
+      } catch (error) {
+        if (!isRefusal(error)) return this.#putBack(batch.slice(index));
+        await this.#separate(send, [update], error);
+      }
+    }
+  }
+}

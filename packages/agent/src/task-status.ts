@@ -1,0 +1,40 @@
+import { create } from '@bufbuild/protobuf';
+import { type Clock, invariant } from '@skep/platform';
+import { timestampFromMs } from '@skep/wire';
+import {
+  type ContainerStatus,
+  type PortStatus,
+  TaskState,
+  type TaskStatus,
+  TaskStatusSchema,
+} from '@skep/wire/swarmkit';
+import type { Transition } from './machine.js';
+
+/** What a controller knows about its container, for the status. */
+export interface Observed {
+  container: ContainerStatus | undefined;
+  ports: PortStatus | undefined;
+}
+
+/** The status after a transition. The container and its ports are told from STARTING on. */
+export function statusAfter(
+  clock: Clock,
+  before: TaskStatus,
+  transition: Transition,
+  observed: Observed,
+): TaskStatus {
+  invariant(transition.state > before.state, 'a task only moves forward', {
+    from: before.state,
+    to: transition.state,
+  });
+  const telling = before.state >= TaskState.STARTING || transition.state === TaskState.STARTING;
+  const container = telling ? observed.container : undefined;
+  return create(TaskStatusSchema, {
+    timestamp: timestampFromMs(clock.now()),
+    state: transition.state,
+    message: transition.message ?? before.message,
+    err: transition.error,
+    runtimeStatus: container ? { case: 'container', value: container } : before.runtimeStatus,
+    portStatus: (telling ? observed.ports : undefined) ?? before.portStatus,
+  });
+}
