@@ -1,1 +1,2 @@
+export * from './constraint/index.js';
 export * from './contract.js';
