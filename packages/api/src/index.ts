@@ -1,3 +1,12 @@
+export { EventHub } from './events/hub.js';
+export * from './routes/attach.js';
+export * from './routes/containers.js';
+export * from './routes/events.js';
+export * from './routes/images.js';
+export * from './routes/logs.js';
+export * from './routes/refused.js';
+export * from './routes/system.js';
+export * from './routes/volumes.js';
 export * from './server/errors.js';
 export * from './server/hijack.js';
 export * from './server/server.js';
