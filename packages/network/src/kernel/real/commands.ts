@@ -1,0 +1,147 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { renderNft } from '../../rules/nft.js';
+import type { KernelCommand, NamespacePath } from '../contract.js';
+import { Flag } from '../netlink/codec.js';
+import { CONNTRACK_DELETE, encodeConntrackDelete } from '../netlink/conntrack.js';
+import * as link from '../netlink/link.js';
+import * as route from '../netlink/route.js';
+import type { Handles } from './handles.js';
+import { SystemCallError } from './libc.js';
+import type { Namespaces } from './namespaces.js';
+
+type Command<Op extends KernelCommand['op']> = Extract<KernelCommand, { op: Op }>;
+
+const NEW = Flag.CREATE | Flag.EXCLUSIVE;
+
+/** Executes single commands on the calling thread. */
+export class CommandRunner {
+  readonly #namespaces: Namespaces;
+  readonly #handles: Handles;
+
+  constructor(options: { namespaces: Namespaces; handles: Handles }) {
+    this.#namespaces = options.namespaces;
+    this.#handles = options.handles;
+  }
+
+  run(command: KernelCommand): void {
+    switch (command.op) {
+      case 'namespace-add':
+        return this.#namespaces.add(command.path);
+      case 'namespace-remove':
+        return this.#namespaces.remove(command.path);
+      case 'veth-add':
+        return this.#addVeth(command);
+      case 'bridge-add':
+        return this.#request(command, link.LinkMessage.NEW, NEW, link.encodeBridge(command.link, command.mac));
+      case 'link-remove':
+        return this.#request(command, link.LinkMessage.DELETE, 0, link.encodeLinkName(command.link));
+      case 'link-change':
+        return this.#changeLink(command);
+      case 'address-add':
+        return this.#address(command, route.AddressMessage.NEW, NEW);
+      case 'address-remove':
+        return this.#address(command, route.AddressMessage.DELETE, 0);
+      case 'route-add':
+        return this.#addRoute(command);
+      case 'rule-add':
+        return this.#request(command, route.RuleMessage.NEW, NEW, route.encodeRule(command));
+      case 'sysctl':
+        return this.#sysctl(command);
+      case 'nft':
+        this.#handles.nft(command.namespace).run(renderNft(command.changes));
+        return;
+      case 'conntrack-remove':
+        return this.#forgetConnections(command);
+    }
+  }
+
+  /** The index of a link. Throws ENODEV when there is none. */
+  #indexOf(namespace: NamespacePath, name: string): number {
+    const body = this.#handles
+      .route(namespace)
+      .get(`link ${name}`, link.LinkMessage.GET, link.encodeLinkName(name));
+    return link.decodeLink(body).index;
+  }
+
+  #request(
+    command: { op: string; namespace: NamespacePath; link?: string },
+    type: number,
+    flags: number,
+    body: Buffer,
+  ): void {
+    const what = [command.op, command.link].filter(Boolean).join(' ');
+    this.#handles.route(command.namespace).request(what, type, flags, body);
+  }
+
+  #addVeth(command: Command<'veth-add'>): void {
+    const { near, far } = command;
+    const nearHandles = near.master
+      ? { masterIndex: this.#indexOf(near.namespace, near.master) }
+      : {};
+    const farHandles =
+      far.namespace === near.namespace
+        ? {}
+        : { namespaceFd: this.#namespaces.descriptor(far.namespace) };
+    const body = link.encodeVeth(
+      command.mtuBytes,
+      { end: near, handles: nearHandles },
+      { end: far, handles: farHandles },
+    );
+    this.#request({ ...near, op: command.op }, link.LinkMessage.NEW, NEW, body);
+    // A bridge's index means nothing in the far end's namespace, so that end is plugged in from there.
+    const { namespace, link: name, master } = far;
+    const change = master ? { up: true, master } : { up: true };
+    this.#changeLink({ op: 'link-change', namespace, link: name, change });
+  }
+
+  #changeLink(command: Command<'link-change'>): void {
+    const { namespace, change } = command;
+    const index = this.#indexOf(namespace, command.link);
+    const masterIndex = change.master ? this.#indexOf(namespace, change.master) : undefined;
+    const body = link.encodeLinkChange(index, change, masterIndex);
+    this.#request(command, link.LinkMessage.NEW, 0, body);
+    if (change.isolated === undefined) return;
+    const isolation = link.encodePortIsolation(index, change.isolated);
+    this.#request(command, link.LinkMessage.NEW, 0, isolation);
+  }
+
+  #address(
+    command: Command<'address-add'> | Command<'address-remove'>,
+    type: number,
+    flags: number,
+  ): void {
+    const index = this.#indexOf(command.namespace, command.link);
+    this.#request(command, type, flags, route.encodeAddress(index, command.address));
+  }
+
+  #addRoute(command: Command<'route-add'>): void {
+    const body = route.encodeRoute({
+      destination: route.parseDestination(command.destination),
+      table: command.table ?? route.MAIN_TABLE,
+      ...(command.gateway ? { gateway: command.gateway } : {}),
+      ...(command.link ? { linkIndex: this.#indexOf(command.namespace, command.link) } : {}),
+    });
+    this.#request(command, route.RouteMessage.NEW, NEW, body);
+  }
+
+  /** Under `/proc/sys` a thread sees the values of the namespace it is in. */
+  #sysctl(command: Command<'sysctl'>): void {
+    const path = sysctlPath(command.name);
+    this.#namespaces.within(command.namespace, () => {
+      if (!existsSync(path)) throw new SystemCallError('ENOENT', `no such sysctl: ${command.name}`);
+      writeFileSync(path, command.value);
+    });
+  }
+
+  #forgetConnections(command: Command<'conntrack-remove'>): void {
+    this.#handles
+      .netfilter(command.namespace)
+      .request(command.op, CONNTRACK_DELETE, 0, encodeConntrackDelete(command.match));
+  }
+}
+
+/** `net.ipv4.conf.eth0.rp_filter` as a path; as with sysctl(8), `/` stands for a dot within a name. */
+export function sysctlPath(name: string): string {
+  const swapped = name.replaceAll(/[./]/g, (mark) => (mark === '.' ? '/' : '.'));
+  return `/proc/sys/${swapped}`;
+}

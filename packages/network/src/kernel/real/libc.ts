@@ -1,0 +1,85 @@
+import { getSystemErrorName } from 'node:util';
+import koffi from 'koffi';
+
+/** The few calls of the C library that Node has no word for. They act on the calling thread. */
+
+const libc = koffi.load('libc.so.6');
+const calls = {
+  setns: libc.func('int setns(int fd, int kind)'),
+  unshare: libc.func('int unshare(int flags)'),
+  mount: libc.func(
+    'int mount(const char *source, const char *target, const char *type, ulong flags, void *data)',
+  ),
+  umount2: libc.func('int umount2(const char *target, int flags)'),
+  socket: libc.func('int socket(int domain, int type, int protocol)'),
+  setsockopt: libc.func(
+    'int setsockopt(int fd, int level, int name, const void *value, uint length)',
+  ),
+  close: libc.func('int close(int fd)'),
+  send: libc.func('long send(int fd, const void *data, size_t length, int flags)'),
+  recv: libc.func('long recv(int fd, _Out_ void *data, size_t length, int flags)'),
+};
+
+export const CLONE_NEWNET = 0x40000000;
+export const MS_BIND = 0x1000;
+export const MNT_DETACH = 2;
+
+/** A refused system call; `code` is the errno's name. */
+export class SystemCallError extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.name = 'SystemCallError';
+    this.code = code;
+  }
+}
+
+export function systemError(what: string, errno: number, detail = ''): SystemCallError {
+  const code = getSystemErrorName(-errno);
+  return new SystemCallError(code, `${what}: ${detail || code}`);
+}
+
+function checked(what: string, result: number | bigint): number {
+  const value = Number(result);
+  if (value < 0) throw systemError(what, koffi.errno());
+  return value;
+}
+
+export function setNamespace(fd: number): void {
+  checked('setns', calls.setns(fd, CLONE_NEWNET));
+}
+
+export function unshare(flags: number): void {
+  checked('unshare', calls.unshare(flags));
+}
+
+export function bindMount(source: string, target: string): void {
+  checked(`mount ${target}`, calls.mount(source, target, 'none', MS_BIND, null));
+}
+
+export function detachMount(target: string): void {
+  checked(`umount ${target}`, calls.umount2(target, MNT_DETACH));
+}
+
+export function openSocket(domain: number, type: number, protocol: number): number {
+  return checked('socket', calls.socket(domain, type, protocol));
+}
+
+/** For what {@link openSocket} made: Node's own close complains about descriptors it did not open. */
+export function closeSocket(fd: number): void {
+  checked('close', calls.close(fd));
+}
+
+export function setSocketOption(fd: number, level: number, name: number, value: Buffer): void {
+  checked('setsockopt', calls.setsockopt(fd, level, name, value, value.length));
+}
+
+export function sendBytes(fd: number, data: Buffer): void {
+  checked('send', calls.send(fd, data, data.length, 0));
+}
+
+/** Fills `data` from its start; resolves the number of bytes. */
+export function receiveBytes(fd: number, data: Buffer): number {
+  return checked('recv', calls.recv(fd, data, data.length, 0));
+}

@@ -1,0 +1,110 @@
+import {
+  decodeError,
+  decodeMessages,
+  encodeMessage,
+  Flag,
+  MessageType,
+  type NetlinkMessage,
+} from '../netlink/codec.js';
+import {
+  closeSocket,
+  openSocket,
+  receiveBytes,
+  sendBytes,
+  setSocketOption,
+  systemError,
+} from './libc.js';
+
+const AF_NETLINK = 16;
+const SOCK_RAW = 3;
+const SOCK_CLOEXEC = 0o2000000;
+const SOL_NETLINK = 270;
+const SOL_SOCKET = 1;
+const SO_RCVTIMEO = 20;
+const NETLINK_CAP_ACK = 10;
+const NETLINK_EXT_ACK = 11;
+export const NETLINK_ROUTE = 0;
+export const NETLINK_NETFILTER = 12;
+
+/** The kernel never sends more in one datagram of a dump. */
+const RECEIVE_BYTES = 64 * 1024;
+/** The kernel answers within the call; this ends a wait that a bug would make endless. */
+const RECEIVE_TIMEOUT_SECONDS = 10;
+
+/** `struct timeval` of a 64-bit machine. */
+function timeOfSeconds(seconds: number): Buffer {
+  const bytes = Buffer.alloc(16);
+  bytes.writeBigInt64LE(BigInt(seconds));
+  return bytes;
+}
+
+/** A netlink socket in the namespace the thread is in when it is made. Blocks; the kernel answers at once. */
+export class NetlinkSocket {
+  readonly #fd: number;
+  readonly #buffer = Buffer.alloc(RECEIVE_BYTES);
+  #sequence = 0;
+
+  constructor(protocol: number) {
+    this.#fd = openSocket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+    const on = Buffer.of(1, 0, 0, 0);
+    setSocketOption(this.#fd, SOL_NETLINK, NETLINK_CAP_ACK, on);
+    setSocketOption(this.#fd, SOL_NETLINK, NETLINK_EXT_ACK, on);
+    setSocketOption(this.#fd, SOL_SOCKET, SO_RCVTIMEO, timeOfSeconds(RECEIVE_TIMEOUT_SECONDS));
+  }
+
+  /** Sends one request and waits for its acknowledgement; throws SystemCallError when it is refused. */
+  request(what: string, type: number, flags: number, body: Buffer): void {
+    this.#send(type, flags | Flag.REQUEST | Flag.ACK, body);
+    for (;;) {
+      for (const message of this.#receive()) {
+        if (message.type === MessageType.ERROR) return this.#throwIfError(what, message);
+      }
+    }
+  }
+
+  /** Asks for one object; throws when there is none. */
+  get(what: string, type: number, body: Buffer): Buffer {
+    this.#send(type, Flag.REQUEST, body);
+    for (;;) {
+      for (const message of this.#receive()) {
+        if (message.type !== MessageType.ERROR) return Buffer.from(message.body);
+        this.#throwIfError(what, message);
+      }
+    }
+  }
+
+  /** All objects of a kind: the bodies of the answers. */
+  dump(what: string, type: number, body: Buffer): Buffer[] {
+    this.#send(type, Flag.REQUEST | Flag.DUMP, body);
+    const bodies: Buffer[] = [];
+    for (;;) {
+      for (const message of this.#receive()) {
+        if (message.type === MessageType.DONE) return bodies;
+        if (message.type === MessageType.ERROR) this.#throwIfError(what, message);
+        else bodies.push(Buffer.from(message.body));
+      }
+    }
+  }
+
+  close(): void {
+    closeSocket(this.#fd);
+  }
+
+  #send(type: number, flags: number, body: Buffer): void {
+    this.#sequence = (this.#sequence + 1) >>> 0;
+    sendBytes(this.#fd, encodeMessage({ type, flags, sequence: this.#sequence, body }));
+  }
+
+  /** Answers to the last request; late ones of an earlier request are dropped. */
+  #receive(): NetlinkMessage[] {
+    const length = receiveBytes(this.#fd, this.#buffer);
+    return decodeMessages(this.#buffer.subarray(0, length)).filter(
+      (message) => message.sequence === this.#sequence,
+    );
+  }
+
+  #throwIfError(what: string, message: NetlinkMessage): void {
+    const { errno, detail } = decodeError(message);
+    if (errno !== 0) throw systemError(what, errno, detail);
+  }
+}

@@ -1,0 +1,19 @@
+import type { KernelCommand, NamespacePath, RunOptions } from '../contract.js';
+
+/** What the main thread and the kernel's worker say to each other. */
+
+export type WorkerCall =
+  | { kind: 'run'; commands: readonly KernelCommand[]; options: RunOptions }
+  | { kind: 'inspect'; namespace: NamespacePath }
+  | { kind: 'tableElements'; namespace: NamespacePath; table: string }
+  | { kind: 'baseChains'; namespace: NamespacePath }
+  | { kind: 'readSysctl'; namespace: NamespacePath; name: string };
+
+export interface WorkerRequest {
+  id: number;
+  call: WorkerCall;
+}
+
+export type WorkerResponse =
+  | { id: number; ok: true; value: unknown }
+  | { id: number; ok: false; code: string; message: string; index: number };

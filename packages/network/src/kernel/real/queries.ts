@@ -1,0 +1,72 @@
+import { readFileSync } from 'node:fs';
+import type { BaseChainView, NamespacePath, NamespaceView } from '../contract.js';
+import * as link from '../netlink/link.js';
+import * as route from '../netlink/route.js';
+import { sysctlPath } from './commands.js';
+import type { Handles } from './handles.js';
+import { SystemCallError } from './libc.js';
+import type { Namespaces } from './namespaces.js';
+import { parseBaseChains, parseTableElements } from './nft-json.js';
+
+/** Reads the kernel's state on the calling thread. */
+export class QueryRunner {
+  readonly #namespaces: Namespaces;
+  readonly #handles: Handles;
+
+  constructor(options: { namespaces: Namespaces; handles: Handles }) {
+    this.#namespaces = options.namespaces;
+    this.#handles = options.handles;
+  }
+
+  inspect(namespace: NamespacePath): NamespaceView {
+    const socket = this.#handles.route(namespace);
+    const decoded = socket
+      .dump('links', link.LinkMessage.GET, link.encodeLinkDump())
+      .map(link.decodeLink);
+    const names = new Map(decoded.map(({ index, name }) => [index, name]));
+    const nameOf = (index: number) => names.get(index) ?? '';
+    return {
+      links: decoded.map(({ masterIndex, ...view }) => ({ ...view, master: nameOf(masterIndex) })),
+      addresses: socket
+        .dump('addresses', route.AddressMessage.GET, route.encodeAddressDump())
+        .map(route.decodeAddress)
+        .map(({ linkIndex, address }) => ({ link: nameOf(linkIndex), address })),
+      routes: socket
+        .dump('routes', route.RouteMessage.GET, route.encodeRouteDump())
+        .map(route.decodeRoute)
+        .filter(({ unicast }) => unicast)
+        .map(({ destination, gateway, linkIndex, table }) => ({
+          destination,
+          gateway,
+          link: nameOf(linkIndex),
+          table,
+        })),
+    };
+  }
+
+  tableElements(
+    namespace: NamespacePath,
+    table: string,
+  ): Map<string, Map<string, string>> | undefined {
+    try {
+      return parseTableElements(this.#handles.nft(namespace).list(`list table ip ${table}`));
+    } catch (error) {
+      if (error instanceof SystemCallError && error.code === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  baseChains(namespace: NamespacePath): BaseChainView[] {
+    return parseBaseChains(this.#handles.nft(namespace).list('list chains'));
+  }
+
+  readSysctl(namespace: NamespacePath, name: string): string | undefined {
+    return this.#namespaces.within(namespace, () => {
+      try {
+        return readFileSync(sysctlPath(name), 'utf8').trim();
+      } catch {
+        return undefined; // this kernel does not have it
+      }
+    });
+  }
+}
