@@ -162,7 +162,7 @@ export class LogPublisher {
   async *#messages(subscription: Subscription): AsyncIterable<PublishLogsMessage> {
     const { clock, limits } = this.#options;
     const { abort, channel, id } = subscription;
-    let freeAtMs = clock.monotonic();
+    let freeAtMs = Number.NEGATIVE_INFINITY;
     for (;;) {
       const messages = await channel.receive(limits.logBatchMax);
       if (messages.length === 0) break;
