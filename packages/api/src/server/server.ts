@@ -1,4 +1,5 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { Code, type Logger, RpcError } from '@skep/platform';
 import fastify, { type FastifyInstance } from 'fastify';
 import { API_VERSION_MAX, JSON_BODY_BYTES_MAX } from '../limits.js';
@@ -7,6 +8,10 @@ import { HijackRoutes } from './hijack.js';
 import { checkVersion, compareVersions, splitVersion } from './versions.js';
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    /** Serves a connection that is taken over from HTTP. */
+    upgrade(message: IncomingMessage, socket: Duplex, head: Buffer): void;
+  }
   interface FastifyRequest {
     /** The API version the client speaks, `1.24` to `1.51`. */
     apiVersion: string;
@@ -59,8 +64,23 @@ export function createServer(options: ServerOptions, groups: readonly Routes[]):
     return reply.code(answer.status).send({ message: answer.message });
   });
   for (const routes of groups) routes(app, hijack);
-  app.server.on('upgrade', (message, socket, head) => void hijack.serve(message, socket, head));
+  const upgrade: ApiServer['upgrade'] = (message, socket, head) =>
+    void hijack.serve(message, socket, head);
+  app.decorate('upgrade', upgrade);
+  app.server.on('upgrade', upgrade);
   return app;
+}
+
+/** The API as handlers for any number of listeners. */
+export interface ApiServer {
+  handle(message: IncomingMessage, response: ServerResponse): void;
+  upgrade(message: IncomingMessage, socket: Duplex, head: Buffer): void;
+}
+
+/** Finishes a server's routes, for listeners that are opened elsewhere. */
+export async function readyServer(app: FastifyInstance): Promise<ApiServer> {
+  await app.ready();
+  return { handle: app.routing, upgrade: app.upgrade };
 }
 
 /** JSON as Docker reads it (an empty body is no body), and any other content as a stream. */

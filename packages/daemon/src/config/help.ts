@@ -1,0 +1,22 @@
+/** What `skepd --help` prints. */
+export const HELP = `Usage: skepd [OPTIONS]
+
+Runs containers through containerd, answers the Docker API, and forms swarms.
+
+Options:
+      --config-file FILE              Configuration file, the same keys (default /etc/skep/daemon.json)
+      --containerd ADDRESS            Use a running containerd instead of starting one
+      --data-root DIR                 What outlives a reboot (default /var/lib/skep)
+      --default-address-pool POOL     Pool of local networks: base=CIDR,size=BITS (repeatable)
+      --exec-root DIR                 Sockets, namespaces, pid files (default /run/skep)
+  -H, --host URL                      unix:///PATH or tcp://IP:PORT (repeatable, default unix://EXEC-ROOT/skep.sock)
+      --insecure-registry HOST|CIDR   Registry that may speak plain HTTP (repeatable)
+      --label KEY=VALUE               Label of this engine (repeatable)
+  -l, --log-level LEVEL               debug, info, warn, error or fatal (default info)
+      --metrics-addr IP:PORT          Serve Prometheus metrics at /metrics
+      --node-generic-resource K=V     Resource that services may reserve (repeatable)
+      --registry-mirror URL           Ask this registry first for Docker Hub's images (repeatable)
+      --tlsverify, --tlscacert, --tlscert, --tlskey FILE
+                                      TLS of TCP listeners; clients must show a certificate
+  -v, --version                       Print the version and quit
+`;

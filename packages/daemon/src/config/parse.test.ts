@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import { parseCommandLine, resolveOptions } from './parse.js';
+
+const flags = (...args: string[]) => parseCommandLine(args).values;
+
+describe('options', () => {
+  it('has dockerd-like defaults', () => {
+    const options = resolveOptions(flags(), undefined);
+    expect(options.dataRoot).toBe('/var/lib/skep');
+    expect(options.hosts).toEqual(['unix:///run/skep/skep.sock']);
+    expect(options.logLevel).toBe('info');
+  });
+
+  it('keeps the default socket under the exec root', () => {
+    const options = resolveOptions(flags('--exec-root', '/run/other'), undefined);
+    expect(options.hosts).toEqual(['unix:///run/other/skep.sock']);
+  });
+
+  it('takes repeated flags and the keys of the file', () => {
+    const options = resolveOptions(flags('-H', 'unix:///a.sock', '-H', 'unix:///b.sock'), {
+      'insecure-registries': ['10.0.0.0/8'],
+      'default-address-pools': [{ base: '10.10.0.0/16', size: 24 }],
+    });
+    expect(options.hosts).toHaveLength(2);
+    expect(options.insecureRegistries).toEqual(['10.0.0.0/8']);
+    expect(options.defaultAddressPools).toEqual([{ base: '10.10.0.0/16', size: 24 }]);
+  });
+
+  it.each([
+    [['--nope'], undefined, "Unknown option '--nope'"],
+    [['-H', 'tcp://0.0.0.0:2375'], undefined, 'needs --tlsverify'],
+    [['-H', 'http://x'], undefined, 'invalid bind address'],
+    [['--tlsverify'], undefined, '--tlsverify needs --tlscacert'],
+    [['--log-level', 'loud'], undefined, 'invalid logging level: loud'],
+    [['--label', 'x'], undefined, 'bad attribute format: x'],
+    [['--registry-mirror', 'x'], undefined, 'invalid mirror'],
+    [['--default-address-pool', 'base=10.0.0.0/8,size=4'], undefined, 'invalid default address'],
+    [['--data-root', '/a'], { 'data-root': '/b' }, 'both as a flag and in the configuration file'],
+    [[], { storage: 'x' }, "don't match any configuration option: storage"],
+    [[], { labels: 'a=b' }, 'labels must be a list'],
+    [[], [], 'must hold a JSON object'],
+  ])('refuses %j with file %j', (args, file, text) => {
+    expect(() => resolveOptions(flags(...(args as string[])), file)).toThrow(text);
+  });
+});
