@@ -17,9 +17,12 @@ const RUNTIME_PACKAGES = [
 /** What the tests and benchmarks need besides. */
 const TEST_PACKAGES = ['docker-registry', 'docker.io', 'apache2-utils', 'openssl', 'procps'];
 
+/** dpkg-query's own placeholder. */
+const STATUS_FORMAT = '$' + '{db:Status-Status}';
+
 function missingPackages(names) {
   return names.filter(
-    (name) => output('dpkg-query', ['-W', '-f', '${db:Status-Status}', name]) !== 'installed',
+    (name) => output('dpkg-query', ['-W', '-f', STATUS_FORMAT, name]) !== 'installed',
   );
 }
 
@@ -49,7 +52,9 @@ function setupSystem() {
   const missing = missingPackages([...RUNTIME_PACKAGES, ...TEST_PACKAGES]);
   if (missing.length === 0) return;
   if (process.getuid() !== 0) {
-    console.warn(`These Debian packages are missing; as root: apt-get install ${missing.join(' ')}`);
+    console.warn(
+      `These Debian packages are missing; as root: apt-get install ${missing.join(' ')}`,
+    );
     return;
   }
   console.log(`Installing Debian packages: ${missing.join(' ')}`);

@@ -1,0 +1,189 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ended, exec, must, type Result, until } from './exec.js';
+import { descendants, mountsBelow, processesMentioning } from './leftovers.js';
+
+const SKEPD = new URL('../../bin/skepd', import.meta.url).pathname;
+
+let counter = 0;
+
+export interface DaemonSettings {
+  /** More flags for skepd. */
+  flags?: string[];
+  /** Path of the docker client; the newest one installed unless given. */
+  docker?: string;
+}
+
+/**
+ * A skepd of a test: own data root, exec root and network namespace, so that nothing of the host is touched
+ * and nothing of another test seen. `cleanUp` leaves no process, mount, namespace or file behind.
+ */
+export class TestDaemon {
+  readonly directory: string;
+  readonly dataRoot: string;
+  readonly execRoot: string;
+  readonly socket: string;
+  readonly namespace: string;
+  readonly logFile: string;
+  readonly #settings: DaemonSettings;
+  #child: ChildProcess | undefined;
+
+  constructor(settings: DaemonSettings = {}) {
+    this.#settings = settings;
+    this.directory = mkdtempSync(join(tmpdir(), 'skep-e2e-'));
+    this.dataRoot = join(this.directory, 'data');
+    this.execRoot = join(this.directory, 'run');
+    this.socket = join(this.execRoot, 'skep.sock');
+    this.logFile = join(this.directory, 'skepd.log');
+    this.namespace = `skep-e2e-${process.pid}-${counter++}`;
+    mkdirSync(join(this.directory, 'docker'), { recursive: true });
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? -1;
+  }
+
+  /** Makes the namespace: loopback, and an address and a default route so that it looks like a host. */
+  async prepare(): Promise<void> {
+    await must('ip', ['netns', 'add', this.namespace]);
+    const batch = [
+      'link set lo up',
+      'link add eth0 type dummy',
+      'addr add 192.0.2.10/24 dev eth0',
+      'link set eth0 up',
+      'route add default via 192.0.2.1',
+    ];
+    await must('ip', ['-n', this.namespace, '-batch', '-'], { input: `${batch.join('\n')}\n` });
+  }
+
+  /** Starts skepd and waits until it answers. */
+  async start(): Promise<void> {
+    const log = openSync(this.logFile, 'a');
+    const child = spawn(
+      'nsenter',
+      [
+        `--net=/run/netns/${this.namespace}`,
+        SKEPD,
+        ...['--data-root', this.dataRoot, '--exec-root', this.execRoot, '--log-level', 'debug'],
+        ...(this.#settings.flags ?? []),
+      ],
+      { stdio: ['ignore', log, log] },
+    );
+    closeSync(log);
+    this.#child = child;
+    await until(
+      async () => child.exitCode ?? (await exec('curl', this.#curl('/_ping'))).stdout,
+      (answer) => {
+        if (typeof answer === 'number') throw new Error(`skepd ended (${answer}):\n${this.log()}`);
+        return answer === 'OK';
+      },
+    );
+  }
+
+  #curl(path: string, ...more: string[]): string[] {
+    return ['-s', '--max-time', '30', '--unix-socket', this.socket, ...more, `http://skep${path}`];
+  }
+
+  /** GET of the API, parsed. */
+  async get<T = unknown>(path: string): Promise<T> {
+    return JSON.parse(await must('curl', this.#curl(path))) as T;
+  }
+
+  /** Status and body of any request to the API. */
+  async request(
+    method: string,
+    path: string,
+    body?: string,
+  ): Promise<{ status: number; body: string }> {
+    const data = body === undefined ? [] : ['-H', 'Content-Type: application/json', '-d', body];
+    const answer = await must(
+      'curl',
+      this.#curl(path, '-X', method, '-w', '\n%{http_code}', ...data),
+    );
+    const cut = answer.lastIndexOf('\n');
+    return { status: Number(answer.slice(cut + 1)), body: answer.slice(0, cut) };
+  }
+
+  /** Runs the docker client against this daemon. */
+  dockerResult(args: readonly string[], options: Parameters<typeof exec>[2] = {}): Promise<Result> {
+    const env = {
+      ...process.env,
+      DOCKER_HOST: `unix://${this.socket}`,
+      DOCKER_CONFIG: join(this.directory, 'docker'),
+      DOCKER_CLI_HINTS: 'false',
+    };
+    return exec(this.#settings.docker ?? 'docker', args, { env, ...options });
+  }
+
+  /** Output of a docker command that must succeed, without the last newline. */
+  async docker(...args: string[]): Promise<string> {
+    const result = await this.dockerResult(args);
+    if (result.code !== 0) {
+      throw new Error(
+        `docker ${args.join(' ')}: exit ${result.code}: ${result.stderr}${result.stdout}`,
+      );
+    }
+    return result.stdout.replace(/\n$/, '');
+  }
+
+  /** Standard error of a docker command that must fail. */
+  async dockerFails(...args: string[]): Promise<string> {
+    const result = await this.dockerResult(args);
+    if (result.code === 0) throw new Error(`docker ${args.join(' ')} succeeded: ${result.stdout}`);
+    return result.stderr.trim();
+  }
+
+  /** Runs a command inside the daemon's network namespace. */
+  inside(...command: string[]): Promise<Result> {
+    return exec('nsenter', [`--net=/run/netns/${this.namespace}`, ...command]);
+  }
+
+  /** Body of an HTTP answer as a process on the node gets it; empty when there is none. */
+  async fetch(url: string): Promise<string> {
+    return (await this.inside('curl', '-s', '--max-time', '2', url)).stdout;
+  }
+
+  log(): string {
+    return readFileSync(this.logFile, 'utf8');
+  }
+
+  /** Ends skepd alone, cleanly or (SIGKILL) without any notice. */
+  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    if (!this.#child) return;
+    this.#child.kill(signal);
+    await ended(this.#child);
+    this.#child = undefined;
+  }
+
+  async restart(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    await this.end(signal);
+    await this.start();
+  }
+
+  /** Removes everything, however far the test came. */
+  async cleanUp(): Promise<void> {
+    await this.end('SIGKILL');
+    const mentioning = processesMentioning(this.directory);
+    for (const pid of [...mentioning.flatMap(descendants), ...mentioning]) kill(pid);
+    await until(
+      async () => processesMentioning(this.directory),
+      (pids) => {
+        for (const pid of pids) kill(pid);
+        return pids.length === 0;
+      },
+    );
+    for (const point of mountsBelow(this.directory)) await exec('umount', ['-l', point]);
+    await exec('ip', ['netns', 'del', this.namespace]);
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // ended meanwhile
+  }
+}
