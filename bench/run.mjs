@@ -3,8 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { cpus, release, totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { output, run } from '../scripts/lib.mjs';
-import { SAMPLE_IMAGE, sampleImage } from '../scripts/sample-image.mjs';
+import { sampleImage } from '../scripts/sample-image.mjs';
 import { Dockerd, Skepd } from './lib/daemons.mjs';
+import { startRegistry } from './lib/registry.mjs';
 import { median, ms, quantile } from './lib/stats.mjs';
 
 const RUNS = Number(process.env.BENCH_RUNS ?? 5);
@@ -15,11 +16,11 @@ const MANY_TASKS = 1_000;
 
 const filterByService = (id) => `filters=${encodeURIComponent(JSON.stringify({ service: [id] }))}`;
 
-function spec(name, replicas, more = {}) {
+function spec(image, name, replicas, more = {}) {
   return {
     Name: name,
     TaskTemplate: {
-      ContainerSpec: { Image: SAMPLE_IMAGE, Command: ['sleep', '1000000'], StopGracePeriod: 1 },
+      ContainerSpec: { Image: image, Command: ['sleep', '1000000'], StopGracePeriod: 1 },
       RestartPolicy: { Condition: 'none' },
       ...more,
     },
@@ -29,9 +30,13 @@ function spec(name, replicas, more = {}) {
 }
 
 /** Ms from POST /services/create until every task reads running; then until every container is gone. */
-async function createAndRemove(engine, replicas, whileRunning = () => {}) {
+async function createAndRemove(engine, image, replicas, whileRunning = () => {}) {
   const begun = performance.now();
-  const { ID } = await engine.call('POST', '/v1.41/services/create', spec('bench', replicas));
+  const { ID } = await engine.call(
+    'POST',
+    '/v1.41/services/create',
+    spec(image, 'bench', replicas),
+  );
   for (;;) {
     const tasks = await engine.call('GET', `/v1.41/tasks?${filterByService(ID)}`);
     if (tasks.filter(({ Status }) => Status.State === 'running').length === replicas) break;
@@ -58,12 +63,12 @@ async function latencies(engine, path) {
   return times;
 }
 
-async function withManyTasks(engine, measure) {
+async function withManyTasks(engine, image, measure) {
   const never = { Placement: { Constraints: ['node.labels.nowhere==true'] } };
   const { ID } = await engine.call(
     'POST',
     '/v1.41/services/create',
-    spec('many', MANY_TASKS, never),
+    spec(image, 'many', MANY_TASKS, never),
   );
   while ((await engine.call('GET', `/v1.41/tasks?${filterByService(ID)}`)).length < MANY_TASKS) {
     await sleep(100);
@@ -73,22 +78,31 @@ async function withManyTasks(engine, measure) {
   return result;
 }
 
+/** Cleans up before an interrupted run ends. */
+function onInterrupt(daemon) {
+  const stop = () => daemon.remove().finally(() => process.exit(130));
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  return () => process.off('SIGINT', stop).off('SIGTERM', stop);
+}
+
 async function measure(daemon) {
+  const forget = onInterrupt(daemon);
   const result = { created: {}, removed: [] };
   try {
     await daemon.start();
     const { engine } = daemon;
-    await engine.load(sampleImage());
+    const { reference } = await startRegistry(daemon, sampleImage());
+    await engine.pull(reference);
     await engine.call('POST', '/v1.41/swarm/init', {
       ListenAddr: '0.0.0.0:2377',
       AdvertiseAddr: '192.0.2.10',
     });
-    await createAndRemove(engine, 1); // warm-up
+    await createAndRemove(engine, reference, 1); // warm-up
     result.idle = daemon.memory();
     for (const size of SIZES) {
       result.created[size] = [];
       for (let round = 0; round < RUNS; round++) {
-        const times = await createAndRemove(engine, size, () => {
+        const times = await createAndRemove(engine, reference, size, () => {
           if (size === SIZES.at(-1)) result.busy = daemon.memory();
         });
         result.created[size].push(times.created);
@@ -98,11 +112,12 @@ async function measure(daemon) {
         );
       }
     }
-    result.api = await withManyTasks(engine, async () => ({
+    result.api = await withManyTasks(engine, reference, async () => ({
       services: await latencies(engine, '/v1.41/services?status=true'),
       tasks: await latencies(engine, '/v1.41/tasks'),
     }));
   } finally {
+    forget();
     await daemon.remove();
   }
   return result;

@@ -1,5 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../../scripts/lib.mjs';
@@ -56,9 +64,10 @@ class Daemon {
     ip('netns', 'add', this.namespace);
     const inside = (...args) => ip('-n', this.namespace, ...args);
     inside('link', 'set', 'lo', 'up');
-    inside('link', 'add', 'eth0', 'type', 'dummy');
+    inside('link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'far0');
     inside('addr', 'add', '192.0.2.10/24', 'dev', 'eth0');
     inside('link', 'set', 'eth0', 'up');
+    inside('link', 'set', 'far0', 'up');
     inside('route', 'add', 'default', 'via', '192.0.2.1');
     const log = openSync(join(this.directory, 'log'), 'a');
     const command = [`--net=/run/netns/${this.namespace}`, ...this.command()];
@@ -135,11 +144,19 @@ export class Dockerd extends Daemon {
 
   command() {
     mkdirSync(join(this.directory, 'run'));
+    writeFileSync(join(this.directory, 'daemon.json'), '{}');
     return [
       'dockerd',
       ...['--data-root', join(this.directory, 'data'), '--exec-root', join(this.directory, 'run')],
       ...['-H', `unix://${this.socket}`, '--pidfile', join(this.directory, 'pid')],
-      ...['--config-file', '/dev/null', '--storage-driver', 'overlay2', '--log-level', 'warn'],
+      ...[
+        '--config-file',
+        join(this.directory, 'daemon.json'),
+        '--storage-driver',
+        'overlay2',
+        '--log-level',
+        'warn',
+      ],
     ];
   }
 }

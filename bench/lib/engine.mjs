@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs';
 import { request } from 'node:http';
 
 /** An Engine API on a unix socket: the same calls for skepd and for dockerd. */
@@ -7,13 +6,13 @@ export class Engine {
     this.socketPath = socketPath;
   }
 
-  /** Status and parsed body. `body` is an object (sent as JSON) or a readable stream (an archive). */
+  /** The parsed body. `body` is sent as JSON. */
   call(method, path, body) {
-    const isStream = typeof body?.pipe === 'function';
-    const json = body === undefined || isStream ? undefined : JSON.stringify(body);
-    const headers = isStream
-      ? { 'Content-Type': 'application/x-tar' }
-      : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(json ?? '') };
+    const json = body === undefined ? '' : JSON.stringify(body);
+    const headers = {
+      'Content-Type': 'application/json',
+      'Content-Length': Buffer.byteLength(json),
+    };
     return new Promise((resolve, reject) => {
       const sent = request({ socketPath: this.socketPath, method, path, headers }, (answer) => {
         const chunks = [];
@@ -23,17 +22,20 @@ export class Engine {
           if (answer.statusCode >= 400) {
             return reject(new Error(`${method} ${path}: ${answer.statusCode} ${text}`));
           }
-          resolve(text === '' || isStream ? text : parse(text));
+          resolve(parse(text));
         });
       });
       sent.on('error', reject);
-      if (isStream) body.pipe(sent);
-      else sent.end(json);
+      sent.end(json);
     });
   }
 
-  load(archive) {
-    return this.call('POST', '/v1.41/images/load?quiet=1', createReadStream(archive));
+  async pull(reference) {
+    const answer = await this.call(
+      'POST',
+      `/v1.41/images/create?fromImage=${encodeURIComponent(reference)}`,
+    );
+    if (String(answer).includes('"error"')) throw new Error(`pull ${reference}: ${answer}`);
   }
 
   async answers() {

@@ -7,6 +7,10 @@ import { descendants, mountsBelow, processesMentioning } from './leftovers.js';
 
 const SKEPD = new URL('../../bin/skepd', import.meta.url).pathname;
 
+/** The node's address, and that of its neighbour outside. */
+export const NODE_ADDRESS = '192.0.2.10';
+export const OUTSIDE_ADDRESS = '192.0.2.1';
+
 let counter = 0;
 
 export interface DaemonSettings {
@@ -26,6 +30,7 @@ export class TestDaemon {
   readonly execRoot: string;
   readonly socket: string;
   readonly namespace: string;
+  readonly outsideNamespace: string;
   readonly logFile: string;
   readonly #settings: DaemonSettings;
   #child: ChildProcess | undefined;
@@ -38,6 +43,7 @@ export class TestDaemon {
     this.socket = join(this.execRoot, 'skep.sock');
     this.logFile = join(this.directory, 'skepd.log');
     this.namespace = `skep-e2e-${process.pid}-${counter++}`;
+    this.outsideNamespace = `${this.namespace}-out`;
     mkdirSync(join(this.directory, 'docker'), { recursive: true });
   }
 
@@ -45,17 +51,23 @@ export class TestDaemon {
     return this.#child?.pid ?? -1;
   }
 
-  /** Makes the namespace: loopback, and an address and a default route so that it looks like a host. */
+  /**
+   * Makes the node's namespace, and one outside of it that is the node's neighbour and gateway: 192.0.2.10
+   * and 192.0.2.1 on one wire.
+   */
   async prepare(): Promise<void> {
     await must('ip', ['netns', 'add', this.namespace]);
-    const batch = [
-      'link set lo up',
-      'link add eth0 type dummy',
-      'addr add 192.0.2.10/24 dev eth0',
-      'link set eth0 up',
-      'route add default via 192.0.2.1',
-    ];
-    await must('ip', ['-n', this.namespace, '-batch', '-'], { input: `${batch.join('\n')}\n` });
+    await must('ip', ['netns', 'add', this.outsideNamespace]);
+    const far = ['link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns'];
+    await must('ip', ['-n', this.namespace, ...far, this.outsideNamespace]);
+    for (const [namespace, address] of [
+      [this.namespace, NODE_ADDRESS],
+      [this.outsideNamespace, OUTSIDE_ADDRESS],
+    ] as const) {
+      const batch = ['link set lo up', `addr add ${address}/24 dev eth0`, 'link set eth0 up'];
+      if (address === NODE_ADDRESS) batch.push(`route add default via ${OUTSIDE_ADDRESS}`);
+      await must('ip', ['-n', namespace, '-batch', '-'], { input: `${batch.join('\n')}\n` });
+    }
   }
 
   /** Starts skepd and waits until it answers. */
@@ -140,6 +152,17 @@ export class TestDaemon {
     return exec('nsenter', [`--net=/run/netns/${this.namespace}`, ...command]);
   }
 
+  /** Runs a command on the node's neighbour. */
+  outside(...command: string[]): Promise<Result> {
+    return exec('nsenter', [`--net=/run/netns/${this.outsideNamespace}`, ...command]);
+  }
+
+  /** Body of an HTTP answer as the node's neighbour gets it; empty when there is none. */
+  async fetchFromOutside(port: number, path = '/'): Promise<string> {
+    const url = `http://${NODE_ADDRESS}:${port}${path}`;
+    return (await this.outside('curl', '-s', '--max-time', '2', url)).stdout;
+  }
+
   /** Body of an HTTP answer as a process on the node gets it; empty when there is none. */
   async fetch(url: string): Promise<string> {
     return (await this.inside('curl', '-s', '--max-time', '2', url)).stdout;
@@ -176,6 +199,7 @@ export class TestDaemon {
     );
     for (const point of mountsBelow(this.directory)) await exec('umount', ['-l', point]);
     await exec('ip', ['netns', 'del', this.namespace]);
+    await exec('ip', ['netns', 'del', this.outsideNamespace]);
     rmSync(this.directory, { recursive: true, force: true });
   }
 }
