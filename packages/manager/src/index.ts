@@ -1,2 +1,3 @@
 export * from './constraint/index.js';
 export * from './contract.js';
+export * from './allocator/index.js';

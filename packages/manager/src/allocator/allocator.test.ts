@@ -1,0 +1,175 @@
+import {
+  EndpointSpec_ResolutionMode,
+  PortConfig_PublishMode,
+  TaskState,
+} from '@skep/wire/swarmkit';
+import { describe, expect, it } from 'vitest';
+import { ingressOf, networkOf, nodeOf, serviceOf, taskOf } from '../testing/objects.sim.js';
+import { SimRoom } from '../testing/room.sim.js';
+import { Allocator } from './allocator.js';
+
+async function room() {
+  const sim = new SimRoom();
+  const allocator = new Allocator(sim.options);
+  allocator.start();
+  await sim.settle();
+  return { sim, allocator };
+}
+
+const published = (...ports: object[]) => ({ endpoint: { ports } });
+
+describe('Allocator', () => {
+  it('gives the mesh the first subnet, whatever else was stored before it', async () => {
+    const sim = new SimRoom();
+    await sim.put('network', networkOf('a', { driverConfig: { name: 'overlay' } }), ingressOf());
+    new Allocator(sim.options).start();
+    await sim.settle();
+    const ingress = sim.get('network', 'ingress');
+    expect(ingress.driverState?.name).toBe('overlay');
+    expect(Object.values(ingress.driverState?.options ?? {})).toEqual(['4096']);
+    expect(ingress.ipam?.driver?.name).toBe('default');
+    expect(ingress.ipam?.configs[0]).toMatchObject({ subnet: '10.0.0.0/24', gateway: '10.0.0.1' });
+    expect(sim.get('network', 'a').ipam?.configs[0]?.subnet).toBe('10.0.1.0/24');
+  });
+
+  it('gives each node its address in the mesh', async () => {
+    const { sim } = await room();
+    await sim.put('node', nodeOf('n1'), nodeOf('n2'));
+    await sim.put('network', ingressOf());
+    const addresses = ['n1', 'n2'].map((id) => sim.get('node', id).attachments[0]?.addresses);
+    expect(addresses).toEqual([['10.0.0.2/24'], ['10.0.0.3/24']]);
+  });
+
+  it('sends a task without networks or ports on at once', async () => {
+    const { sim } = await room();
+    await sim.put('service', serviceOf('s'));
+    await sim.put('task', taskOf('t', { serviceId: 's', slot: 1n }));
+    const { status, networks } = sim.get('task', 't');
+    expect(status.state).toBe(TaskState.PENDING);
+    expect(status.message).toBe('pending task scheduling');
+    expect(networks).toEqual([]);
+  });
+
+  it('gives a service that publishes ports its address, its numbers, and tasks all of it', async () => {
+    const { sim } = await room();
+    await sim.put('network', ingressOf());
+    await sim.put(
+      'service',
+      serviceOf('s', published({ targetPort: 80 }, { targetPort: 81, publishedPort: 8081 })),
+    );
+    await sim.put('task', taskOf('t', { serviceId: 's', slot: 1n }));
+    const { endpoint } = sim.get('service', 's');
+    expect(endpoint?.ports.map((port) => port.publishedPort)).toEqual([30000, 8081]);
+    expect(endpoint?.virtualIps[0]).toMatchObject({ networkId: 'ingress', addr: '10.0.0.2/24' });
+    expect(endpoint?.spec?.ports[0]?.publishedPort).toBe(0);
+    const task = sim.get('task', 't');
+    expect(task.networks[0]).toMatchObject({ addresses: ['10.0.0.3/24'] });
+    expect(task.networks[0]?.network?.driverState?.name).toBe('overlay');
+    expect(task.endpoint?.ports).toEqual(endpoint?.ports);
+  });
+
+  it('keeps a dynamic port when the service is updated, and frees what it no longer publishes', async () => {
+    const { sim, allocator } = await room();
+    await sim.put('network', ingressOf());
+    await sim.put('service', serviceOf('s', published({ targetPort: 80 }, { targetPort: 90 })));
+    const spec = serviceOf('s', published({ targetPort: 70 }, { targetPort: 90 })).spec;
+    await sim.change('service', 's', () => ({ spec }));
+    const ports = sim.get('service', 's').endpoint?.ports ?? [];
+    expect(ports.map((port) => [port.targetPort, port.publishedPort])).toEqual([
+      [70, 30000],
+      [90, 30001],
+    ]);
+    await sim.change('service', 's', () => ({ spec: serviceOf('s').spec }));
+    expect(sim.get('service', 's').endpoint?.virtualIps).toEqual([]);
+    expect(allocator.describe()).toHaveLength(1);
+  });
+
+  it('passes host-mode ports through and needs no mesh for them', async () => {
+    const { sim } = await room();
+    const publishMode = PortConfig_PublishMode.HOST;
+    await sim.put('service', serviceOf('s', published({ targetPort: 80, publishMode })));
+    expect(sim.get('service', 's').endpoint?.ports[0]?.publishedPort).toBe(0);
+  });
+
+  it('gives no virtual address to a service resolved by its tasks', async () => {
+    const { sim } = await room();
+    await sim.put('network', networkOf('net'));
+    const endpoint = { mode: EndpointSpec_ResolutionMode.DNSRR };
+    const task = { networks: [{ target: 'net', aliases: ['web'] }] };
+    await sim.put('service', serviceOf('s', { endpoint, task }));
+    await sim.put('task', taskOf('t', { serviceId: 's', spec: task, nodeId: 'n' }));
+    expect(sim.get('service', 's').endpoint?.virtualIps).toEqual([]);
+    expect(sim.get('task', 't').networks[0]).toMatchObject({
+      addresses: ['10.0.0.2/24'],
+      aliases: ['web'],
+    });
+  });
+
+  it('tells a task why it waits, and goes on when the reason is gone', async () => {
+    const { sim } = await room();
+    await sim.put('network', ingressOf());
+    const web = published({ targetPort: 80, publishedPort: 80 });
+    await sim.put('service', serviceOf('s1', web), serviceOf('s2', web));
+    await sim.put('task', taskOf('t', { serviceId: 's2' }));
+    expect(sim.get('task', 't').status.state).toBe(TaskState.NEW);
+    expect(sim.get('task', 't').status.err).toMatch('not allocated yet');
+    await sim.remove('service', 's1');
+    expect(sim.get('service', 's2').endpoint?.ports[0]?.publishedPort).toBe(80);
+    expect(sim.get('task', 't').status).toMatchObject({ state: TaskState.PENDING, err: '' });
+  });
+
+  it('gives out an address again only after all others', async () => {
+    const { sim } = await room();
+    const configs = [{ subnet: '10.9.0.0/29' }];
+    await sim.put('network', networkOf('tiny', { ipam: { configs } }));
+    const spec = { networks: [{ target: 'tiny' }] };
+    const seen: (string | undefined)[] = [];
+    for (let at = 0; at < 7; at++) {
+      await sim.put('task', taskOf(`t${at}`, { spec }));
+      seen.push(sim.get('task', `t${at}`).networks[0]?.addresses[0]?.slice(7, 8));
+      await sim.change('task', `t${at}`, ({ status }) => ({
+        status: { ...status, state: TaskState.FAILED },
+      }));
+    }
+    expect(seen).toEqual(['2', '3', '4', '5', '6', '2', '3']);
+  });
+
+  it('attaches a node to the networks its tasks use, as long as they do', async () => {
+    const { sim, allocator } = await room();
+    await sim.put('node', nodeOf('n1'));
+    await sim.put('network', networkOf('net'));
+    const before = allocator.describe();
+    await sim.put('task', taskOf('t', { spec: { networks: [{ target: 'net' }] } }));
+    await sim.change('task', 't', () => ({ nodeId: 'n1' }));
+    expect(sim.get('node', 'n1').attachments[0]).toMatchObject({ addresses: ['10.0.0.3/24'] });
+    await sim.remove('task', 't');
+    expect(sim.get('node', 'n1').attachments).toEqual([]);
+    expect(allocator.describe()).toEqual(before);
+  });
+
+  it('lets predefined networks through without addresses', async () => {
+    const { sim } = await room();
+    await sim.put('network', networkOf('host', { driverConfig: { name: 'host' } }));
+    await sim.put('task', taskOf('t', { spec: { networks: [{ target: 'host' }] } }));
+    expect(sim.get('network', 'host').ipam?.driver).toBeDefined();
+    expect(sim.get('task', 't').networks[0]).toMatchObject({ addresses: [] });
+    expect(sim.get('task', 't').status.state).toBe(TaskState.PENDING);
+  });
+
+  it('starts over from the store when the outcome of a write is lost', async () => {
+    const sim = new SimRoom({ automatic: false });
+    const allocator = new Allocator(sim.options);
+    allocator.start();
+    const stored = sim.store.update((tx) => void tx.create('network', ingressOf()));
+    sim.proposer.commit();
+    await stored;
+    await sim.settle();
+    sim.proposer.lose(new Error('leadership lost'));
+    await sim.settle();
+    expect(allocator.describe()).toEqual([]);
+    await sim.clock.advance(100);
+    sim.proposer.commit();
+    await sim.settle();
+    expect(sim.get('network', 'ingress').ipam?.configs[0]?.subnet).toBe('10.0.0.0/24');
+  });
+});
