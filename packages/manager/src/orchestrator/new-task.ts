@@ -1,0 +1,58 @@
+import { create } from '@bufbuild/protobuf';
+import { newId, type Random } from '@skep/platform';
+import type { ReadView } from '@skep/store';
+import {
+  type ClusterObject,
+  completeObject,
+  type ServiceObject,
+  type TaskObject,
+  timestampFromMs,
+} from '@skep/wire';
+import { EndpointSchema, TaskSchema, TaskState, TaskStatusSchema } from '@skep/wire/swarmkit';
+
+/** What a plan needs from outside the store. */
+export interface PlanContext {
+  /** Wall clock, ms since the epoch. */
+  nowMs: number;
+  random: Random;
+}
+
+/** Where a task belongs: a slot (1 …) of a replicated service, or a node of a global one. */
+export type Seat = { slot: bigint } | { nodeId: string };
+
+/** The name every cluster object has. */
+const CLUSTER_NAME = 'default';
+
+export function findCluster(view: ReadView): ClusterObject | undefined {
+  return view.named('cluster', CLUSTER_NAME);
+}
+
+/** A new task of the service as its spec says now (features.md 3.2). Shares the spec, which never changes. */
+export function newTask(
+  view: ReadView,
+  service: ServiceObject,
+  seat: Seat,
+  desiredState: TaskState,
+  context: PlanContext,
+): TaskObject {
+  const { spec } = service;
+  const task = create(TaskSchema, {
+    id: newId(context.random),
+    serviceId: service.id,
+    slot: 'slot' in seat ? seat.slot : 0n,
+    nodeId: 'nodeId' in seat ? seat.nodeId : '',
+    desiredState,
+    status: create(TaskStatusSchema, {
+      state: TaskState.NEW,
+      message: 'created',
+      timestamp: timestampFromMs(context.nowMs),
+    }),
+    endpoint: create(EndpointSchema),
+  });
+  task.spec = spec.task;
+  task.serviceAnnotations = spec.annotations;
+  task.specVersion = service.specVersion;
+  task.logDriver = spec.task.logDriver ?? findCluster(view)?.spec.taskDefaults.logDriver;
+  if (task.endpoint) task.endpoint.spec = spec.endpoint;
+  return completeObject('task', task);
+}

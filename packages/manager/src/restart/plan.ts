@@ -1,0 +1,137 @@
+import type { ReadView } from '@skep/store';
+import { type ServiceObject, type TaskObject, timestampMs } from '@skep/wire';
+import { NodeSpec_Availability, NodeStatus_State, TaskState } from '@skep/wire/swarmkit';
+import { constraintsOf, nodeMatches } from '../constraint/index.js';
+import { createTask, desire, type Step } from '../loop/plan.js';
+import type { Decision } from '../loop/planner.js';
+import { doSame, isTaskDirty } from '../orchestrator/dirty.js';
+import { isGlobal, isLongRunning } from '../orchestrator/mode.js';
+import { newTask, type PlanContext } from '../orchestrator/new-task.js';
+import {
+  hasEnded,
+  isLive,
+  isLost,
+  remainingMs,
+  type Slot,
+  seatOf,
+  serviceOfSlotKey,
+  slotOfKey,
+} from '../orchestrator/slot.js';
+import { mayRestart, restartDelayMs } from './policy.js';
+
+/** Longest a replacement waits for the task before it to stop (features.md 3.2). */
+export const OLD_TASK_TIMEOUT_MS = 60_000;
+
+/** What the restart supervisor does about a slot now, and when it has to look again. */
+export function planSlotRestarts(view: ReadView, key: string, context: PlanContext): Decision {
+  const service = view.get('service', serviceOfSlotKey(key));
+  if (!service || !isLongRunning(service)) return { steps: [] };
+  const plan = new SlotPlan(view, service, slotOfKey(view, key), context);
+  const steps: Step[] = [];
+  let wakeMs: number | undefined;
+  for (const task of plan.slot) {
+    const { step, waitMs } = plan.decide(task);
+    if (step) steps.push(step);
+    if (waitMs !== undefined) wakeMs = Math.min(wakeMs ?? waitMs, waitMs);
+  }
+  return wakeMs === undefined ? { steps } : { steps, wakes: [[key, wakeMs]] };
+}
+
+interface TaskDecision {
+  step?: Step;
+  /** Ms until the task can go on, when nothing else happens. */
+  waitMs?: number;
+}
+
+/** The rules for one slot, all read from the store: nothing is remembered between two looks. */
+class SlotPlan {
+  readonly #view: ReadView;
+  readonly #service: ServiceObject;
+  readonly slot: Slot;
+  readonly #context: PlanContext;
+
+  constructor(view: ReadView, service: ServiceObject, slot: Slot, context: PlanContext) {
+    this.#view = view;
+    this.#service = service;
+    this.slot = slot;
+    this.#context = context;
+  }
+
+  decide(task: TaskObject): TaskDecision {
+    if (!isLive(task)) return {};
+    const held = task.desiredState < TaskState.RUNNING;
+    if (this.#isSpent(task)) {
+      // One that dies while held back serves out its delay: no tight loop around a missing image.
+      const waitMs = held ? this.#delayLeftMs(task) : 0;
+      return waitMs > 0 ? { waitMs } : { step: this.#replace(task) };
+    }
+    if (!held) return {};
+    const waitMs = this.#holdLeftMs(task);
+    return waitMs > 0 ? { waitMs } : { step: [desire(task, TaskState.RUNNING)] };
+  }
+
+  /** Whether a task that is wanted has ended or can no longer be reached. */
+  #isSpent(task: TaskObject): boolean {
+    if (hasEnded(task)) return true;
+    // A global task has nowhere else to go: the orchestrator shuts it down with its node.
+    if (isGlobal(this.#service) || task.nodeId === '') return false;
+    return isLost(this.#view.get('node', task.nodeId));
+  }
+
+  /** Shuts the task down and, if policy and slot ask for it, puts a new one behind it. */
+  #replace(task: TaskObject): Step {
+    const stop = desire(task, TaskState.SHUTDOWN);
+    if (this.#isCovered(task) || !this.#nodeTakesNew(task) || !mayRestart(task, this.slot)) {
+      return [stop];
+    }
+    const seat = seatOf(task);
+    const next = newTask(this.#view, this.#service, seat, TaskState.READY, this.#context);
+    return [stop, createTask(next)];
+  }
+
+  /** Whether another task of the slot does its work already (an update that starts first, say). */
+  #isCovered(task: TaskObject): boolean {
+    const others = this.slot.filter(
+      (other) => other !== task && isLive(other) && !this.#isSpent(other),
+    );
+    if (isTaskDirty(this.#view, this.#service, task)) return others.length > 0;
+    return others.some((other) => !isTaskDirty(this.#view, this.#service, other));
+  }
+
+  /** A global task is replaced on its own node or not at all. */
+  #nodeTakesNew(task: TaskObject): boolean {
+    if (!isGlobal(this.#service)) return true;
+    const node = this.#view.get('node', task.nodeId);
+    if (!node || isLost(node) || node.spec.availability === NodeSpec_Availability.PAUSE) {
+      return false;
+    }
+    return nodeMatches(constraintsOf(this.#service.spec.task.placement), node);
+  }
+
+  /** Ms until a task held back may start: its delay is over and the ones before it have stopped. */
+  #holdLeftMs(task: TaskObject): number {
+    const sinceMs = timestampMs(task.meta.createdAt);
+    const stopping = this.slot.some((other) => other !== task && this.#isStopping(other));
+    const stopLeftMs = stopping
+      ? remainingMs(sinceMs, OLD_TASK_TIMEOUT_MS, this.#context.nowMs)
+      : 0;
+    return Math.max(this.#delayLeftMs(task), stopLeftMs);
+  }
+
+  /** Only a restart is delayed; a task that does something else than the one before it is an update. */
+  #delayLeftMs(task: TaskObject): number {
+    const before = this.slot[this.slot.indexOf(task) - 1];
+    if (!before || !doSame(before, task)) return 0;
+    const node = this.#view.get('node', before.nodeId);
+    if (node?.spec.availability === NodeSpec_Availability.DRAIN) return 0;
+    const sinceMs = timestampMs(task.meta.createdAt);
+    return remainingMs(sinceMs, restartDelayMs(before), this.#context.nowMs);
+  }
+
+  /** Whether a task was told to stop and its node can still be expected to say that it did. */
+  #isStopping(task: TaskObject): boolean {
+    if (isLive(task) || hasEnded(task) || task.status.state < TaskState.ASSIGNED) return false;
+    const node = this.#view.get('node', task.nodeId);
+    return node !== undefined && node.status.state !== NodeStatus_State.DOWN;
+  }
+}
