@@ -1,0 +1,86 @@
+import {
+  type Clock,
+  type Logger,
+  type Processes,
+  type Random,
+  RealClock,
+  RealProcesses,
+  RealRandom,
+} from '@skep/platform';
+import type { Containerd } from '../containerd/containerd.js';
+import type { LogConfig } from '../contract/config.js';
+import type { ImageEngine } from '../contract/engine.js';
+import type { ContainerNetworking } from '../contract/networking.js';
+import { type Kernel, RealKernel } from '../linux/kernel.js';
+import { ContainerDirectory } from '../records/directory.js';
+import { RecordStore } from '../records/record-store.js';
+import { type HostFacts, readHostFacts } from '../spec/host.js';
+import { LocalMounts } from '../volumes/local-mount.js';
+import { VolumeStore } from '../volumes/volume-store.js';
+import { Volumes } from '../volumes/volumes.js';
+import type { Container } from './container.js';
+import { type EngineContext, EnginePaths } from './context.js';
+import { Engine } from './engine.js';
+import { EventBus } from './events.js';
+
+export interface EngineOptions {
+  /** Kept over reboots: records, logs, volumes. Created when missing. */
+  dataRoot: string;
+  /** Gone after a reboot: pipes, mount points. Created when missing. */
+  execRoot: string;
+  containerd: Containerd;
+  images: Pick<ImageEngine, 'resolve'>;
+  networking: ContainerNetworking;
+  logger: Logger;
+  /** Log configuration of containers that name none. */
+  defaultLog?: LogConfig;
+  clock?: Clock;
+  random?: Random;
+  processes?: Processes;
+  kernel?: Kernel;
+  host?: HostFacts;
+}
+
+/** Puts the engine together. Call `restore()` on it before anything else. */
+export function createContainerEngine(options: EngineOptions): Engine {
+  const { logger, dataRoot, execRoot } = options;
+  const clock = options.clock ?? new RealClock();
+  const random = options.random ?? new RealRandom();
+  const processes = options.processes ?? new RealProcesses();
+  const kernel = options.kernel ?? new RealKernel();
+  const paths = new EnginePaths({ dataRoot, execRoot });
+  const containers = new ContainerDirectory<Container>();
+  const store = new VolumeStore({ root: paths.volumes, logger });
+  const volumes = new Volumes({
+    store,
+    mounts: new LocalMounts({ store, processes, kernel }),
+    clock,
+    random,
+    usersOf: (name) => usersOf(containers, name),
+  });
+  const context: EngineContext = {
+    containerd: options.containerd,
+    images: options.images,
+    networking: options.networking,
+    volumes,
+    clock,
+    random,
+    processes,
+    kernel,
+    logger,
+    host: options.host ?? readHostFacts(logger),
+    paths,
+    records: new RecordStore({ root: paths.records, logger }),
+    containers,
+    events: new EventBus(clock),
+  };
+  const defaultLog = options.defaultLog ?? { Type: 'json-file', Config: {} };
+  return new Engine(context, { defaultLog });
+}
+
+function usersOf(containers: ContainerDirectory<Container>, name: string): string[] {
+  return containers
+    .all()
+    .filter((container) => container.record.mounts.some((mount) => mount.Name === name))
+    .map((container) => container.id);
+}

@@ -1,0 +1,53 @@
+/** The bounds of the engine room, in one place. Units are in the names. */
+
+/** Containers that are started at the same time; the kernel serialises most of the work anyway. */
+export const PARALLEL_STARTS_MAX = 8;
+/** Operations that may wait for one container; more is a client gone wild. */
+export const OPERATIONS_PER_CONTAINER_MAX = 128;
+
+/** Docker's length of a piece of a long line in its logs. */
+export const LOG_LINE_BYTES_MAX = 16 * 1024;
+/** Default bound of one log file, and how many are kept: at most 30 MB for a container. */
+export const LOG_FILE_BYTES_DEFAULT = 10_000_000;
+export const LOG_FILES_DEFAULT = 3;
+/** Block in which log files are read. */
+export const LOG_READ_BLOCK_BYTES = 64 * 1024;
+
+/** Bytes read from a container's stream at once: the size of a pipe in the kernel. */
+export const STREAM_CHUNK_BYTES = 64 * 1024;
+/** Bytes that may wait for a slow attached client before the container's output is held back. */
+export const SESSION_BACKLOG_BYTES = 1024 * 1024;
+/** How long the streams of a process that ended may stay open (held by its children), ms. */
+export const STREAM_DRAIN_MS = 2_000;
+
+/** Output of a health probe that is kept, and how many results (Docker's numbers). */
+export const HEALTH_OUTPUT_BYTES_MAX = 4096;
+export const HEALTH_LOG_ENTRIES_MAX = 5;
+
+/** Exec sessions that are remembered for one container after they ended. */
+export const EXECS_PER_CONTAINER_MAX = 1024;
+/** How long an exec that ended can still be inspected, ms. */
+export const EXEC_KEPT_MS = 5 * 60_000;
+
+/** Docker's stop timeout when none is given, ms. */
+export const STOP_TIMEOUT_MS_DEFAULT = 10_000;
+/** How long a process that got SIGKILL may take to go (disk wait), ms. */
+export const KILL_WAIT_MS = 10_000;
+
+/** Restart back-off: first delay, longest delay, and run time after which it starts over (Docker's), ms. */
+export const RESTART_DELAY_MS_FIRST = 100;
+export const RESTART_DELAY_MS_MAX = 60_000;
+export const RESTART_RESET_MS = 10_000;
+
+/** Docker's default size of /dev/shm. */
+export const SHM_BYTES_DEFAULT = 64 * 1024 * 1024;
+/** Smallest memory limit Docker takes. */
+export const MEMORY_BYTES_MIN = 6 * 1024 * 1024;
+
+/** How long sizing the volumes or writable layers for `system df` may take, ms. */
+export const USAGE_TIMEOUT_MS = 10_000;
+
+/** Symbolic links followed when a path inside a container is looked up (Linux' own bound). */
+export const SYMLINKS_MAX = 40;
+/** Largest /etc/passwd or /etc/group that is read from an image. */
+export const ACCOUNT_FILE_BYTES_MAX = 4 * 1024 * 1024;

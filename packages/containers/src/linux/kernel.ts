@@ -1,0 +1,142 @@
+import { createRequire } from 'node:module';
+
+/** A file-system mount as containerd describes it: flags and data mixed in `options`. */
+export interface MountSpec {
+  type: string;
+  source: string;
+  options: readonly string[];
+}
+
+/** System calls that Node does not offer. Errors carry `code` and `syscall` as Node's own do. */
+export interface Kernel {
+  /** Makes a named pipe; no error when one is there already. */
+  makeFifo(path: string, mode: number): void;
+  mount(mount: MountSpec, target: string): void;
+  /** Lazy unmount; no error when nothing is mounted there. */
+  unmount(target: string): void;
+}
+
+const EEXIST = 17;
+const EINVAL = 22;
+const ENOENT = 2;
+const MNT_DETACH = 2;
+const UMOUNT_NOFOLLOW = 8;
+/** The kernel copies at most a page of mount data. */
+const MOUNT_DATA_BYTES_MAX = 4095;
+
+const MOUNT_FLAGS: Record<string, number> = {
+  ro: 1,
+  nosuid: 2,
+  nodev: 4,
+  noexec: 8,
+  sync: 16,
+  remount: 32,
+  dirsync: 128,
+  noatime: 1024,
+  nodiratime: 2048,
+  bind: 4096,
+  rbind: 4096 | 16384,
+  relatime: 1 << 21,
+  strictatime: 1 << 24,
+};
+const IGNORED_OPTIONS = new Set(['rw', 'defaults', 'suid', 'dev', 'exec', 'async', 'atime']);
+
+/** Splits mount options into the flags and the data string of mount(2). */
+export function parseMountOptions(options: readonly string[]): { flags: number; data: string } {
+  let flags = 0;
+  const data: string[] = [];
+  for (const option of options) {
+    const flag = MOUNT_FLAGS[option];
+    if (flag !== undefined) flags |= flag;
+    else if (!IGNORED_OPTIONS.has(option)) data.push(option);
+  }
+  return { flags, data: data.join(',') };
+}
+
+/** Where the lower directories of an overlay share a parent: shortens data beyond one page. */
+export function shortenOverlay(data: string): { directory: string; data: string } | undefined {
+  const options = data.split(',');
+  const index = options.findIndex((option) => option.startsWith('lowerdir='));
+  const lower = options[index]?.slice('lowerdir='.length).split(':');
+  if (!lower || lower.length === 0) return undefined;
+  // …/snapshots/<n>/fs: the grandparent is the same for all layers of a snapshotter.
+  const directory = lower[0]?.split('/').slice(0, -2).join('/') ?? '';
+  if (directory === '' || !lower.every((path) => path.startsWith(`${directory}/`))) {
+    return undefined;
+  }
+  const relative = lower.map((path) => path.slice(directory.length + 1));
+  options[index] = `lowerdir=${relative.join(':')}`;
+  return { directory, data: options.join(',') };
+}
+
+interface LibC {
+  mkfifo(path: string, mode: number): number;
+  mount(source: string, target: string, type: string, flags: number, data: string | null): number;
+  umount2(target: string, flags: number): number;
+  chdir(path: string): number;
+  errno(): number;
+  errnoName(code: number): string;
+}
+
+function loadLibC(): LibC {
+  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+  const library = koffi.load('libc.so.6');
+  const names = new Map(Object.entries(koffi.os.errno).map(([name, code]) => [code, name]));
+  return {
+    mkfifo: library.func('int mkfifo(const char *path, uint32_t mode)'),
+    mount: library.func(
+      'int mount(const char *source, const char *target, const char *type, ulong flags, const char *data)',
+    ),
+    umount2: library.func('int umount2(const char *target, int flags)'),
+    chdir: library.func('int chdir(const char *path)'),
+    errno: () => koffi.errno(),
+    errnoName: (code) => names.get(code) ?? `errno ${code}`,
+  };
+}
+
+/** The machine's kernel, through libc. Loaded at first use, so that nothing needs it to import this. */
+export class RealKernel implements Kernel {
+  #libc: LibC | undefined;
+
+  get #c(): LibC {
+    this.#libc ??= loadLibC();
+    return this.#libc;
+  }
+
+  makeFifo(path: string, mode: number): void {
+    if (this.#c.mkfifo(path, mode) !== 0) this.#fail('mkfifo', path, EEXIST);
+  }
+
+  mount(mount: MountSpec, target: string): void {
+    const { flags, data } = parseMountOptions(mount.options);
+    const short =
+      Buffer.byteLength(data) > MOUNT_DATA_BYTES_MAX && mount.type === 'overlay'
+        ? shortenOverlay(data)
+        : undefined;
+    // Relative lower directories count from the working directory. The call is synchronous and all other
+    // paths of the daemon are absolute, so nobody sees the change.
+    if (short && this.#c.chdir(short.directory) !== 0) this.#fail('chdir', short.directory);
+    const text = short?.data ?? data;
+    const failed =
+      this.#c.mount(mount.source, target, mount.type, flags, text === '' ? null : text) !== 0;
+    const errno = failed ? this.#c.errno() : 0;
+    if (short) this.#c.chdir('/');
+    if (failed) this.#throw('mount', target, errno);
+  }
+
+  unmount(target: string): void {
+    if (this.#c.umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW) !== 0) {
+      this.#fail('umount', target, EINVAL, ENOENT);
+    }
+  }
+
+  #fail(syscall: string, path: string, ...tolerated: number[]): void {
+    const errno = this.#c.errno();
+    if (!tolerated.includes(errno)) this.#throw(syscall, path, errno);
+  }
+
+  #throw(syscall: string, path: string, errno: number): never {
+    const code = this.#c.errnoName(errno);
+    throw Object.assign(new Error(`${syscall} ${path}: ${code}`), { code, errno, syscall, path });
+  }
+}

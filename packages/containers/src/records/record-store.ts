@@ -1,0 +1,149 @@
+import {
+  closeSync,
+  fdatasyncSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hasErrno, type Logger } from '@skep/platform';
+import { type ContainerRecord, type ContainerStatus, initialStatus } from './record.js';
+
+const CONFIG_FILE = 'config.json';
+const STATE_FILE = 'state.json';
+const CONTAINER_ID = /^[0-9a-f]{64}$/;
+
+export interface LoadedRecord {
+  record: ContainerRecord;
+  status: ContainerStatus;
+}
+
+/**
+ * The records on disk: a directory for each container, with two files.
+ *
+ * `config.json` is what a client was promised (that the container exists, its name): it is synced before
+ * the promise is kept, so that it survives a power cut. `state.json` changes at each start and exit and
+ * is *not* synced: after `kill -9` of the daemon the page cache still has it, and after a power cut no
+ * container runs any more, so that whatever it says is corrected from containerd, whose list is empty.
+ * It is a file of its own so that a rename that the disk did not finish can never harm `config.json`.
+ * That makes two syncs (file, directory) for a create, one for a remove and none for start, stop and exit.
+ */
+export class RecordStore {
+  readonly #root: string;
+  readonly #logger: Logger;
+
+  constructor(options: { root: string; logger: Logger }) {
+    this.#root = options.root;
+    this.#logger = options.logger;
+    mkdirSync(this.#root, { recursive: true, mode: 0o710 });
+  }
+
+  directory(id: string): string {
+    return join(this.#root, id);
+  }
+
+  /** Makes the record durable. The directory may hold other files of the container already. */
+  async create(record: ContainerRecord, status: ContainerStatus): Promise<void> {
+    const directory = this.directory(record.id);
+    mkdirSync(directory, { recursive: true, mode: 0o710 });
+    this.writeStatus(record.id, status);
+    await this.writeRecord(record);
+    await syncDirectory(this.#root);
+  }
+
+  /** Replaces `config.json` durably. */
+  async writeRecord(record: ContainerRecord): Promise<void> {
+    const path = join(this.directory(record.id), CONFIG_FILE);
+    const file = await open(`${path}.tmp`, 'w', 0o600);
+    try {
+      await file.writeFile(JSON.stringify(record));
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+    renameSync(`${path}.tmp`, path);
+    await syncDirectory(this.directory(record.id));
+  }
+
+  writeStatus(id: string, status: ContainerStatus): void {
+    const path = join(this.directory(id), STATE_FILE);
+    writeFileSync(`${path}.tmp`, JSON.stringify(status), { mode: 0o600 });
+    renameSync(`${path}.tmp`, path);
+  }
+
+  /** Removes the container's directory. The record goes first: what is left of a crash is a leftover. */
+  remove(id: string): void {
+    const directory = this.directory(id);
+    rmSync(join(directory, CONFIG_FILE), { force: true });
+    syncDirectorySync(directory);
+    rmSync(directory, { recursive: true, force: true });
+  }
+
+  /** Reads all records; directories without a readable one are removed, they were never promised. */
+  load(): LoadedRecord[] {
+    const loaded: LoadedRecord[] = [];
+    for (const name of readdirSync(this.#root)) {
+      if (!CONTAINER_ID.test(name)) continue;
+      const record = this.#read<ContainerRecord>(name, CONFIG_FILE);
+      if (record === 'missing') rmSync(this.directory(name), { recursive: true, force: true });
+      if (typeof record === 'string') continue;
+      const status = this.#read<ContainerStatus>(name, STATE_FILE);
+      loaded.push({ record, status: typeof status === 'string' ? initialStatus() : status });
+    }
+    return loaded;
+  }
+
+  #read<T>(id: string, name: string): T | 'missing' | 'unreadable' {
+    const path = join(this.directory(id), name);
+    try {
+      return JSON.parse(readFileSync(path, 'utf8')) as T;
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return 'missing';
+      this.#logger.error({ path, error: String(error) }, 'container record cannot be read');
+      return 'unreadable';
+    }
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+function syncDirectorySync(path: string): void {
+  let directory: number;
+  try {
+    directory = openSync(path, 'r');
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return;
+    throw error;
+  }
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+/** Writes a small file whole and durably: temporary file, sync, rename. Used for volume metadata. */
+export function writeDurably(path: string, text: string): void {
+  const file = openSync(`${path}.tmp`, 'w', 0o600);
+  try {
+    writeFileSync(file, text);
+    fdatasyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(`${path}.tmp`, path);
+  syncDirectorySync(join(path, '..'));
+}

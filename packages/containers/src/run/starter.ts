@@ -1,0 +1,246 @@
+import { rmSync } from 'node:fs';
+import { Code, errorMessage, RpcError } from '@skep/platform';
+import type { Container } from '../engine/container.js';
+import { type EngineContext, emitContainer, saveStatus } from '../engine/context.js';
+import { Gate } from '../engine/operation-queue.js';
+import { PARALLEL_STARTS_MAX } from '../limits.js';
+import { isoTime } from '../records/record.js';
+import { hostDevices } from '../spec/host.js';
+import type { OciSpec } from '../spec/oci.js';
+import { containerSpec } from '../spec/spec.js';
+import { resolveUser } from '../spec/user.js';
+import { ProcessStreams } from '../stdio/process-streams.js';
+import { mountSources, releaseVolumes } from './mount-sources.js';
+import { NETWORK_FILES, writeNetworkFiles } from './network-files.js';
+import { joinable, networkNamespacePath, sandboxRequest, sharedNetwork } from './network-mode.js';
+import { mountRoot, readAccounts, unmountRoot } from './root-mount.js';
+import { translateStartError } from './start-error.js';
+
+export interface StarterHooks {
+  /** The container runs: health probes may begin. */
+  onStarted(container: Container): void;
+}
+
+/** Brings containers from created or exited to running. */
+export class Starter {
+  readonly #context: EngineContext;
+  readonly #hooks: StarterHooks;
+  readonly #gate = new Gate(PARALLEL_STARTS_MAX);
+
+  constructor(context: EngineContext, hooks: StarterHooks) {
+    this.#context = context;
+    this.#hooks = hooks;
+  }
+
+  /** Starts a container that does not run; no error when it does. To be called in the container's queue. */
+  async start(container: Container): Promise<void> {
+    const { state } = container.status;
+    if (state.Paused) {
+      throw conflict('cannot start a paused container, try unpause instead');
+    }
+    if (container.running) return;
+    if (container.removing || state.Dead) {
+      throw conflict('container is marked for removal and cannot be started');
+    }
+    await this.#gate.run(() => this.#start(container));
+  }
+
+  async #start(container: Container): Promise<void> {
+    const context = this.#context;
+    container.status.manuallyStopped = false;
+    try {
+      const pid = await this.#launch(container);
+      Object.assign(container.status.state, {
+        Status: 'running',
+        Running: true,
+        Restarting: false,
+        OOMKilled: false,
+        Pid: pid,
+        ExitCode: 0,
+        Error: '',
+        StartedAt: isoTime(context.clock.now()),
+      });
+      saveStatus(context, container);
+      emitContainer(context, container, 'start');
+      this.#hooks.onStarted(container);
+    } catch (error) {
+      await this.#abandon(container);
+      const { failure, exitCode } = translateStartError(error, container.record);
+      this.#noteFailure(container, exitCode, errorMessage(failure));
+      throw failure;
+    }
+  }
+
+  #noteFailure(container: Container, exitCode: number, message: string): void {
+    const { state } = container.status;
+    const restarting = state.Restarting;
+    Object.assign(state, { Running: false, Restarting: false, Pid: 0, Error: message });
+    state.ExitCode = exitCode;
+    if (restarting || state.Status !== 'created') state.Status = 'exited';
+    if (state.Status === 'exited') state.FinishedAt = isoTime(this.#context.clock.now());
+    saveStatus(this.#context, container);
+  }
+
+  /** Network and mounts, spec, streams, process. What it leaves on failure is cleared by `#abandon`. */
+  async #launch(container: Container): Promise<number> {
+    const context = this.#context;
+    const { record } = container;
+    const rootPath = mountRoot(context, record);
+    const [network, sources] = await bothSettled(
+      this.#setUpNetwork(container),
+      mountSources(context, container),
+    );
+    const sandbox = container.status.sandbox?.state;
+    writeNetworkFiles(context, record, network.shared?.status.sandbox?.state ?? sandbox);
+    const spec = this.#spec(container, rootPath, sources, network.netnsPath);
+    const streams = this.streamsOf(container);
+    streams.open();
+    container.log.setLive(true);
+    // A daemon that finds the process later must know what network it was given.
+    saveStatus(context, container);
+    const { containers, tasks } = context.containerd;
+    await containers.create({
+      id: record.id,
+      image: record.config.Image,
+      spec,
+      snapshotKey: record.id,
+    });
+    await tasks.create({ containerId: record.id, rootfs: [], ...streams.io });
+    const { pid } = await tasks.start(record.id);
+    return pid;
+  }
+
+  async #setUpNetwork(
+    container: Container,
+  ): Promise<{ netnsPath: string; shared: Container | undefined }> {
+    const context = this.#context;
+    const shared = sharedNetwork(context, container.record);
+    if (shared) return { shared, netnsPath: networkNamespacePath(undefined, shared) };
+    const request = sandboxRequest(container.record);
+    const state = await context.networking.setUp(request);
+    container.status.sandbox = { request, state };
+    return { shared: undefined, netnsPath: state.netnsPath };
+  }
+
+  #spec(
+    container: Container,
+    rootPath: string,
+    sources: string[],
+    netnsPath: string,
+  ): OciSpec {
+    const { record } = container;
+    const { host, paths } = this.#context;
+    const { PidMode, IpcMode, GroupAdd, Privileged } = record.hostConfig;
+    const pidOwner = this.#namespaceOwner(PidMode, 'PID');
+    const ipcOwner = this.#namespaceOwner(IpcMode, 'IPC');
+    const network = Object.entries(NETWORK_FILES).map(([name, destination]) => ({
+      source: paths.record(record.id, name),
+      destination,
+      readOnly: record.hostConfig.ReadonlyRootfs,
+    }));
+    const injected = (record.task?.files ?? []).map((file) => ({
+      source: `${paths.files(record.id)}/${file.index}`,
+      destination: file.path,
+      readOnly: true,
+    }));
+    const shmPath = IpcMode === 'host' ? '/dev/shm' : ipcOwner && `/proc/${ipcOwner}/root/dev/shm`;
+    return containerSpec({
+      record,
+      host,
+      rootPath,
+      netnsPath,
+      user: resolveUser(record.config.User, GroupAdd ?? [], readAccounts(rootPath)),
+      mountSources: sources,
+      files: [...network, ...injected],
+      hostDevices: Privileged ? hostDevices() : [],
+      ...(pidOwner ? { pidNamespacePath: `/proc/${pidOwner}/ns/pid` } : {}),
+      ...(ipcOwner ? { ipcNamespacePath: `/proc/${ipcOwner}/ns/ipc` } : {}),
+      ...(shmPath ? { sharedShmPath: shmPath } : {}),
+    });
+  }
+
+  /** Pid of the container named by a `container:…` mode. */
+  #namespaceOwner(mode: string, what: string): number | undefined {
+    if (!mode.startsWith('container:')) return undefined;
+    return joinable(this.#context, mode.slice('container:'.length), what).status.state.Pid;
+  }
+
+  /** The streams of the next run; made early when a client attaches before the start. */
+  streamsOf(container: Container): ProcessStreams {
+    container.streams ??= this.#makeStreams(container);
+    return container.streams;
+  }
+
+  #makeStreams(container: Container): ProcessStreams {
+    const context = this.#context;
+    const { id, record, log } = container;
+    return new ProcessStreams({
+      directory: context.paths.streams(id),
+      stdin: record.config.OpenStdin,
+      terminal: record.config.Tty,
+      kernel: context.kernel,
+      clock: context.clock,
+      onChunk: (stream, chunk) => log.write(stream, chunk),
+      onStreamEnd: (stream) => log.end(stream),
+      closeRemoteInput: () => context.containerd.tasks.closeStdin(id),
+    });
+  }
+
+  /** Clears whatever a failed start got done. */
+  async #abandon(container: Container): Promise<void> {
+    const context = this.#context;
+    const { id } = container;
+    await removeFromContainerd(context, id);
+    container.streams?.discard();
+    container.streams = undefined;
+    container.log.setLive(false);
+    await clearRun(context, container);
+  }
+}
+
+/** Removes a container's task, running or not, and its containerd record. */
+export async function removeFromContainerd(context: EngineContext, id: string): Promise<void> {
+  const { tasks, containers } = context.containerd;
+  const unlessMissing = (error: unknown) => {
+    if (error instanceof RpcError && error.code === Code.NOT_FOUND) return;
+    context.logger.debug({ id, error: errorMessage(error) }, 'not removed from containerd');
+  };
+  try {
+    await tasks.delete(id);
+  } catch (error) {
+    if (!(error instanceof RpcError && error.code === Code.NOT_FOUND)) {
+      // It still runs, or was made and never started.
+      const exited = tasks.wait(id).catch(() => {});
+      await tasks.kill({ containerId: id, signal: 9, all: true }).catch(unlessMissing);
+      await exited;
+      await tasks.delete(id).catch(unlessMissing);
+    }
+  }
+  await containers.delete(id).catch(unlessMissing);
+}
+
+/** Gives back everything of a run that is outside containerd: network, mounts, run-time directory. */
+export async function clearRun(context: EngineContext, container: Container): Promise<void> {
+  const { id } = container;
+  unmountRoot(context, id);
+  releaseVolumes(context, container);
+  if (container.status.sandbox) {
+    try {
+      await context.networking.tearDown(id);
+    } catch (error) {
+      context.logger.error({ id, error: errorMessage(error) }, 'network not torn down');
+    }
+    delete container.status.sandbox;
+  }
+  rmSync(context.paths.streams(id), { recursive: true, force: true });
+}
+
+function conflict(message: string): RpcError {
+  return new RpcError(Code.ALREADY_EXISTS, message);
+}
+
+/** Both results; when one fails the other is waited for all the same, so that it can be undone. */
+async function bothSettled<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([first, second]);
+  return [await first, await second];
+}

@@ -1,0 +1,114 @@
+import type { ContainerConfig, HostConfig } from '../contract/config.js';
+import type { ExecRequest } from '../contract/engine.js';
+import { ALL_CAPABILITIES, containerCapabilities } from './capabilities.js';
+import type { HostFacts } from './host.js';
+import type { OciCapabilities, OciProcess } from './oci.js';
+import { parseSecurityOptions } from './security.js';
+import type { ResolvedUser } from './user.js';
+
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** Where the init program is mounted with `--init`. */
+export const INIT_TARGET = '/sbin/docker-init';
+
+/** The environment of a process: Docker's own variables, then the container's, later ones winning. */
+export function processEnvironment(config: ContainerConfig, extra: readonly string[] = []): string[] {
+  const base = [
+    `PATH=${DEFAULT_PATH}`,
+    `HOSTNAME=${config.Hostname}`,
+    ...(config.Tty ? ['TERM=xterm'] : []),
+  ];
+  return mergeEnvironment(mergeEnvironment(base, config.Env), extra);
+}
+
+/** `overrides` replaces values of the same name in place and adds the rest; a bare name removes. */
+export function mergeEnvironment(base: readonly string[], overrides: readonly string[]): string[] {
+  const byName = new Map(base.map((entry) => [nameOf(entry), entry]));
+  for (const entry of overrides) {
+    if (entry.includes('=')) byName.set(nameOf(entry), entry);
+    else byName.delete(entry);
+  }
+  return [...byName.values()];
+}
+
+function nameOf(entry: string): string {
+  const separator = entry.indexOf('=');
+  return separator < 0 ? entry : entry.slice(0, separator);
+}
+
+/** The first process of a container. */
+export function containerProcess(
+  container: { path: string; args: string[]; config: ContainerConfig; hostConfig: HostConfig },
+  user: ResolvedUser,
+  host: HostFacts,
+): OciProcess {
+  const { config, hostConfig } = container;
+  const command = [container.path, ...container.args];
+  const capabilities = containerCapabilities({
+    add: hostConfig.CapAdd ?? [],
+    drop: hostConfig.CapDrop ?? [],
+    privileged: hostConfig.Privileged,
+    supported: host.capabilities,
+  });
+  const rlimits = (hostConfig.Ulimits ?? []).map(({ Name, Soft, Hard }) => ({
+    type: `RLIMIT_${Name.toUpperCase()}`,
+    soft: Soft,
+    hard: Hard,
+  }));
+  return {
+    ...(config.Tty ? { terminal: true } : {}),
+    user: identity(user),
+    args: usesInit(hostConfig) ? [INIT_TARGET, '--', ...command] : command,
+    env: processEnvironment(config),
+    cwd: config.WorkingDir || '/',
+    capabilities: forUser(capabilities, user),
+    ...(rlimits.length > 0 ? { rlimits } : {}),
+    noNewPrivileges: parseSecurityOptions(hostConfig.SecurityOpt).noNewPrivileges,
+    oomScoreAdj: hostConfig.OomScoreAdj,
+  };
+}
+
+/** A further process in a running container. */
+export function execProcess(
+  container: { config: ContainerConfig; hostConfig: HostConfig },
+  request: ExecRequest,
+  user: ResolvedUser,
+  host: HostFacts,
+): OciProcess {
+  const { config, hostConfig } = container;
+  const tty = request.Tty ?? false;
+  const privileged = (request.Privileged ?? false) || hostConfig.Privileged;
+  const capabilities = privileged
+    ? ALL_CAPABILITIES.filter((name) => host.capabilities.includes(name))
+    : containerCapabilities({
+        add: hostConfig.CapAdd ?? [],
+        drop: hostConfig.CapDrop ?? [],
+        privileged: false,
+        supported: host.capabilities,
+      });
+  return {
+    ...(tty ? { terminal: true } : {}),
+    user: identity(user),
+    args: request.Cmd,
+    env: processEnvironment({ ...config, Tty: tty }, request.Env),
+    cwd: request.WorkingDir || config.WorkingDir || '/',
+    capabilities: forUser(capabilities, user),
+    noNewPrivileges: parseSecurityOptions(hostConfig.SecurityOpt).noNewPrivileges,
+    oomScoreAdj: hostConfig.OomScoreAdj,
+  };
+}
+
+export function usesInit(hostConfig: HostConfig): boolean {
+  return hostConfig.Init === true;
+}
+
+function identity(user: ResolvedUser): OciProcess['user'] {
+  const { uid, gid, additionalGids = [] } = user;
+  return { uid, gid, ...(additionalGids.length > 0 ? { additionalGids } : {}) };
+}
+
+/** Only root has its capabilities in force; others may gain them through set-uid programs alone. */
+function forUser(names: string[], user: ResolvedUser): OciCapabilities {
+  const inForce = user.uid === 0 ? names : [];
+  return { bounding: names, effective: inForce, permitted: inForce };
+}

@@ -1,0 +1,100 @@
+import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { Socket, type SocketConstructorOpts } from 'node:net';
+import { hasErrno } from '@skep/platform';
+import { STREAM_CHUNK_BYTES } from '../limits.js';
+
+/**
+ * Every chunk is used up in the turn in which it is read, so one buffer serves all pipes of the process.
+ */
+const sharedBuffer = Buffer.alloc(STREAM_CHUNK_BYTES);
+
+/**
+ * The read end of a named pipe. It is opened without blocking and polled by the event loop: a plain
+ * `fs.read` would hold one of libuv's four threads for as long as a container is silent.
+ */
+export class FifoReader {
+  readonly #onChunk: (chunk: Uint8Array) => void;
+  readonly #onEnd: () => void;
+  readonly #path: string;
+  #socket: Socket | undefined;
+  #paused = false;
+  #ended = false;
+
+  constructor(options: {
+    path: string;
+    /** The bytes are only good until it returns. */
+    onChunk: (chunk: Uint8Array) => void;
+    /** All writers are gone, or {@link FifoReader.finish} was called. Called once. */
+    onEnd: () => void;
+  }) {
+    this.#path = options.path;
+    this.#onChunk = options.onChunk;
+    this.#onEnd = options.onEnd;
+    const file = openSync(options.path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const onread = { buffer: sharedBuffer, callback: (length: number) => this.#receive(length) };
+    // Node takes `onread` here as well as in `connect`; its type only knows the latter.
+    const socketOptions: SocketConstructorOpts & { onread: typeof onread } = {
+      fd: file,
+      readable: true,
+      writable: false,
+      onread,
+    };
+    this.#socket = new Socket(socketOptions);
+    this.#socket.on('close', () => this.#end());
+    this.#socket.on('error', () => this.#end());
+    this.#socket.resume();
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#socket?.resume();
+  }
+
+  /** Takes what is in the pipe now and ends, whoever may still hold the other end. */
+  finish(): void {
+    if (this.#ended) return;
+    this.#socket?.destroy();
+    this.#socket = undefined;
+    drain(this.#path, this.#onChunk);
+    this.#end();
+  }
+
+  /** Lets go without taking anything more. */
+  close(): void {
+    this.#ended = true;
+    this.#socket?.destroy();
+    this.#socket = undefined;
+  }
+
+  #receive(length: number): boolean {
+    this.#onChunk(sharedBuffer.subarray(0, length));
+    return !this.#paused;
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#socket = undefined;
+    this.#onEnd();
+  }
+}
+
+function drain(path: string, onChunk: (chunk: Uint8Array) => void): void {
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    for (;;) {
+      const length = readSync(file, sharedBuffer);
+      if (length === 0) return;
+      onChunk(sharedBuffer.subarray(0, length));
+    }
+  } catch (error) {
+    if (!hasErrno(error, 'EAGAIN')) throw error;
+  } finally {
+    closeSync(file);
+  }
+}
