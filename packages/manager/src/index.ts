@@ -1,3 +1,4 @@
 export * from './constraint/index.js';
 export * from './contract.js';
 export * from './allocator/index.js';
+export * from './control/index.js';

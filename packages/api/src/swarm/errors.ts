@@ -38,7 +38,8 @@ const UNLOCK_TEXTS = {
 
 /** A refused unlock: 401 for a wrong key, 409 when there is nothing to unlock. */
 export function unlockError(kind: keyof typeof UNLOCK_TEXTS): RpcError {
-  return new RpcError(...UNLOCK_TEXTS[kind]);
+  const [code, text] = UNLOCK_TEXTS[kind];
+  return new RpcError(code, text);
 }
 
 /**

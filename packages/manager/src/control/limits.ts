@@ -1,0 +1,19 @@
+/** Bounds of what users may write (features.md 2.5, 3.8). */
+
+export const SERVICE_NAME_LENGTH_MAX = 63;
+export const PAYLOAD_NAME_LENGTH_MAX = 64;
+
+/** A secret's data is shorter than this; a config's likewise. */
+export const SECRET_BYTES_LIMIT = 500 * 1024;
+export const CONFIG_BYTES_LIMIT = 1000 * 1024;
+
+export const CPU_NANOS_MIN = 1_000_000;
+export const MEMORY_BYTES_MIN = 4 * 1024 * 1024;
+
+/** Shortest nonzero time in a health check. */
+export const HEALTH_TIME_MS_MIN = 1;
+
+export const NODE_CERT_EXPIRY_MS_MIN = 60 * 60 * 1000;
+
+/** How long a removed node stays on the list of refused certificates after its own has expired. */
+export const REMOVED_NODE_GRACE_MS = 7 * 24 * 60 * 60 * 1000;

@@ -1,0 +1,115 @@
+import { create } from '@bufbuild/protobuf';
+import { newId } from '@skep/platform';
+import type { Transaction } from '@skep/store';
+import { completeObject, type NetworkObject } from '@skep/wire';
+import {
+  CreateNetworkResponseSchema,
+  GetNetworkResponseSchema,
+  ListNetworksResponseSchema,
+  NetworkSchema,
+  RemoveNetworkResponseSchema,
+  TaskState,
+} from '@skep/wire/swarmkit';
+import { isIngress } from '../../allocator/network-plan.js';
+import { ingressNetwork, publishesIngress } from '../../allocator/networks.js';
+import type { Control } from '../../contract.js';
+import type { ControlContext } from '../context.js';
+import {
+  alreadyExists,
+  failedPrecondition,
+  invalidArgument,
+  notFound,
+  unimplemented,
+} from '../errors.js';
+import { matchesCommon } from '../filter.js';
+import { isPredefined } from './predefined.js';
+import { checkNetworkSpec } from './validate-network.js';
+
+type NetworkControl = Pick<
+  Control,
+  'getNetwork' | 'listNetworks' | 'createNetwork' | 'removeNetwork'
+>;
+
+/** Networks of the swarm. Addresses and ids of the data path are the allocator's. */
+export function networkControl({ store, random }: ControlContext): NetworkControl {
+  return {
+    async getNetwork({ networkId }) {
+      if (!networkId) throw invalidArgument();
+      const network = store.view.get('network', networkId);
+      if (!network) throw notFound('network', networkId);
+      return create(GetNetworkResponseSchema, { network });
+    },
+
+    async listNetworks({ filters }) {
+      const networks = [...store.view.all('network')].filter((network) =>
+        matchesCommon(network, network.spec.annotations, filters),
+      );
+      return create(ListNetworksResponseSchema, { networks });
+    },
+
+    async createNetwork(request) {
+      const spec = checkNetworkSpec(request.spec);
+      if (!spec.ingress) {
+        throw unimplemented(
+          'overlay networks are not available in this version; services reach each other ' +
+            'through published ports',
+        );
+      }
+      const made = create(NetworkSchema, { id: newId(random), spec });
+      const network = await store.update((tx) => {
+        const present = ingressNetwork(tx);
+        if (present) throw alreadyExists(`ingress network (${present.id}) is already present`);
+        return tx.create('network', completeObject('network', made));
+      });
+      return create(CreateNetworkResponseSchema, { network });
+    },
+
+    async removeNetwork({ networkId }) {
+      if (!networkId) throw invalidArgument();
+      await store.update((tx) => {
+        const network = tx.get('network', networkId);
+        if (!network) throw notFound('network', networkId);
+        checkRemovable(tx, network);
+        tx.remove('network', networkId);
+      });
+      return create(RemoveNetworkResponseSchema);
+    },
+  };
+}
+
+function checkRemovable(tx: Transaction, network: NetworkObject): void {
+  const { id } = network;
+  if (isPredefined(network)) {
+    throw failedPrecondition(
+      `network ${id} (${network.spec.annotations.name}) is a swarm predefined network and cannot ` +
+        'be removed',
+    );
+  }
+  if (isIngress(network)) {
+    checkIngressUnused(tx);
+    return;
+  }
+  for (const { id: serviceId, spec } of tx.all('service')) {
+    const targets = [...spec.task.networks, ...spec.networks].map(({ target }) => target);
+    if (targets.includes(id)) {
+      throw failedPrecondition(`network ${id} is in use by service ${serviceId}`);
+    }
+  }
+  for (const task of tx.all('task')) {
+    const attached = task.networks.some(({ network: attachedTo }) => attachedTo?.id === id);
+    const lives = task.desiredState <= TaskState.RUNNING && task.status.state <= TaskState.RUNNING;
+    if (attached && lives) {
+      throw failedPrecondition(`network ${id} is in use by task ${task.id}`);
+    }
+  }
+}
+
+function checkIngressUnused(tx: Transaction): void {
+  for (const { id, spec } of tx.all('service')) {
+    if (publishesIngress(spec.endpoint)) {
+      throw failedPrecondition(
+        `ingress network cannot be removed because service ${id} depends on it`,
+      );
+    }
+  }
+}

@@ -1,0 +1,183 @@
+import { Code } from '@skep/platform';
+import { durationFromMs } from '@skep/wire';
+import {
+  type ContainerSpecSchema,
+  EndpointSpec_ResolutionMode,
+  PortConfig_Protocol,
+  PortConfig_PublishMode,
+  type ServiceSpecSchema,
+  type TaskSpecSchema,
+} from '@skep/wire/swarmkit';
+import { describe, expect, it } from 'vitest';
+import { type Fields, failure, webSpec } from '../fixture.sim.js';
+import { checkServiceSpec } from './validate-service.js';
+
+type Container = Fields<typeof ContainerSpecSchema>;
+type Task = Fields<typeof TaskSpecSchema>;
+type Spec = Fields<typeof ServiceSpecSchema>;
+
+const container = (value: Container): Spec => ({
+  task: { runtime: { case: 'container', value: { image: 'nginx', ...value } } },
+});
+const task = (value: Task): Spec => ({
+  task: { runtime: { case: 'container', value: { image: 'nginx' } }, ...value },
+});
+const named = (name: string): Spec => ({ annotations: { name } });
+const { INGRESS, HOST } = PortConfig_PublishMode;
+const { TCP, UDP } = PortConfig_Protocol;
+
+const REFUSED: [string, Spec][] = [
+  ['meta: name must be provided', named('')],
+  ['name must be valid as a DNS name component', named('a b')],
+  ['name must be valid as a DNS name component', named('-a')],
+  ['name must be valid as a DNS name component', named('a-')],
+  ['name must be 63 characters or fewer', named('a'.repeat(64))],
+  ['TaskSpec: missing runtime', { task: {} }],
+  ['ContainerSpec: image reference must be provided', container({ image: '' })],
+  ['ContainerSpec: "Nginx:" is not a valid repository/tag', container({ image: 'Nginx:' })],
+  [
+    'ContainerSpec: duplicate mount point: /a',
+    container({ mounts: [{ target: '/a' }, { target: '/a' }] }),
+  ],
+  [
+    'ContainerSpec: Interval in HealthConfig cannot be less than 1ms',
+    container({ healthcheck: { interval: durationFromMs(0.5) } }),
+  ],
+  [
+    'ContainerSpec: StartInterval in HealthConfig cannot be less than 1ms',
+    container({ healthcheck: { startInterval: durationFromMs(-1) } }),
+  ],
+  [
+    'ContainerSpec: Retries in HealthConfig cannot be negative',
+    container({ healthcheck: { retries: -1 } }),
+  ],
+  [
+    'invalid cpu value 1e-09: Must be at least 0.001',
+    task({ resources: { limits: { nanoCpus: 1n } } }),
+  ],
+  [
+    'invalid cpu value 0.0001: Must be at least 0.001',
+    task({ resources: { reservations: { nanoCpus: 100_000n } } }),
+  ],
+  [
+    'invalid memory value 4194303: Must be at least 4MiB',
+    task({ resources: { limits: { memoryBytes: 4194303n } } }),
+  ],
+  ['TaskSpec: restart-delay cannot be negative', task({ restart: { delay: durationFromMs(-1) } })],
+  [
+    'TaskSpec: restart-window cannot be negative',
+    task({ restart: { window: durationFromMs(-1) } }),
+  ],
+  ['malformed secret reference', container({ secrets: [{ secretId: 'x' }] })],
+  [
+    'malformed secret reference, no target provided',
+    container({ secrets: [{ secretId: 'x', secretName: 'y' }] }),
+  ],
+  [
+    'malformed file secret reference, invalid target file name provided',
+    container({
+      secrets: [{ secretId: 'x', secretName: 'y', target: { case: 'file', value: {} } }],
+    }),
+  ],
+  [
+    "secret references 'a' and 'b' have a conflicting target: 'f'",
+    container({
+      secrets: ['a', 'b'].map((name) => ({
+        secretId: name,
+        secretName: name,
+        target: { case: 'file', value: { name: 'f' } },
+      })),
+    }),
+  ],
+  ['malformed config reference', container({ configs: [{ configName: 'x' }] })],
+  [
+    "CredentialSpec references config 'c', but that config isn't in config references with RuntimeTarget",
+    container({ privileges: { credentialSpec: { source: { case: 'config', value: 'c' } } } }),
+  ],
+  [
+    'Number of replicas must be non-negative',
+    { mode: { case: 'replicated', value: { replicas: 2n ** 64n - 1n } } },
+  ],
+  ['Unrecognized service mode', { mode: { case: undefined } }],
+  ['TaskSpec: update-delay cannot be negative', { update: { delay: durationFromMs(-1) } }],
+  ['TaskSpec: update-monitor cannot be negative', { update: { monitor: durationFromMs(-1) } }],
+  [
+    'TaskSpec: update-maxfailureratio cannot be less than 0 or bigger than 1',
+    { update: { maxFailureRatio: 1.5 } },
+  ],
+  [
+    "EndpointSpec: port published with ingress mode can't be used with dnsrr mode",
+    {
+      endpoint: {
+        mode: EndpointSpec_ResolutionMode.DNSRR,
+        ports: [{ publishMode: INGRESS, targetPort: 80 }],
+      },
+    },
+  ],
+  [
+    'EndpointSpec: duplicate published ports provided',
+    {
+      endpoint: {
+        ports: [
+          { publishedPort: 80, publishMode: INGRESS },
+          { publishedPort: 80, publishMode: HOST },
+        ],
+      },
+    },
+  ],
+];
+
+describe('checkServiceSpec', () => {
+  it.each(REFUSED)('refuses: %s', async (text, changes) => {
+    const error = await failure(() => checkServiceSpec(webSpec(changes)));
+    expect(error.message).toBe(text);
+    expect(error.code).toBe(Code.INVALID_ARGUMENT);
+  });
+
+  it('gives malformed constraints no code, as SwarmKit does', async () => {
+    const spec = webSpec(task({ placement: { constraints: ['node.role'] } }));
+    const error = await failure(() => checkServiceSpec(spec));
+    expect(error.message).toBe('constraint expected one operator from ==, !=');
+    expect(error.code).toBe(Code.UNKNOWN);
+  });
+
+  it('says plainly that jobs are not there yet', async () => {
+    const error = await failure(() =>
+      checkServiceSpec(webSpec({ mode: { case: 'globalJob', value: {} } })),
+    );
+    expect(error.code).toBe(Code.UNIMPLEMENTED);
+    const update = await failure(() =>
+      checkServiceSpec(webSpec({ mode: { case: 'globalJob', value: {} }, update: {} })),
+    );
+    expect(update.message).toBe('Jobs may not have an update config');
+  });
+
+  it.each([
+    'nginx',
+    'library/nginx:1.25',
+    'localhost:5000/a/b_c__d:v1',
+    'registry.example.com/x@sha256:'.padEnd(94, 'a'),
+    'UPPER.example/x',
+    '[::1]:5000/x',
+  ])('takes the image %s', (image) => {
+    expect(() => checkServiceSpec(webSpec(container({ image })))).not.toThrow();
+  });
+
+  it.each(['a'.repeat(64), 'a//b', ':tag', 'a:b:c', 'x@sha256:short', `${'a/'.repeat(200)}b`])(
+    'refuses the image %s',
+    async (image) => {
+      const error = await failure(() => checkServiceSpec(webSpec(container({ image }))));
+      expect(error.message).toContain('is not a valid repository/tag');
+    },
+  );
+
+  it('lets unpublished and differently spoken ports share a number', () => {
+    const ports = [
+      { publishedPort: 53, protocol: TCP },
+      { publishedPort: 53, protocol: UDP },
+      { publishedPort: 0, targetPort: 1 },
+      { publishedPort: 0, targetPort: 2 },
+    ];
+    expect(() => checkServiceSpec(webSpec({ endpoint: { ports } }))).not.toThrow();
+  });
+});

@@ -1,0 +1,93 @@
+import { type CompleteServiceSpec, completeServiceSpec, durationMs } from '@skep/wire';
+import {
+  type EndpointSpec,
+  EndpointSpec_ResolutionMode,
+  PortConfig_PublishMode,
+  type ServiceSpec,
+  type UpdateConfig,
+} from '@skep/wire/swarmkit';
+import { invalidArgument, unimplemented } from '../errors.js';
+import { checkName } from '../names.js';
+import { checkTaskSpec } from './validate-task.js';
+
+const INT64_MAX = 2n ** 63n - 1n;
+
+/** Checks all of a service that can be checked without looking at the swarm; returns it completed. */
+export function checkServiceSpec(given: ServiceSpec | undefined): CompleteServiceSpec {
+  if (!given) throw invalidArgument();
+  const spec = completeServiceSpec(given);
+  checkName(spec.annotations);
+  checkTaskSpec(spec.task);
+  checkMode(spec);
+  checkUpdateConfig(spec.update);
+  checkEndpoint(spec.endpoint);
+  return spec;
+}
+
+function checkMode(spec: ServiceSpec): void {
+  const { mode } = spec;
+  switch (mode.case) {
+    case 'replicated':
+      if (mode.value.replicas > INT64_MAX) {
+        throw invalidArgument('Number of replicas must be non-negative');
+      }
+      return;
+    case 'global':
+      return;
+    case 'replicatedJob':
+      if (mode.value.maxConcurrent > INT64_MAX) {
+        throw invalidArgument('Maximum concurrent jobs must not be negative');
+      }
+      if (mode.value.totalCompletions > INT64_MAX) {
+        throw invalidArgument('Total completed jobs must not be negative');
+      }
+      throw refuseJob(spec);
+    case 'globalJob':
+      throw refuseJob(spec);
+    default:
+      throw invalidArgument('Unrecognized service mode');
+  }
+}
+
+function refuseJob(spec: ServiceSpec) {
+  if (spec.update) return invalidArgument('Jobs may not have an update config');
+  return unimplemented(
+    'job modes (replicated-job, global-job) are not available in this version; ' +
+      'use a replicated or global service with a restart condition',
+  );
+}
+
+function checkUpdateConfig(config: UpdateConfig | undefined): void {
+  if (!config) return;
+  if (durationMs(config.delay) < 0) {
+    throw invalidArgument('TaskSpec: update-delay cannot be negative');
+  }
+  if (durationMs(config.monitor) < 0) {
+    throw invalidArgument('TaskSpec: update-monitor cannot be negative');
+  }
+  if (config.maxFailureRatio < 0 || config.maxFailureRatio > 1) {
+    throw invalidArgument(
+      'TaskSpec: update-maxfailureratio cannot be less than 0 or bigger than 1',
+    );
+  }
+}
+
+function checkEndpoint(endpoint: EndpointSpec | undefined): void {
+  const published = new Set<string>();
+  for (const port of endpoint?.ports ?? []) {
+    if (
+      endpoint?.mode === EndpointSpec_ResolutionMode.DNSRR &&
+      port.publishMode === PortConfig_PublishMode.INGRESS
+    ) {
+      throw invalidArgument(
+        "EndpointSpec: port published with ingress mode can't be used with dnsrr mode",
+      );
+    }
+    if (port.publishedPort === 0) continue;
+    const key = `${port.publishedPort}/${port.protocol}`;
+    if (published.has(key)) {
+      throw invalidArgument('EndpointSpec: duplicate published ports provided');
+    }
+    published.add(key);
+  }
+}
