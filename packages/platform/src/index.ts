@@ -9,3 +9,4 @@ export * from './log.js';
 export * from './processes.js';
 export * from './queue.js';
 export * from './random.js';
+export * from './template/index.js';
