@@ -1,0 +1,24 @@
+/** Bounds and periods of the executor. */
+export interface ExecutorLimits {
+  /** Time a task waits for the node's own addresses in its networks (features.md 3.6). */
+  attachmentWaitMs: number;
+  /** Time a registry has to give a first sign of life while the image is here already. */
+  registryPatienceMs: number;
+  /** Time for which a failed pull of an image that is here already is not repeated. */
+  pullFailureKeptMs: number;
+  /** Failed pulls remembered; the oldest is forgotten first. */
+  pullFailuresMax: number;
+  /** Containers left over from earlier runs that are removed at the same time. */
+  leftoverRemovalsMax: number;
+}
+
+export const DEFAULT_EXECUTOR_LIMITS: ExecutorLimits = {
+  attachmentWaitMs: 30_000,
+  registryPatienceMs: 1_000,
+  pullFailureKeptMs: 30_000,
+  pullFailuresMax: 256,
+  leftoverRemovalsMax: 8,
+};
+
+/** Grace period of a container whose service names none. */
+export const STOP_GRACE_S_DEFAULT = 10;

@@ -1,0 +1,90 @@
+import { clone } from '@bufbuild/protobuf';
+import { expandTemplate, type TemplateFunction, type TemplateValue } from '@skep/platform';
+import type { TaskObject } from '@skep/wire';
+import {
+  type ContainerSpec,
+  ContainerSpecSchema,
+  type Mount,
+  type NodeDescription,
+} from '@skep/wire/swarmkit';
+import { containerName } from './names.js';
+
+/** What `{{.…}}` means in the spec of a task on this node (features.md 3.7). */
+export function templateData(task: TaskObject, node: NodeDescription): TemplateValue {
+  return {
+    Service: {
+      ID: task.serviceId,
+      Name: task.serviceAnnotations.name,
+      Labels: new Map(Object.entries(task.serviceAnnotations.labels)),
+    },
+    Node: {
+      ID: task.nodeId,
+      Hostname: node.hostname,
+      Platform: { Architecture: node.platform?.architecture ?? '', OS: node.platform?.os ?? '' },
+    },
+    Task: {
+      ID: task.id,
+      Name: containerName(task),
+      Slot: task.slot === 0n ? task.nodeId : task.slot.toString(),
+    },
+  };
+}
+
+type Expand = (template: string) => string;
+
+function expandMap(map: Record<string, string>, expand: Expand): Record<string, string> {
+  return Object.fromEntries(Object.entries(map).map(([key, value]) => [key, expand(value)]));
+}
+
+function expandMount(mount: Mount, expand: Expand): void {
+  mount.source = expand(mount.source);
+  mount.target = expand(mount.target);
+  const { volumeOptions } = mount;
+  if (!volumeOptions) return;
+  volumeOptions.labels = expandMap(volumeOptions.labels, expand);
+  const driver = volumeOptions.driverConfig;
+  if (driver) driver.options = expandMap(driver.options, expand);
+}
+
+/** Only the value: a name is never a template. */
+function expandVariable(variable: string, expand: Expand): string {
+  const separator = variable.indexOf('=');
+  if (separator < 0) return variable;
+  return variable.slice(0, separator + 1) + expand(variable.slice(separator + 1));
+}
+
+/** Runs `work`, naming what was expanded when it fails. */
+function naming<T>(what: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new Error(`expanding ${what} failed: ${message}`, { cause: error });
+  }
+}
+
+/** The container spec of a task with its templates worked out. */
+export function expandContainerSpec(spec: ContainerSpec, data: TemplateValue): ContainerSpec {
+  const expand: Expand = (template) => expandTemplate(template, { data });
+  const expanded = clone(ContainerSpecSchema, spec);
+  naming('mounts', () => {
+    for (const mount of expanded.mounts) expandMount(mount, expand);
+  });
+  naming('env', () => {
+    expanded.env = expanded.env.map((variable) => expandVariable(variable, expand));
+  });
+  naming('hostname', () => {
+    expanded.hostname = expand(expanded.hostname);
+  });
+  return expanded;
+}
+
+/** Works out the payload of a templated secret or config. */
+export function expandPayload(
+  data: Uint8Array,
+  context: TemplateValue,
+  functions: Record<string, TemplateFunction>,
+): Uint8Array {
+  const template = Buffer.from(data).toString('utf8');
+  return Buffer.from(expandTemplate(template, { data: context, functions }), 'utf8');
+}
