@@ -1,7 +1,16 @@
+export * from './containerd/child.js';
 export * from './containerd/client.js';
+export * from './containerd/config-toml.js';
 export * from './containerd/containerd.js';
+export * from './containerd/probe.js';
+export * from './containerd/supervisor.js';
 export * from './containerd/types.js';
 export * from './contract/config.js';
 export * from './contract/engine.js';
 export * from './contract/networking.js';
 export * from './contract/state.js';
+export { createContainerEngine, type EngineOptions } from './engine/create-engine.js';
+export { Engine } from './engine/engine.js';
+export { type Kernel, RealKernel } from './linux/kernel.js';
+export { type HostFacts, readHostFacts } from './spec/host.js';
+export { Volumes } from './volumes/volumes.js';

@@ -29,7 +29,6 @@ const DISABLED_PLUGINS = [
   'io.containerd.grpc.v1.cri',
   'io.containerd.internal.v1.opt',
   'io.containerd.internal.v1.tracing',
-  'io.containerd.runtime.v1.linux',
   'io.containerd.snapshotter.v1.aufs',
   'io.containerd.snapshotter.v1.btrfs',
   'io.containerd.snapshotter.v1.devmapper',

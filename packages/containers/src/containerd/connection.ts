@@ -122,5 +122,12 @@ export function containerdError(error: unknown): RpcError {
   const isStatus = typeof fields.code === 'number' && fields.code >= 1 && fields.code <= CODE_MAX;
   const code = isStatus ? (fields.code as Code) : Code.UNKNOWN;
   const details = typeof fields.details === 'string' ? fields.details : errorMessage(error);
-  return new RpcError(code, details, { cause: error });
+  return new RpcError(code, readable(details), { cause: error });
+}
+
+/** grpc-js' account of a socket nobody listens on, as a sentence for people. */
+function readable(details: string): string {
+  const match = /^No connection established\. Last error: (?:Error: )?(.*?)\.? Resolution note: /s;
+  const reason = match.exec(details)?.[1];
+  return reason === undefined ? details : `containerd cannot be reached: ${reason}`;
 }
