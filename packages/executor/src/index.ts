@@ -1,1 +1,4 @@
+export * from './executor.js';
+export * from './limits.js';
+export type { NodeFacts } from './node/describe.js';
 export * from './publisher.js';

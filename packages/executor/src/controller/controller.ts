@@ -1,0 +1,210 @@
+import { create } from '@bufbuild/protobuf';
+import {
+  type OperationContext,
+  type TaskController,
+  TaskExitError,
+  type TaskLogEntry,
+  type TaskLogOptions,
+} from '@skep/agent';
+import type { ContainerInspect } from '@skep/containers';
+import { Code, errorMessage, type Logger, RpcError } from '@skep/platform';
+import { durationMs, type TaskObject } from '@skep/wire';
+import {
+  type ContainerSpec,
+  type ContainerStatus,
+  ContainerStatusSchema,
+  type PortStatus,
+} from '@skep/wire/swarmkit';
+import { STOP_GRACE_S_DEFAULT } from '../limits.js';
+import { containerName } from '../request/names.js';
+import { portStatus } from '../request/ports.js';
+import { engineWork, isNotFound, unlessMissing } from './engine-errors.js';
+import { isHealthChecked, waitForHealth } from './health.js';
+import { taskLogs } from './logs.js';
+import { checkBindSources, prepareContainer } from './prepare.js';
+import { publishedTask } from './published.js';
+import type { ControllerRoom } from './room.js';
+
+export interface ContainerControllerOptions {
+  room: ControllerRoom;
+  task: TaskObject;
+  /** With its templates worked out. */
+  spec: ContainerSpec;
+}
+
+const UNHEALTHY = 'dockerexec: unhealthy container';
+const MS_PER_S = 1_000;
+
+/** Runs a task as one container, which it finds again by name whatever happened in between. */
+export class ContainerController implements TaskController {
+  readonly #room: ControllerRoom;
+  readonly #logger: Logger;
+  readonly #name: string;
+  readonly #spec: ContainerSpec;
+  #task: TaskObject;
+  #seen: ContainerInspect | undefined;
+
+  constructor({ room, spec, task }: ContainerControllerOptions) {
+    this.#room = room;
+    this.#task = task;
+    this.#spec = spec;
+    this.#name = containerName(task);
+    this.#logger = room.logger.child({ taskId: task.id });
+  }
+
+  async update(task: TaskObject): Promise<void> {
+    this.#task = task;
+  }
+
+  async prepare(context: OperationContext): Promise<void> {
+    if (await unlessMissing(() => this.#look())) return; // made before a restart
+    await prepareContainer(this.#room, this.#task, this.#spec, context);
+    await engineWork(() => this.#look());
+  }
+
+  async start(context: OperationContext): Promise<void> {
+    const found = await engineWork(() => this.#look());
+    if (found.State.Status === 'created') await this.#startContainer(context);
+    const started = await engineWork(() => this.#look());
+    if (isHealthChecked(started) && !(await this.#becomesHealthy(started, context))) return;
+    if (started.State.Running) await this.#activate();
+  }
+
+  async wait(context: OperationContext): Promise<void> {
+    const { engine } = this.#room;
+    const found = await engineWork(() => this.#look());
+    if (found.State.Running) await this.#activate(); // again, after a restart of this process
+    const ended = new AbortController();
+    const unhealthy = isHealthChecked(found)
+      ? this.#stopWhenUnhealthy(found.Id, AbortSignal.any([context.signal, ended.signal]))
+      : Promise.resolve(false);
+    try {
+      const result = await engineWork(() => engine.wait(found.Id, 'not-running', context.signal));
+      ended.abort();
+      const reason = (await unhealthy) ? UNHEALTHY : result.Error?.Message || undefined;
+      await this.#ended();
+      if (reason === UNHEALTHY || result.StatusCode !== 0) {
+        throw new TaskExitError(result.StatusCode, reason);
+      }
+    } finally {
+      ended.abort();
+    }
+  }
+
+  async shutdown(_context: OperationContext): Promise<void> {
+    await this.#deactivate();
+    await unlessMissing(() => this.#stopGracefully());
+    await unlessMissing(() => this.#look());
+  }
+
+  async terminate(_context: OperationContext): Promise<void> {
+    await this.#deactivate();
+    await unlessMissing(() => this.#room.engine.stop(this.#name, { timeoutSeconds: 0 }));
+  }
+
+  async remove({ busy }: OperationContext): Promise<void> {
+    await this.#deactivate();
+    const { engine } = this.#room;
+    await unlessMissing(() =>
+      busy(() => engine.remove(this.#name, { force: true, volumes: true })),
+    );
+  }
+
+  async close(): Promise<void> {}
+
+  containerStatus(): ContainerStatus | undefined {
+    if (!this.#seen) return undefined;
+    const { Id, State } = this.#seen;
+    return create(ContainerStatusSchema, {
+      containerId: Id,
+      pid: State.Pid,
+      exitCode: State.ExitCode,
+    });
+  }
+
+  portStatus(): PortStatus | undefined {
+    const seen = this.#seen;
+    return seen?.State.Running ? portStatus(seen.NetworkSettings.Ports) : undefined;
+  }
+
+  logs(options: TaskLogOptions, signal: AbortSignal): AsyncIterable<TaskLogEntry> {
+    return taskLogs(this.#room, this.#name, options, signal);
+  }
+
+  /** What the container is now, kept for the status. */
+  async #look(): Promise<ContainerInspect> {
+    this.#seen = await this.#room.engine.inspect(this.#name);
+    return this.#seen;
+  }
+
+  async #startContainer(context: OperationContext): Promise<void> {
+    await checkBindSources(this.#room, this.#spec.mounts);
+    try {
+      await context.busy(() => engineWork(() => this.#room.engine.start(this.#name)));
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error;
+      const message = `starting container failed: ${errorMessage(error)}`;
+      throw new RpcError(error.code, message, { cause: error });
+    }
+  }
+
+  /** False when the container ended well before it was healthy: `wait` will say how. */
+  async #becomesHealthy(found: ContainerInspect, { signal }: OperationContext): Promise<boolean> {
+    const { engine, events } = this.#room;
+    const watch = { engine, events, containerId: found.Id, signal };
+    const health = await engineWork(() => waitForHealth(watch, ['healthy', 'unhealthy', 'ended']));
+    if (health === 'unhealthy') {
+      await this.#deactivate();
+      await unlessMissing(() => this.#stopGracefully());
+    }
+    const { State } = await engineWork(() => this.#look());
+    if (health === 'unhealthy') throw new TaskExitError(State.ExitCode, UNHEALTHY);
+    if (health === 'ended' && State.ExitCode !== 0) throw new TaskExitError(State.ExitCode);
+    return health === 'healthy';
+  }
+
+  /** True when it was stopped for that; false when it ended, or `signal` aborted. */
+  async #stopWhenUnhealthy(containerId: string, signal: AbortSignal): Promise<boolean> {
+    const { engine, events } = this.#room;
+    try {
+      const watch = { engine, events, containerId, signal };
+      if ((await waitForHealth(watch, ['unhealthy', 'ended'])) !== 'unhealthy') return false;
+      await this.#deactivate();
+      await this.#stopGracefully();
+      return true;
+    } catch (error) {
+      if (!signal.aborted && !isNotFound(error)) {
+        this.#logger.warn({ error: errorMessage(error) }, 'could not stop an unhealthy container');
+      }
+      return false;
+    }
+  }
+
+  #stopGracefully(): Promise<boolean> {
+    const graceMs = durationMs(this.#spec.stopGracePeriod, STOP_GRACE_S_DEFAULT * MS_PER_S);
+    const timeoutSeconds = Math.trunc(graceMs / MS_PER_S);
+    return this.#room.engine.stop(this.#name, { timeoutSeconds });
+  }
+
+  /** The container ended by itself: nobody is to be sent to it any more. */
+  async #ended(): Promise<void> {
+    await this.#deactivate();
+    await unlessMissing(() => this.#look());
+  }
+
+  async #activate(): Promise<void> {
+    const published = publishedTask(this.#task);
+    if (published) await engineWork(() => this.#room.publisher.activate(published));
+  }
+
+  /** Failing at it must not keep a container from being stopped. */
+  async #deactivate(): Promise<void> {
+    if (!publishedTask(this.#task)) return;
+    try {
+      await this.#room.publisher.deactivate(this.#task.id);
+    } catch (error) {
+      const code = error instanceof RpcError ? Code[error.code] : undefined;
+      this.#logger.warn({ error: errorMessage(error), code }, 'could not withdraw published ports');
+    }
+  }
+}

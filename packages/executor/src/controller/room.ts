@@ -1,0 +1,26 @@
+import type { Dependencies } from '@skep/agent';
+import type { ContainerEngine, VolumeEngine } from '@skep/containers';
+import type { Disk, Logger } from '@skep/platform';
+import type { NodeDescription } from '@skep/wire/swarmkit';
+import type { ImagePuller } from '../image/puller.js';
+import type { NodeAttachments } from '../node/attachments.js';
+import type { ServicePublisher } from '../publisher.js';
+import type { ContainerEvents } from './container-events.js';
+
+/** What the controllers of a node share. */
+export interface SharedRoom {
+  engine: ContainerEngine;
+  volumes: Pick<VolumeEngine, 'create'>;
+  events: ContainerEvents;
+  puller: ImagePuller;
+  attachments: NodeAttachments;
+  publisher: ServicePublisher;
+  disk: Pick<Disk, 'stat'>;
+  logger: Logger;
+}
+
+/** With what belongs to one task. */
+export interface ControllerRoom extends SharedRoom {
+  node: NodeDescription;
+  dependencies: Dependencies;
+}
