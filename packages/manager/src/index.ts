@@ -1,6 +1,13 @@
+export * from './allocator/index.js';
+export * from './cluster/index.js';
 export * from './constraint/index.js';
 export * from './contract.js';
-export * from './allocator/index.js';
 export * from './control/index.js';
-export * from './cluster/index.js';
+export * from './enforcer/enforcer.js';
+export type { LoopOptions } from './loop/planner.js';
+export * from './orchestrator/orchestrator.js';
+export * from './reaper/reaper.js';
+export * from './restart/supervisor.js';
+export * from './updater/updater.js';
 export * from './watch/index.js';
+export * from './scheduler/index.js';

@@ -38,8 +38,11 @@ export interface PlannerOptions {
   store: Store;
   clock: Clock;
   log: Logger;
-  /** Pure: compares what is with what should be for these keys. Reads nothing but the view. */
-  decide(view: ReadView, keys: readonly string[]): Decision;
+  /**
+   * Compares what is with what should be for these keys. Reads nothing but the view.
+   * `nowMs` (wall clock) is not later than the timestamps of what it writes.
+   */
+  decide(view: ReadView, keys: readonly string[], nowMs: number): Decision;
   onFatal?(error: InvariantError): void;
 }
 
@@ -114,8 +117,9 @@ export class Planner {
 
   async #plan(keys: readonly string[]): Promise<void> {
     let wakes: Decision['wakes'];
+    const nowMs = this.#options.clock.now();
     await commitPlan(this.#options.store, (view) => {
-      const decision = this.#options.decide(view, keys);
+      const decision = this.#options.decide(view, keys, nowMs);
       wakes = decision.wakes;
       return decision.steps;
     });

@@ -19,8 +19,8 @@ export class Orchestrator implements ControlLoop {
     this.#planner = new Planner({
       ...options,
       name: 'orchestrator',
-      decide: (view, serviceIds) => {
-        const context = { nowMs: options.clock.now(), random: options.random };
+      decide: (view, serviceIds, nowMs) => {
+        const context = { nowMs, random: options.random };
         return { steps: serviceIds.flatMap((id) => planService(view, id, context)) };
       },
     });

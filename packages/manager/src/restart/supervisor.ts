@@ -21,8 +21,8 @@ export class RestartSupervisor implements ControlLoop {
     this.#planner = new Planner({
       ...options,
       name: 'restart',
-      decide: (view, keys) => {
-        const context = { nowMs: options.clock.now(), random: options.random };
+      decide: (view, keys, nowMs) => {
+        const context = { nowMs, random: options.random };
         return merged(keys.map((key) => planSlotRestarts(view, key, context)));
       },
     });

@@ -1,0 +1,45 @@
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import {
+  ContainerSpecSchema,
+  GlobalServiceSchema,
+  PlacementSchema,
+  ReplicatedServiceSchema,
+  RestartPolicySchema,
+  type ServiceSpec,
+  type TaskSpec,
+  TaskSpecSchema,
+  UpdateConfigSchema,
+} from '@skep/wire/swarmkit';
+
+interface SpecOptions {
+  image?: string;
+  constraints?: string[];
+  restart?: MessageInitShape<typeof RestartPolicySchema>;
+  update?: MessageInitShape<typeof UpdateConfigSchema>;
+  rollback?: MessageInitShape<typeof UpdateConfigSchema>;
+  task?: Partial<TaskSpec>;
+}
+
+/** The part of a replicated service's spec that tests vary. */
+export function replicatedSpec(options: SpecOptions & { replicas: number }): Partial<ServiceSpec> {
+  const value = create(ReplicatedServiceSchema, { replicas: BigInt(options.replicas) });
+  return { ...spec(options), mode: { case: 'replicated', value } };
+}
+
+/** The part of a global service's spec that tests vary. */
+export function globalSpec(options: SpecOptions = {}): Partial<ServiceSpec> {
+  return { ...spec(options), mode: { case: 'global', value: create(GlobalServiceSchema) } };
+}
+
+function spec(options: SpecOptions): Partial<ServiceSpec> {
+  const { image = 'web:1', constraints = [], restart, update, rollback } = options;
+  const runtime = { case: 'container', value: create(ContainerSpecSchema, { image }) } as const;
+  const placement = create(PlacementSchema, { constraints });
+  const task = create(TaskSpecSchema, { runtime, placement });
+  if (restart) task.restart = create(RestartPolicySchema, restart);
+  return {
+    task: { ...task, ...options.task },
+    update: update && create(UpdateConfigSchema, update),
+    rollback: rollback && create(UpdateConfigSchema, rollback),
+  };
+}

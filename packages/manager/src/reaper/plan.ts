@@ -1,0 +1,72 @@
+import type { ReadView } from '@skep/store';
+import type { ServiceObject, TaskObject } from '@skep/wire';
+import { TaskState } from '@skep/wire/swarmkit';
+import { removeTask, type Step } from '../loop/plan.js';
+import { isLongRunning } from '../orchestrator/mode.js';
+import { findCluster } from '../orchestrator/new-task.js';
+import {
+  hasEnded,
+  isLive,
+  type Slot,
+  serviceOfSlotKey,
+  slotOfKey,
+  statusTimeMs,
+} from '../orchestrator/slot.js';
+import { isUpdating } from '../updater/config.js';
+import { evidence } from '../updater/progress.js';
+
+/** Tasks kept for each slot when no cluster object says otherwise (features.md 3.2). */
+const HISTORY_LIMIT_DEFAULT = 5;
+
+/** Deletes what a slot (or a task without service, under its own key) no longer has to keep. */
+export function planReaping(view: ReadView, key: string): Step[] {
+  const slot = slotOfKey(view, key);
+  const given = slot.filter((task) => isGivenUp(view, task));
+  const service = view.get('service', serviceOfSlotKey(key));
+  const rest = slot.filter((task) => !given.includes(task));
+  const old = service && isLongRunning(service) ? beyondHistory(view, service, rest) : [];
+  return [...given, ...old].map((task) => [removeTask(task.id)]);
+}
+
+/** Deletes a task that belongs to no service (a container's network attachment) once it is orphaned. */
+export function planUnowned(view: ReadView, taskId: string): Step[] {
+  const task = view.get('task', taskId);
+  const over = task && (task.status.state >= TaskState.ORPHANED || isGivenUp(view, task));
+  return over ? [[removeTask(taskId)]] : [];
+}
+
+/** Whether a task of a slot that was given up has nothing left to stop. */
+export function isGivenUp(view: ReadView, task: TaskObject): boolean {
+  if (task.desiredState !== TaskState.REMOVE) return false;
+  const { state } = task.status;
+  if (state < TaskState.ASSIGNED || state >= TaskState.COMPLETE) return true;
+  return view.get('node', task.nodeId) === undefined;
+}
+
+/** The oldest ended tasks over the limit. All tasks of the slot count, the live one included. */
+function beyondHistory(view: ReadView, service: ServiceObject, slot: Slot): TaskObject[] {
+  const limit = historyLimit(view, service);
+  if (limit < 0 || slot.length <= limit) return [];
+  const kept = isUpdating(service) ? evidence(view, service, slot) : new Set<TaskObject>();
+  const newest = slot.at(-1);
+  // Without a live task the newest is what says that the slot must not be filled again.
+  if (newest && !slot.some(isLive)) kept.add(newest);
+  return slot
+    .filter((task) => isOver(task) && !kept.has(task))
+    .sort((a, b) => statusTimeMs(a) - statusTimeMs(b))
+    .slice(0, slot.length - limit);
+}
+
+/** A policy that counts attempts needs that many tasks to count; negative keeps all. */
+function historyLimit(view: ReadView, service: ServiceObject): number {
+  const attempts = service.spec.task.restart?.maxAttempts ?? 0n;
+  if (attempts > 0n) return Number(attempts) + 1;
+  const limit = findCluster(view)?.spec.orchestration.taskHistoryRetentionLimit;
+  return limit === undefined ? HISTORY_LIMIT_DEFAULT : Number(limit);
+}
+
+/** Ended and dealt with, or told to stop before it was given to a node. */
+function isOver(task: TaskObject): boolean {
+  if (isLive(task)) return false;
+  return hasEnded(task) || task.status.state < TaskState.ASSIGNED;
+}

@@ -1,0 +1,164 @@
+import type { ReadView } from '@skep/store';
+import type { ServiceObject, TaskObject } from '@skep/wire';
+import {
+  UpdateConfig_FailureAction as FailureAction,
+  TaskState,
+  UpdateConfig_UpdateOrder as UpdateOrder,
+} from '@skep/wire/swarmkit';
+import { createTask, desire, type Step, updateService } from '../loop/plan.js';
+import { isActive, mayHaveTask } from '../orchestrator/global.js';
+import { isGlobal, isLongRunning, isReplicated } from '../orchestrator/mode.js';
+import { newTask, type PlanContext } from '../orchestrator/new-task.js';
+import { isHeld } from '../orchestrator/replicated.js';
+import { isLive, remainingMs, type Slot, seatOf, slotsOf } from '../orchestrator/slot.js';
+import {
+  isPaused,
+  isRollingBack,
+  isUpdating,
+  lastWatchMs,
+  type Rollout,
+  rolloutOf,
+} from './config.js';
+import { exceeds, isFailure, type RanFor } from './failure.js';
+import { progressOf, type SlotProgress } from './progress.js';
+import { completed, paused, rolledBack, started } from './status.js';
+
+export interface UpdateContext extends PlanContext {
+  ranFor: RanFor;
+}
+
+/** What the updater does about a service now, and after how many ms it must look again by itself. */
+export interface UpdatePlan {
+  steps: Step[];
+  waitMs?: number;
+}
+
+type Settled = Extract<SlotProgress, { kind: 'settled' }>;
+type Dirty = Extract<SlotProgress, { kind: 'dirty' }>;
+
+/** One look at a service's update: begin it, go on with it, stop it over failures, or call it done. */
+export function planUpdate(view: ReadView, serviceId: string, context: UpdateContext): UpdatePlan {
+  const service = view.get('service', serviceId);
+  if (!service || !isLongRunning(service) || isPaused(service)) return { steps: [] };
+  const slots = updatableSlots(view, service);
+  const progress = slots.map((slot) => progressOf(view, service, slot));
+  const rollout = rolloutOf(service);
+  const steps = progress.flatMap((slot) => cleanUp(slot, rollout));
+  if (isUpdating(service)) {
+    const failed = judge(progress, rollout, context);
+    if (failed) return { steps: [[updateService(stopped(service, rollout, failed))]] };
+  }
+  const turns = nextTurns(service, progress, rollout, context.nowMs);
+  for (const { slot } of turns.slots) steps.push(replace(view, service, slot, rollout, context));
+  const doneInMs = isUpdating(service) ? msUntilDone(progress, rollout, context.nowMs) : undefined;
+  if (steps.length > 0 && !service.updateStatus) {
+    steps.push([updateService(started(service, context.nowMs))]);
+  } else if (doneInMs === 0) {
+    steps.push([updateService(completed(service, context.nowMs))]);
+  }
+  const waitMs = turns.waitMs ?? (doneInMs || undefined);
+  return waitMs === undefined ? { steps } : { steps, waitMs };
+}
+
+/** The slots an update works on, in order: numbers, or the nodes that take updated tasks. */
+function updatableSlots(view: ReadView, service: ServiceObject): Slot[] {
+  const slots = [...slotsOf(view, service)].filter(([, slot]) => isHeld(view, service, slot));
+  if (isReplicated(service)) {
+    return slots.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, slot]) => slot);
+  }
+  const onActive = slots.filter(([nodeId]) => {
+    const node = view.get('node', String(nodeId));
+    return node && isActive(node) && mayHaveTask(service, node);
+  });
+  return onActive.map(([, slot]) => slot);
+}
+
+/** The task whose failure was one too many, if any. */
+function judge(
+  progress: readonly SlotProgress[],
+  rollout: Rollout,
+  context: UpdateContext,
+): TaskObject | undefined {
+  if (rollout.failureAction === FailureAction.CONTINUE) return undefined;
+  const failed = progress
+    .filter(isSettled)
+    .filter(({ task }) => isFailure(task, rollout.monitorMs, context.ranFor))
+    .sort((a, b) => a.settledMs - b.settledMs);
+  const slots = progress.filter(({ kind }) => kind !== 'untouched').length;
+  return exceeds(failed.length, slots, rollout.maxFailureRatio) ? failed.at(-1)?.task : undefined;
+}
+
+function stopped(service: ServiceObject, rollout: Rollout, failed: TaskObject): ServiceObject {
+  const forward = rollout.failureAction === FailureAction.ROLLBACK && service.previousSpec;
+  return forward && !isRollingBack(service)
+    ? rolledBack(service, failed.id)
+    : paused(service, failed.id);
+}
+
+/** Stops what a slot's new task leaves without work. */
+function cleanUp(slot: SlotProgress, { order }: Rollout): Step[] {
+  if (slot.kind !== 'starting' && slot.kind !== 'settled') return [];
+  const takenOver = slot.fresh?.status.state === TaskState.RUNNING;
+  if (order === UpdateOrder.START_FIRST && !takenOver) return [];
+  return slot.surplus.map((task) => [desire(task, TaskState.SHUTDOWN)]);
+}
+
+/** The dirty slots whose turn it is, and when (in ms) the next one's comes by time alone. */
+function nextTurns(
+  service: ServiceObject,
+  progress: readonly SlotProgress[],
+  rollout: Rollout,
+  nowMs: number,
+): { slots: readonly Dirty[]; waitMs?: number } {
+  const dirty = progress.filter((slot) => slot.kind === 'dirty');
+  const delaysMs = progress
+    .filter(isSettled)
+    .map(({ settledMs }) => remainingMs(settledMs, rollout.delayMs, nowMs))
+    .filter((leftMs) => leftMs > 0);
+  const starting = progress.filter(({ kind }) => kind === 'starting').length;
+  const free = Math.max(0, rollout.parallelism - starting - delaysMs.length);
+  const slots = mayTakeAll(service, rollout) ? dirty : dirty.slice(0, free);
+  const waiting = slots.length < dirty.length && delaysMs.length > 0;
+  return waiting ? { slots, waitMs: Math.min(...delaysMs) } : { slots };
+}
+
+/** A node that comes back to a global service after its update is brought up to date at once. */
+function mayTakeAll(service: ServiceObject, { parallelism }: Rollout): boolean {
+  const late = service.updateStatus !== undefined && !isUpdating(service);
+  return parallelism === 0 || (late && isGlobal(service));
+}
+
+/** Puts a task of the present spec into the slot, before or after the old one stops. */
+function replace(
+  view: ReadView,
+  service: ServiceObject,
+  slot: Slot,
+  { order }: Rollout,
+  context: PlanContext,
+): Step {
+  const live = slot.filter(isLive);
+  const seat = seatOf(slot[0] as TaskObject);
+  const stopFirst = order === UpdateOrder.STOP_FIRST && live.length > 0;
+  // Held back at READY it fetches its image while the old task stops; the restart supervisor lets it go.
+  const desiredState = stopFirst ? TaskState.READY : TaskState.RUNNING;
+  const fresh = createTask(newTask(view, service, seat, desiredState, context));
+  return stopFirst ? [fresh, ...live.map((task) => desire(task, TaskState.SHUTDOWN))] : [fresh];
+}
+
+/** Ms until the update is done if nothing fails; undefined while slots are in work. */
+function msUntilDone(
+  progress: readonly SlotProgress[],
+  rollout: Rollout,
+  nowMs: number,
+): number | undefined {
+  if (progress.some(({ kind }) => kind === 'dirty' || kind === 'starting')) return undefined;
+  const watchMs = rollout.delayMs + lastWatchMs(rollout);
+  const leftMs = progress
+    .filter(isSettled)
+    .map(({ settledMs }) => remainingMs(settledMs, watchMs, nowMs));
+  return Math.max(0, ...leftMs);
+}
+
+function isSettled(slot: SlotProgress): slot is Settled {
+  return slot.kind === 'settled';
+}

@@ -1,0 +1,101 @@
+import type { Change, Commit } from '@skep/store';
+import type { TaskObject } from '@skep/wire';
+import { TaskState } from '@skep/wire/swarmkit';
+import type { ControlLoop } from '../contract.js';
+import { type Decision, type LoopOptions, Planner } from '../loop/planner.js';
+import { hasEnded, statusTimeMs } from '../orchestrator/slot.js';
+import { isUpdating } from './config.js';
+import { planUpdate } from './plan.js';
+
+/**
+ * Replaces tasks of an old spec as the service's update configuration says, watches the new ones, and pauses
+ * or rolls back when too many fail. A newer spec is simply what the next look compares with.
+ */
+export class Updater implements ControlLoop {
+  readonly #options: LoopOptions;
+  readonly #planner: Planner;
+  /** By service under update: for how long (ms) its tasks that ended had been running. */
+  readonly #ranMs = new Map<string, Map<string, number>>();
+  #unsubscribe = () => {};
+
+  constructor(options: LoopOptions) {
+    this.#options = options;
+    this.#planner = new Planner({
+      ...options,
+      name: 'updater',
+      decide: (view, serviceIds, nowMs) => {
+        const steps: Decision['steps'][number][] = [];
+        const wakes: [string, number][] = [];
+        for (const id of serviceIds) {
+          const ranFor = (taskId: string) => this.#ranMs.get(id)?.get(taskId);
+          const plan = planUpdate(view, id, { nowMs, random: options.random, ranFor });
+          for (const step of plan.steps) steps.push(step);
+          if (plan.waitMs !== undefined) wakes.push([id, plan.waitMs]);
+        }
+        return { steps, wakes };
+      },
+    });
+  }
+
+  start(): void {
+    const { store } = this.#options;
+    this.#unsubscribe = store.subscribe((commit) => this.#onCommit(commit));
+    for (const service of store.view.all('service')) this.#planner.mark(service.id);
+    this.#planner.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#unsubscribe();
+    this.#ranMs.clear();
+    await this.#planner.stop();
+  }
+
+  #onCommit(commit: Commit): void {
+    for (const change of commit.changes) {
+      if (change.table === 'service') this.#onService(change);
+      else if (change.table === 'task') this.#onTask(change);
+      else if (change.table === 'node') this.#onNode(change.object.id);
+    }
+  }
+
+  #onService({ kind, object: service }: Extract<Change, { table: 'service' }>): void {
+    if (kind === 'remove' || !isUpdating(service)) this.#ranMs.delete(service.id);
+    this.#planner.mark(service.id);
+  }
+
+  /** Only a task that came to run, ended, or changed its part in its slot moves an update. */
+  #onTask(change: Extract<Change, { table: 'task' }>): void {
+    const { object: task, before } = change;
+    if (change.kind === 'update' && before && !isStep(before, task)) return;
+    const service = this.#options.store.view.get('service', task.serviceId);
+    if (!service?.updateStatus) return;
+    if (isUpdating(service) && before && hasEnded(task) && !hasEnded(before)) {
+      this.#noteEnd(before, task);
+    }
+    this.#planner.mark(service.id);
+  }
+
+  #noteEnd(before: TaskObject, task: TaskObject): void {
+    const ran = before.status.state === TaskState.RUNNING;
+    const ranMs = ran ? statusTimeMs(task) - statusTimeMs(before) : 0;
+    let ofService = this.#ranMs.get(task.serviceId);
+    if (!ofService) this.#ranMs.set(task.serviceId, (ofService = new Map()));
+    ofService.set(task.id, ranMs);
+  }
+
+  /** A node that opens again may hold tasks the update had to leave out. */
+  #onNode(nodeId: string): void {
+    for (const task of this.#options.store.view.tasksOfNode(nodeId)) {
+      if (task.serviceId) this.#planner.mark(task.serviceId);
+    }
+  }
+}
+
+function isStep(before: TaskObject, task: TaskObject): boolean {
+  const wasRunning = before.status.state >= TaskState.RUNNING;
+  return (
+    before.desiredState !== task.desiredState ||
+    wasRunning !== task.status.state >= TaskState.RUNNING ||
+    hasEnded(before) !== hasEnded(task)
+  );
+}
