@@ -1,0 +1,131 @@
+import type { NodeObject, TaskObject } from '@skep/wire';
+import {
+  Mount_Type,
+  NodeSpec_Availability,
+  NodeStatus_State,
+  type Platform,
+} from '@skep/wire/swarmkit';
+import { constraintsOf, nodeMatches } from '../constraint/index.js';
+import { type Demand, demandOf } from './demand.js';
+import type { NodeInfo } from './node-info.js';
+
+export type Check = (node: NodeInfo) => boolean;
+
+/** One reason to refuse a node, and the sentence that says so. */
+export interface Filter {
+  /** The check for tasks like this one; undefined when they ask for nothing it looks at. */
+  checkFor(task: TaskObject): Check | undefined;
+  /** Says, in Docker's words, why `nodes` nodes were refused. */
+  explain(nodes: number): string;
+}
+
+/** In the order they are asked; a node counts for the first that refuses it (features.md 3.4). */
+export const FILTERS: readonly Filter[] = [
+  { checkFor: () => isReady, explain: (nodes) => `${plural(nodes)} not available for new tasks` },
+  { checkFor: resources, explain: (nodes) => `insufficient resources on ${plural(nodes)}` },
+  { checkFor: plugins, explain: (nodes) => `missing plugin on ${plural(nodes)}` },
+  {
+    checkFor: constraints,
+    explain: (nodes) => `scheduling constraints not satisfied on ${plural(nodes)}`,
+  },
+  { checkFor: platforms, explain: (nodes) => `unsupported platform on ${plural(nodes)}` },
+  { checkFor: hostPorts, explain: (nodes) => `host-mode port already in use on ${plural(nodes)}` },
+  { checkFor: maxReplicas, explain: () => 'max replicas per node limit exceed' },
+];
+
+function plural(nodes: number): string {
+  return nodes === 1 ? '1 node' : `${nodes} nodes`;
+}
+
+/** Whether a node takes new tasks at all. */
+export function takesTasks(node: NodeObject): boolean {
+  return (
+    node.status.state === NodeStatus_State.READY &&
+    node.spec.availability === NodeSpec_Availability.ACTIVE
+  );
+}
+
+function isReady({ node }: NodeInfo): boolean {
+  return takesTasks(node);
+}
+
+function resources(task: TaskObject): Check | undefined {
+  const demand: Demand = demandOf(task);
+  const { nanoCpus, memoryBytes, generic } = demand;
+  if (nanoCpus === 0 && memoryBytes === 0 && generic.length === 0) return undefined;
+  return (node) => node.fits(demand);
+}
+
+interface Plugin {
+  type: 'Volume' | 'Network' | 'Log';
+  name: string;
+}
+
+function plugins(task: TaskObject): Check | undefined {
+  const needed: Plugin[] = [];
+  const { runtime, logDriver } = task.spec;
+  for (const mount of runtime.case === 'container' ? runtime.value.mounts : []) {
+    const driver = mount.volumeOptions?.driverConfig?.name ?? '';
+    if (mount.type !== Mount_Type.VOLUME || driver === '' || driver === 'local') continue;
+    needed.push({ type: 'Volume', name: driver });
+  }
+  for (const { network } of task.networks) {
+    const name = network?.driverState?.name;
+    if (name) needed.push({ type: 'Network', name });
+  }
+  if (logDriver?.name && logDriver.name !== 'none') {
+    needed.push({ type: 'Log', name: logDriver.name });
+  }
+  if (needed.length === 0) return undefined;
+  return ({ node }) => needed.every((plugin) => hasPlugin(node, plugin));
+}
+
+/** A node that lists no log drivers at all is an old one, and taken to have the one wanted. */
+function hasPlugin(node: NodeObject, { type, name }: Plugin): boolean {
+  const installed = node.description?.engine?.plugins;
+  if (!installed) return true;
+  const ofType = installed.filter((plugin) => plugin.type === type);
+  if (type === 'Log' && ofType.length === 0) return true;
+  return ofType.some((plugin) => withTag(plugin.name) === withTag(name));
+}
+
+function withTag(name: string): string {
+  return name.includes(':') ? name : `${name}:latest`;
+}
+
+function constraints(task: TaskObject): Check | undefined {
+  const wanted = constraintsOf(task.spec.placement);
+  return wanted.length === 0 ? undefined : ({ node }) => nodeMatches(wanted, node);
+}
+
+function platforms(task: TaskObject): Check | undefined {
+  const wanted = task.spec.placement?.platforms ?? [];
+  if (wanted.length === 0) return undefined;
+  return ({ node }) => {
+    const platform = node.description?.platform;
+    return platform !== undefined && wanted.some((one) => samePlatform(one, platform));
+  };
+}
+
+function samePlatform(wanted: Platform, actual: Platform): boolean {
+  if (wanted.os !== '' && wanted.os !== actual.os) return false;
+  if (wanted.architecture === '') return true;
+  return architecture(wanted.architecture) === architecture(actual.architecture);
+}
+
+/** The kernel's names for what images call otherwise. */
+const ARCHITECTURES: Record<string, string> = { x86_64: 'amd64', aarch64: 'arm64' };
+
+function architecture(name: string): string {
+  return ARCHITECTURES[name] ?? name;
+}
+
+function hostPorts(task: TaskObject): Check | undefined {
+  const { hostPorts: ports } = demandOf(task);
+  return ports.length === 0 ? undefined : (node) => !node.hasHostPort(ports);
+}
+
+function maxReplicas(task: TaskObject): Check | undefined {
+  const limit = Number(task.spec.placement?.maxReplicas ?? 0n);
+  return limit === 0 ? undefined : (node) => node.activeOfService(task.serviceId) < limit;
+}

@@ -1,0 +1,3 @@
+export * from './node-info.js';
+export * from './place.js';
+export * from './scheduler.js';

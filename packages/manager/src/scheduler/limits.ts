@@ -1,0 +1,12 @@
+/** Bounds of the scheduler (features.md 3.4). */
+
+/** A node where tasks of a service failed this often lately is taken only when others are worse. */
+export const FAILURES_MANY = 5;
+/** How long a failure is remembered. */
+export const FAILURE_MEMORY_MS = 300_000;
+/** Failures remembered for one service on one node, and services remembered on one node. */
+export const FAILURES_KEPT_MAX = 20;
+export const FAILING_SERVICES_MAX = 200;
+
+/** Tasks decided on before the event loop gets a turn: a few log entries under way at once. */
+export const TASKS_PER_TURN_MAX = 800;

@@ -1,0 +1,113 @@
+import type { NodeObject, TaskObject } from '@skep/wire';
+import type { GenericResource } from '@skep/wire/swarmkit';
+import { type Demand, demandOf, isActive } from './demand.js';
+import { FailureMemory } from './failures.js';
+import { GenericStock } from './generic.js';
+
+interface Held {
+  task: TaskObject;
+  demand: Demand;
+}
+
+/** A node as the scheduler sees it: what is free on it and what runs there. */
+export class NodeInfo {
+  /** Place among the nodes: decides between equals, so that the same input gives the same plan. */
+  readonly order: number;
+  readonly failures = new FailureMemory();
+  readonly #held = new Map<string, Held>();
+  readonly #activeOfService = new Map<string, number>();
+  readonly #hostPorts = new Map<string, number>();
+  #node: NodeObject;
+  #generic: GenericStock | undefined;
+  #nanoCpusUsed = 0;
+  #memoryBytesUsed = 0;
+  #active = 0;
+
+  constructor(node: NodeObject, order: number) {
+    this.#node = node;
+    this.order = order;
+  }
+
+  get id(): string {
+    return this.#node.id;
+  }
+
+  get node(): NodeObject {
+    return this.#node;
+  }
+
+  /** Tasks that shall run here. */
+  get active(): number {
+    return this.#active;
+  }
+
+  activeOfService(serviceId: string): number {
+    return this.#activeOfService.get(serviceId) ?? 0;
+  }
+
+  setNode(node: NodeObject): void {
+    this.#node = node;
+    this.#generic = undefined;
+  }
+
+  /** Whether the reservations fit into what is free. */
+  fits(demand: Demand): boolean {
+    const capacity = this.#node.description?.resources;
+    const nanoCpusFree = Number(capacity?.nanoCpus ?? 0n) - this.#nanoCpusUsed;
+    const memoryBytesFree = Number(capacity?.memoryBytes ?? 0n) - this.#memoryBytesUsed;
+    if (demand.nanoCpus > nanoCpusFree || demand.memoryBytes > memoryBytesFree) return false;
+    return demand.generic.length === 0 || this.#stock().has(demand.generic);
+  }
+
+  hasHostPort(ports: readonly string[]): boolean {
+    return ports.some((port) => this.#hostPorts.has(port));
+  }
+
+  /** What a task would get of the generic resources it asks for. */
+  pickGeneric(demand: Demand): GenericResource[] {
+    return demand.generic.length === 0 ? [] : this.#stock().pick(demand.generic);
+  }
+
+  has(taskId: string): boolean {
+    return this.#held.has(taskId);
+  }
+
+  /** Adds a task, or takes the present form of one that is here. */
+  put(task: TaskObject, demand: Demand = demandOf(task)): void {
+    this.drop(task.id);
+    this.#held.set(task.id, { task, demand });
+    this.#account(task, demand, 1);
+  }
+
+  /** Removes a task; false when it was not here. */
+  drop(taskId: string): boolean {
+    const held = this.#held.get(taskId);
+    if (!held) return false;
+    this.#held.delete(taskId);
+    this.#account(held.task, held.demand, -1);
+    return true;
+  }
+
+  #account(task: TaskObject, demand: Demand, sign: 1 | -1): void {
+    this.#nanoCpusUsed += sign * demand.nanoCpus;
+    this.#memoryBytesUsed += sign * demand.memoryBytes;
+    for (const port of demand.hostPorts) add(this.#hostPorts, port, sign);
+    if (task.assignedGenericResources.length > 0) this.#generic = undefined;
+    if (!isActive(task)) return;
+    this.#active += sign;
+    add(this.#activeOfService, task.serviceId, sign);
+  }
+
+  #stock(): GenericStock {
+    if (this.#generic) return this.#generic;
+    this.#generic = new GenericStock(this.#node.description?.resources?.generic);
+    for (const { task } of this.#held.values()) this.#generic.take(task.assignedGenericResources);
+    return this.#generic;
+  }
+}
+
+function add(counts: Map<string, number>, key: string, delta: number): void {
+  const count = (counts.get(key) ?? 0) + delta;
+  if (count === 0) counts.delete(key);
+  else counts.set(key, count);
+}
