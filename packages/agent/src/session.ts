@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { create, equals } from '@bufbuild/protobuf';
 import { type Clock, Code, RpcError } from '@skep/platform';
 import { durationMs } from '@skep/wire';
@@ -47,6 +48,7 @@ function ended(what: string): RpcError {
  */
 export async function runSession(options: SessionOptions, signal: AbortSignal): Promise<never> {
   const abort = new AbortController();
+  setMaxListeners(0, abort.signal); // a fixed number: a few for each part of the session
   const onAbort = () => abort.abort(signal.reason);
   if (signal.aborted) onAbort();
   else signal.addEventListener('abort', onAbort, { once: true });

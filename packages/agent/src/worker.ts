@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { type Clock, errorMessage, type Logger } from '@skep/platform';
 import type { TaskObject } from '@skep/wire';
 import type { AssignmentsMessage, TaskStatus } from '@skep/wire/swarmkit';
@@ -34,6 +35,7 @@ export class Worker {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
+    setMaxListeners(0, this.#stop.signal); // each task being removed listens: as many as there are tasks
     this.#slots = new Slots(options.limits.engineOperationsMax);
   }
 

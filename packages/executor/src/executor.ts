@@ -1,11 +1,10 @@
 import type { Dependencies, Executor, TaskController } from '@skep/agent';
-import type { ContainerEngine, ImageEngine, VolumeEngine } from '@skep/containers';
 import type { Clock, Disk, Logger } from '@skep/platform';
 import type { NodeObject, TaskObject } from '@skep/wire';
 import type { ContainerSpec, NodeDescription } from '@skep/wire/swarmkit';
 import { ContainerEvents } from './controller/container-events.js';
 import { ContainerController } from './controller/controller.js';
-import type { SharedRoom } from './controller/room.js';
+import type { SharedRoom, TaskEngine, TaskImages, TaskVolumes } from './controller/room.js';
 import { ImagePuller } from './image/puller.js';
 import { removeLeftovers } from './leftovers.js';
 import { DEFAULT_EXECUTOR_LIMITS, type ExecutorLimits } from './limits.js';
@@ -19,11 +18,11 @@ import { securityOptions } from './request/security.js';
 import { expandContainerSpec, templateData } from './request/template-context.js';
 
 export interface ContainerExecutorOptions {
-  engine: ContainerEngine;
-  images: ImageEngine;
-  volumes: VolumeEngine;
+  engine: TaskEngine;
+  images: TaskImages;
+  volumes: TaskVolumes;
   publisher: ServicePublisher;
-  disk: Disk;
+  disk: Pick<Disk, 'stat'>;
   clock: Clock;
   logger: Logger;
   /** Asked anew each time the node describes itself. */
@@ -60,8 +59,12 @@ export class ContainerExecutor implements Executor {
   }
 
   async configure(node: NodeObject): Promise<void> {
-    await this.#options.publisher.configureNode(ingressAttachment(node));
-    this.#room.attachments.replace(attachedNetworkIds(node));
+    try {
+      await this.#options.publisher.configureNode(ingressAttachment(node));
+    } finally {
+      // Tasks go on without the routing mesh rather than wait for it.
+      this.#room.attachments.replace(attachedNetworkIds(node));
+    }
   }
 
   async restore(tasks: readonly TaskObject[]): Promise<void> {

@@ -18,6 +18,7 @@ import {
 import { STOP_GRACE_S_DEFAULT } from '../limits.js';
 import { containerName } from '../request/names.js';
 import { portStatus } from '../request/ports.js';
+import { unlessAborted } from '../waiting.js';
 import { engineWork, isNotFound, unlessMissing } from './engine-errors.js';
 import { isHealthChecked, waitForHealth } from './health.js';
 import { taskLogs } from './logs.js';
@@ -91,9 +92,10 @@ export class ContainerController implements TaskController {
     }
   }
 
-  async shutdown(_context: OperationContext): Promise<void> {
+  async shutdown({ signal }: OperationContext): Promise<void> {
     await this.#deactivate();
-    await unlessMissing(() => this.#stopGracefully());
+    // Let go of, the engine still finishes it; the next start of this process does not wait for it twice.
+    await unlessMissing(() => unlessAborted(signal, this.#stopGracefully()));
     await unlessMissing(() => this.#look());
   }
 

@@ -1,5 +1,5 @@
 import type { Dependencies } from '@skep/agent';
-import type { ContainerEngine, VolumeEngine } from '@skep/containers';
+import type { ContainerEngine, ImageEngine, VolumeEngine } from '@skep/containers';
 import type { Disk, Logger } from '@skep/platform';
 import type { NodeDescription } from '@skep/wire/swarmkit';
 import type { ImagePuller } from '../image/puller.js';
@@ -7,10 +7,18 @@ import type { NodeAttachments } from '../node/attachments.js';
 import type { ServicePublisher } from '../publisher.js';
 import type { ContainerEvents } from './container-events.js';
 
+/** What tasks need of the engine room. */
+export type TaskEngine = Pick<
+  ContainerEngine,
+  'create' | 'inspect' | 'list' | 'logs' | 'onEvent' | 'remove' | 'start' | 'stop' | 'wait'
+>;
+export type TaskImages = Pick<ImageEngine, 'pull' | 'resolve'>;
+export type TaskVolumes = Pick<VolumeEngine, 'create'>;
+
 /** What the controllers of a node share. */
 export interface SharedRoom {
-  engine: ContainerEngine;
-  volumes: Pick<VolumeEngine, 'create'>;
+  engine: TaskEngine;
+  volumes: TaskVolumes;
   events: ContainerEvents;
   puller: ImagePuller;
   attachments: NodeAttachments;

@@ -63,8 +63,9 @@ export class ImagePuller {
       clock,
       patienceMs: limits.registryPatienceMs,
       pull: (signal) => images.pull(reference, { ...(auth ? { auth } : {}), signal }),
-      onEnd: (error) => {
+      onEnd: ({ abandoned, error }) => {
         this.#pulls.delete(key);
+        if (abandoned) return;
         if (error === undefined) return void this.#failedUntil.delete(key);
         const fields = { image: reference, error: errorMessage(error) };
         logger.warn(fields, 'pulling image failed');

@@ -1,13 +1,14 @@
 import type { ProgressMessage } from '@skep/containers';
 import type { Clock } from '@skep/platform';
+import { unlessAborted } from '../waiting.js';
 
 export interface SharedPullOptions {
   clock: Clock;
   /** Time for the registry's first answer, for those who have the image already. */
   patienceMs: number;
   pull(signal: AbortSignal): AsyncIterable<ProgressMessage>;
-  /** Called once, with what went wrong, if anything did. */
-  onEnd(error: unknown): void;
+  /** Called once. `abandoned`: broken off because nobody waits, which says nothing of the registry. */
+  onEnd(outcome: { error: unknown; abandoned: boolean }): void;
 }
 
 class NoAnswerError extends Error {
@@ -22,6 +23,7 @@ export class SharedPull {
   readonly #abort = new AbortController();
   readonly #done: Promise<void>;
   #answered = false;
+  #ended = false;
   #waiting = 0;
 
   constructor(options: SharedPullOptions) {
@@ -35,11 +37,11 @@ export class SharedPull {
     const cancelPatience = isHere ? this.#losePatience() : () => {};
     this.#waiting++;
     try {
-      await untilAborted(this.#done, signal);
+      await unlessAborted(signal, this.#done);
     } finally {
       cancelPatience();
       this.#waiting--;
-      if (this.#waiting === 0) this.#abort.abort(signal.reason ?? new Error('nobody waits'));
+      if (this.#waiting === 0) this.#end({ error: undefined, abandoned: true });
     }
   }
 
@@ -54,11 +56,18 @@ export class SharedPull {
   async #run(): Promise<void> {
     let failure: unknown;
     try {
-      await untilAborted(this.#read(), this.#abort.signal);
+      await unlessAborted(this.#abort.signal, this.#read());
     } catch (error) {
       failure = error ?? new Error('unknown');
     }
-    this.#options.onEnd(failure);
+    this.#end({ error: failure, abandoned: false });
+  }
+
+  #end(outcome: { error: unknown; abandoned: boolean }): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#abort.abort(new Error('nobody waits for the image'));
+    this.#options.onEnd(outcome);
   }
 
   async #read(): Promise<void> {
@@ -67,13 +76,4 @@ export class SharedPull {
       if (message.error) throw new Error(message.error);
     }
   }
-}
-
-function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }
