@@ -1,0 +1,79 @@
+import { SimClock, SimDisk, SimRandom, silentLogger } from '@skep/platform';
+import type { StateMachine } from '../contract.js';
+import { SoloNode, type SoloNodeOptions } from './solo-node.js';
+
+/** A state machine that remembers the texts it was given; empty entries leave no trace but the index. */
+export class TextMachine implements StateMachine {
+  texts: string[] = [];
+  lastIndex = 0n;
+  readonly aborted: Error[] = [];
+  onApply: (text: string) => void = () => {};
+
+  apply(index: bigint, data: Uint8Array): void {
+    if (index <= this.lastIndex) throw new Error(`entry ${index} applied twice`);
+    this.lastIndex = index;
+    const text = Buffer.from(data).toString();
+    if (text !== '') this.texts.push(text);
+    this.onApply(text);
+  }
+
+  abort(reason: Error): void {
+    this.aborted.push(reason);
+  }
+
+  snapshot(): Uint8Array {
+    return Buffer.from(JSON.stringify(this.texts));
+  }
+
+  restore(data: Uint8Array): void {
+    this.texts = JSON.parse(Buffer.from(data).toString());
+  }
+}
+
+/** A manager alone on a simulated disk. */
+export class SoloRig {
+  readonly clock = new SimClock();
+  readonly random: SimRandom;
+  readonly disk: SimDisk;
+  readonly fatal: unknown[] = [];
+  machine = new TextMachine();
+  settings: Partial<SoloNodeOptions> = { segmentBytes: 8192, reserveBytes: 1024 };
+
+  constructor(seed = 1, disk = new SimDisk()) {
+    this.random = new SimRandom(seed);
+    this.disk = disk;
+  }
+
+  make(): SoloNode {
+    return new SoloNode({
+      disk: this.disk,
+      directory: '/raft',
+      random: this.random,
+      clock: this.clock,
+      log: silentLogger,
+      nodeId: 'n1',
+      address: '10.0.0.1:2377',
+      onFatal: (error) => this.fatal.push(error),
+      ...this.settings,
+    });
+  }
+
+  /** A node with an empty state machine, started. */
+  async start(): Promise<SoloNode> {
+    this.machine = new TextMachine();
+    const node = this.make();
+    await node.start(this.machine);
+    return node;
+  }
+
+  /** Proposes texts one by one, each when the one before is applied. */
+  async write(node: SoloNode, ...texts: string[]): Promise<void> {
+    for (const text of texts) {
+      const applied = new Promise<void>((resolve) => {
+        this.machine.onApply = (seen) => seen === text && resolve();
+      });
+      node.propose(Buffer.from(text));
+      await applied;
+    }
+  }
+}
