@@ -1,0 +1,68 @@
+import { create } from '@bufbuild/protobuf';
+import {
+  type Endpoint,
+  type EndpointSpec,
+  EndpointSpec_ResolutionMode,
+  EndpointSpecSchema,
+  type PortConfig,
+  PortConfig_Protocol,
+  PortConfig_PublishMode,
+  PortConfigSchema,
+} from '@skep/wire/swarmkit';
+import { invalid } from '../errors.js';
+import { enumText, enumValue, type Json, omitEmpty } from './json.js';
+import type { JsonReader } from './reader.js';
+
+export function portToJson(port: PortConfig): Json {
+  return omitEmpty({
+    Name: port.name,
+    Protocol: enumText(PortConfig_Protocol, port.protocol),
+    TargetPort: port.targetPort,
+    PublishedPort: port.publishedPort,
+    PublishMode: enumText(PortConfig_PublishMode, port.publishMode),
+  });
+}
+
+function portFromJson(json: JsonReader): PortConfig {
+  return create(PortConfigSchema, {
+    name: json.string('Name'),
+    protocol: enumValue(PortConfig_Protocol, json.string('Protocol')),
+    targetPort: json.uint32('TargetPort'),
+    publishedPort: json.uint32('PublishedPort'),
+    publishMode: enumValue(PortConfig_PublishMode, json.string('PublishMode')),
+  });
+}
+
+export function endpointSpecToJson(spec: EndpointSpec | undefined): Json | undefined {
+  return (
+    spec &&
+    omitEmpty({
+      Mode: enumText(EndpointSpec_ResolutionMode, spec.mode),
+      Ports: spec.ports.map(portToJson),
+    })
+  );
+}
+
+export function endpointSpecFromJson(json: JsonReader | undefined): EndpointSpec | undefined {
+  if (!json) return undefined;
+  const mode = json.string('Mode');
+  if (!['', 'vip', 'dnsrr'].includes(mode)) {
+    throw invalid(`invalid resolution mode: ${JSON.stringify(mode)}`);
+  }
+  return create(EndpointSpecSchema, {
+    mode: enumValue(EndpointSpec_ResolutionMode, mode),
+    ports: json.objects('Ports').map(portFromJson),
+  });
+}
+
+export function endpointToJson(endpoint: Endpoint | undefined): Json {
+  return {
+    Spec: endpointSpecToJson(endpoint?.spec) ?? {},
+    ...omitEmpty({
+      Ports: endpoint?.ports.map(portToJson),
+      VirtualIPs: endpoint?.virtualIps.map(({ networkId, addr }) =>
+        omitEmpty({ NetworkID: networkId, Addr: addr }),
+      ),
+    }),
+  };
+}
