@@ -20,6 +20,8 @@ export interface LinkChange {
   master?: string;
   /** A bridge port that cannot talk to other isolated ports. */
   isolated?: boolean;
+  /** A bridge port that may send a frame back where it came from. */
+  hairpin?: boolean;
   mac?: string;
   mtuBytes?: number;
   newName?: string;
@@ -58,7 +60,14 @@ export type KernelCommand =
     }
   | { op: 'rule-add'; namespace: NamespacePath; from: string; table: number; priority: number }
   /** `name` as in `net.ipv4.ip_forward`, a dot in a link's name written as `/`. */
-  | { op: 'sysctl'; namespace: NamespacePath; name: string; value: string }
+  | {
+      op: 'sysctl';
+      namespace: NamespacePath;
+      name: string;
+      value: string;
+      /** Kernels without it are fine. */
+      optional?: boolean;
+    }
   /** All changes in one transaction of the kernel. */
   | { op: 'nft'; namespace: NamespacePath; changes: NftChange[] }
   | { op: 'conntrack-remove'; namespace: NamespacePath; match: ConntrackMatch };

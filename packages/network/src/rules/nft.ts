@@ -12,10 +12,11 @@ export type NftChange =
   | { kind: 'table-replace'; table: string; layout: TableLayout }
   | { kind: 'table-remove'; table: string }
   | { kind: 'chain-add'; table: string; chain: string; rules: string[] }
+  | { kind: 'set-flush'; table: string; set: string }
   /** Refused by the kernel when a key is there with another value. */
   | { kind: 'elements-add'; table: string; set: string; elements: NftElement[] }
-  /** Refused by the kernel when a key is not there. */
-  | { kind: 'elements-remove'; table: string; set: string; keys: string[] };
+  /** Takes away what is there, and accepts that it is not; refused when a key has another value. */
+  | { kind: 'elements-remove'; table: string; set: string; elements: NftElement[] };
 
 export interface TableLayout {
   /** Name → declaration (`type … : …;`) of each set and map. */
@@ -48,20 +49,25 @@ function renderChange(change: NftChange): string {
       return `add table ip ${table}\ndelete table ip ${table}\n${renderLayout(table, change.layout)}`;
     case 'table-remove':
       return `delete table ip ${table}`;
+    case 'set-flush':
+      return `flush set ip ${table} ${change.set}`;
     case 'chain-add':
-      return `table ip ${table} { chain ${change.chain} {\n${change.rules.join('\n')}\n} }`;
+      return `table ip ${table} {\nchain ${change.chain} {\n${change.rules.join('\n')}\n}\n}`;
     case 'elements-add':
       return `add element ip ${table} ${change.set} { ${renderElements(change.elements)} }`;
-    case 'elements-remove':
-      return `delete element ip ${table} ${change.set} { ${change.keys.join(', ')} }`;
+    case 'elements-remove': {
+      // Adding first makes the removal succeed also where the element is gone; all in one transaction.
+      const set = `element ip ${table} ${change.set}`;
+      const keys = change.elements.map(({ key }) => key).join(', ');
+      return `add ${set} { ${renderElements(change.elements)} }\ndelete ${set} { ${keys} }`;
+    }
   }
 }
 
 /** The text that nft takes; changes without elements leave nothing behind. */
 export function renderNft(changes: readonly NftChange[]): string {
   return changes
-    .filter((change) => change.kind !== 'elements-add' || change.elements.length > 0)
-    .filter((change) => change.kind !== 'elements-remove' || change.keys.length > 0)
+    .filter((change) => !('elements' in change) || change.elements.length > 0)
     .map(renderChange)
     .join('\n');
 }

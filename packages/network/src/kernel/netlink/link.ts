@@ -18,7 +18,7 @@ const Ifla = {
 } as const;
 const Info = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const;
 const VETH_PEER = 1;
-const BRIDGE_PORT_ISOLATED = 33;
+const BridgePort = { HAIRPIN: 4, ISOLATED: 33 } as const;
 
 /** `struct ifinfomsg`. `up` sets or clears the flag; undefined leaves it. */
 function linkHeader(index: number, up: boolean | undefined): Buffer {
@@ -98,15 +98,16 @@ export function encodeLinkChange(
   return Buffer.concat(parts);
 }
 
-/** A bridge port's options go in a message of their own, once it is plugged in. */
-export function encodePortIsolation(index: number, isolated: boolean): Buffer {
+/** A bridge port's options go in a message of their own, once it is plugged in; undefined: none to set. */
+export function encodePortOptions(index: number, change: LinkChange): Buffer | undefined {
+  const { isolated, hairpin } = change;
+  const options: Buffer[] = [];
+  if (hairpin !== undefined) options.push(u8(BridgePort.HAIRPIN, hairpin ? 1 : 0));
+  if (isolated !== undefined) options.push(u8(BridgePort.ISOLATED, isolated ? 1 : 0));
+  if (options.length === 0) return undefined;
   return Buffer.concat([
     linkHeader(index, undefined),
-    nested(
-      Ifla.LINKINFO,
-      text(Info.SLAVE_KIND, 'bridge'),
-      nested(Info.SLAVE_DATA, u8(BRIDGE_PORT_ISOLATED, isolated ? 1 : 0)),
-    ),
+    nested(Ifla.LINKINFO, text(Info.SLAVE_KIND, 'bridge'), nested(Info.SLAVE_DATA, ...options)),
   ]);
 }
 

@@ -1,3 +1,4 @@
+import { invariant } from '@skep/platform';
 import {
   bytesOfAddress,
   formatAddress,
@@ -5,7 +6,6 @@ import {
   type Subnet,
   subnetOf,
 } from '../../address/ipv4.js';
-import { invariant } from '@skep/platform';
 import { attribute, decodeAttributes, u32 } from './codec.js';
 
 /** Bodies of rtnetlink's address, route and rule messages (IPv4). Source: linux/rtnetlink.h, fib_rules.h. */

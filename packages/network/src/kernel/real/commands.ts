@@ -32,9 +32,19 @@ export class CommandRunner {
       case 'veth-add':
         return this.#addVeth(command);
       case 'bridge-add':
-        return this.#request(command, link.LinkMessage.NEW, NEW, link.encodeBridge(command.link, command.mac));
+        return this.#request(
+          command,
+          link.LinkMessage.NEW,
+          NEW,
+          link.encodeBridge(command.link, command.mac),
+        );
       case 'link-remove':
-        return this.#request(command, link.LinkMessage.DELETE, 0, link.encodeLinkName(command.link));
+        return this.#request(
+          command,
+          link.LinkMessage.DELETE,
+          0,
+          link.encodeLinkName(command.link),
+        );
       case 'link-change':
         return this.#changeLink(command);
       case 'address-add':
@@ -100,9 +110,8 @@ export class CommandRunner {
     const masterIndex = change.master ? this.#indexOf(namespace, change.master) : undefined;
     const body = link.encodeLinkChange(index, change, masterIndex);
     this.#request(command, link.LinkMessage.NEW, 0, body);
-    if (change.isolated === undefined) return;
-    const isolation = link.encodePortIsolation(index, change.isolated);
-    this.#request(command, link.LinkMessage.NEW, 0, isolation);
+    const options = link.encodePortOptions(index, change);
+    if (options) this.#request(command, link.LinkMessage.NEW, 0, options);
   }
 
   #address(
@@ -128,8 +137,9 @@ export class CommandRunner {
   #sysctl(command: Command<'sysctl'>): void {
     const path = sysctlPath(command.name);
     this.#namespaces.within(command.namespace, () => {
-      if (!existsSync(path)) throw new SystemCallError('ENOENT', `no such sysctl: ${command.name}`);
-      writeFileSync(path, command.value);
+      if (existsSync(path)) return writeFileSync(path, command.value);
+      if (command.optional) return;
+      throw new SystemCallError('ENOENT', `no such sysctl: ${command.name}`);
     });
   }
 

@@ -59,6 +59,7 @@ export class RealKernel implements NetKernel {
   async close(): Promise<void> {
     if (this.#failure) return;
     const ended = once(this.#worker, 'exit');
+    this.#worker.ref();
     this.#worker.postMessage('close');
     await ended;
   }

@@ -1,7 +1,14 @@
 import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { HOST, type NamespacePath } from '../contract.js';
-import { bindMount, CLONE_NEWNET, detachMount, SystemCallError, setNamespace, unshare } from './libc.js';
+import {
+  bindMount,
+  CLONE_NEWNET,
+  detachMount,
+  SystemCallError,
+  setNamespace,
+  unshare,
+} from './libc.js';
 
 /** The calling thread's namespace; `/proc/self` would be the main thread's. */
 const OWN_NAMESPACE = '/proc/thread-self/ns/net';

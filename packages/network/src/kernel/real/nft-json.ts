@@ -22,6 +22,8 @@ function expressionText(value: Json): string {
   if (!isObject(value)) return String(value);
   const parts = value['concat'];
   if (Array.isArray(parts)) return parts.map(expressionText).join(' . ');
+  const prefix = value['prefix'];
+  if (isObject(prefix)) return `${String(prefix['addr'])}/${String(prefix['len'])}`;
   for (const verdict of ['goto', 'jump']) {
     const target = value[verdict];
     if (isObject(target)) return `${verdict} ${String(target['target'])}`;

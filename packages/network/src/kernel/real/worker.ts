@@ -62,8 +62,7 @@ function respond(request: WorkerRequest): WorkerResponse {
   try {
     return { id: request.id, ok: true, value: answer(request.call) };
   } catch (error) {
-    const { code, message, index } =
-      error instanceof KernelError ? error : kernelError(error, 0);
+    const { code, message, index } = error instanceof KernelError ? error : kernelError(error, 0);
     return { id: request.id, ok: false, code, message, index };
   } finally {
     handles.closeForeign();

@@ -1,0 +1,73 @@
+import { readFile } from 'node:fs/promises';
+import { overlaps, subnetOf } from '../address/ipv4.js';
+import type { BaseChainView, NamespaceView } from '../kernel/contract.js';
+import type { Names } from '../names.js';
+
+/** What on this host stands in the way of containers' packets. Everything here is somebody else's. */
+export interface HostFindings {
+  chains: readonly BaseChainView[];
+  host: NamespaceView;
+  subnets: { bridge: string; gateway: string; link: string };
+  names: Names;
+  /** Value of net.bridge.bridge-nf-call-iptables. */
+  bridgeFilter: string | undefined;
+  /** Tables of the old iptables in use, which nft does not list. */
+  legacyTables: readonly string[];
+}
+
+/** Sentences for the log and for `docker info`. */
+export function hostWarnings(findings: HostFindings): string[] {
+  return [...forwardWarnings(findings), ...overlapWarnings(findings)];
+}
+
+function forwardWarnings(findings: HostFindings): string[] {
+  const { names, chains, bridgeFilter } = findings;
+  const links = `${names.bridge}, ${names.gatewayBridge} and ${names.ingressLink}`;
+  const also = bridgeFilter === '1' ? ', and between containers of one bridge' : '';
+  const dropping = chains.filter(
+    ({ family, table, hook, policy }) =>
+      hook === 'forward' &&
+      policy === 'drop' &&
+      ['ip', 'inet'].includes(family) &&
+      !(family === 'ip' && table === names.table),
+  );
+  const warnings = dropping.map(
+    ({ family, table, chain }) =>
+      `the firewall's chain ${family} ${table} ${chain} drops forwarded packets by policy: containers ` +
+      `have no way out and published ports do not answer${also}, unless it accepts ${links}`,
+  );
+  if (findings.legacyTables.includes('filter')) {
+    warnings.push(
+      'legacy iptables filters packets on this host: where its FORWARD policy is DROP, it has to accept ' +
+        links,
+    );
+  }
+  return warnings;
+}
+
+function overlapWarnings(findings: HostFindings): string[] {
+  const { names, host, subnets } = findings;
+  const ours = new Set([names.bridge, names.gatewayBridge, names.ingressLink]);
+  const foreign = host.routes.filter(
+    ({ destination, link }) => destination !== 'default' && !ours.has(link),
+  );
+  return Object.values(subnets).flatMap((subnet) =>
+    foreign
+      .filter(({ destination }) => overlaps(subnetOf(destination), subnetOf(subnet)))
+      .map(
+        ({ destination, link }) =>
+          `the containers' subnet ${subnet} overlaps this host's route ${destination} by ${link}`,
+      ),
+  );
+}
+
+const LEGACY_TABLES = '/proc/thread-self/net/ip_tables_names';
+
+/** Tables of legacy iptables in this network namespace; none where the kernel has no such thing. */
+export async function readLegacyTables(): Promise<string[]> {
+  try {
+    return (await readFile(LEGACY_TABLES, 'utf8')).split('\n').filter(Boolean);
+  } catch {
+    return [];
+  }
+}

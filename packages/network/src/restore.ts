@@ -1,0 +1,179 @@
+import type { SandboxRequest, SandboxState } from '@skep/containers';
+import { type Disk, errorMessage, type Logger } from '@skep/platform';
+import type { AddressAllocator } from './address/allocator.js';
+import { type HostBridge, planBridge } from './host/bridges.js';
+import { HOST, type KernelCommand, type NamespaceView, type NetKernel } from './kernel/contract.js';
+import type { Names } from './names.js';
+import type { PortBook } from './ports/book.js';
+import type { MeshPublisher } from './publish/publisher.js';
+import { bindingElement, HostSet, hostTable } from './rules/host-table.js';
+import { planRepair, replan } from './sandbox/adopt.js';
+import type { InterfaceContext } from './sandbox/interfaces.js';
+import { bareAddress } from './sandbox/plan.js';
+import type { Sandbox, SandboxRegistry } from './sandbox/registry.js';
+
+export interface RestorerOptions {
+  kernel: NetKernel;
+  disk: Disk;
+  logger: Logger;
+  names: Names;
+  registry: SandboxRegistry;
+  book: PortBook;
+  publisher: MeshPublisher;
+  bridge: HostBridge;
+  egress: HostBridge;
+  subnets: { bridge: string; gateway: string; link: string };
+  /** The ingress namespace's end of its link, without prefix length. */
+  ingressAddress: string;
+  mtuBytes: number;
+  context: () => InterfaceContext;
+}
+
+type Restored = { request: SandboxRequest; state: SandboxState };
+
+/**
+ * Brings the kernel to what should be after a start: the host's part is made or repaired, living sandboxes
+ * are taken over, everything else of ours is removed. Connections through what lives go on: NAT of known
+ * connections is the kernel's own memory, and tables are replaced without a gap.
+ */
+export class Restorer {
+  readonly #options: RestorerOptions;
+
+  constructor(options: RestorerOptions) {
+    this.#options = options;
+  }
+
+  async restore(sandboxes: readonly Restored[]): Promise<void> {
+    const { publisher } = this.#options;
+    await this.#makeHost();
+    await publisher.recover();
+    for (const sandbox of sandboxes) await this.#adopt(sandbox);
+    await this.#loadHostTable();
+    await this.#sweep();
+  }
+
+  /** Removes everything of ours from the kernel. */
+  async removeAll(): Promise<void> {
+    const { kernel, names, publisher, registry, book } = this.#options;
+    for (const { request } of registry.all()) registry.delete(request.containerId);
+    book.releaseAll();
+    await this.#sweep();
+    await publisher.removeAll();
+    const { table } = names;
+    const links = [names.bridge, names.gatewayBridge];
+    await kernel.run(
+      [
+        { op: 'nft', namespace: HOST, changes: [{ kind: 'table-remove', table }] },
+        ...links.map((link): KernelCommand => ({ op: 'link-remove', namespace: HOST, link })),
+      ],
+      { onRefusal: 'continue' },
+    );
+  }
+
+  async #makeHost(): Promise<void> {
+    const { kernel, logger, bridge, egress, mtuBytes } = this.#options;
+    const host = await kernel.inspect(HOST);
+    await kernel.run([
+      ...planBridge(bridge, host, mtuBytes),
+      ...planBridge(egress, host, mtuBytes),
+    ]);
+    if ((await kernel.readSysctl(HOST, 'net.ipv4.ip_forward')) === '1') return;
+    logger.warn({}, 'enabling net.ipv4.ip_forward: containers need this host to forward packets');
+    await kernel.run([{ op: 'sysctl', namespace: HOST, name: 'net.ipv4.ip_forward', value: '1' }]);
+  }
+
+  /** Puts the host's table in place with everything that is bound and published. */
+  async #loadHostTable(): Promise<void> {
+    const { kernel, names, book, publisher, subnets, ingressAddress } = this.#options;
+    const { table } = names;
+    const bound = book.bindings();
+    const isAny = (set: string) => (key: string) =>
+      set === HostSet.BOUND ? key.split(' . ').length === 2 : key.split(' . ').length === 3;
+    const layout = hostTable({
+      names,
+      bridgeSubnet: subnets.bridge,
+      gatewaySubnet: subnets.gateway,
+      ingressAddress,
+    });
+    const of = (set: string) => bound.map(bindingElement).filter(({ key }) => isAny(set)(key));
+    const fill = (set: string, elements: ReturnType<typeof of>) =>
+      ({ kind: 'elements-add', table, set, elements }) as const;
+    const ambiguous = [{ key: subnets.gateway }, ...publisher.ambiguousElements()];
+    const changes = [
+      { kind: 'table-replace', table, layout } as const,
+      fill(HostSet.BOUND, of(HostSet.BOUND)),
+      fill(HostSet.BOUND_AT, of(HostSet.BOUND_AT)),
+      fill(HostSet.PUBLISHED, publisher.publishedElements()),
+      fill(HostSet.AMBIGUOUS, ambiguous),
+    ];
+    await kernel.run([{ op: 'nft', namespace: HOST, changes }]);
+  }
+
+  async #adopt(sandbox: Restored): Promise<void> {
+    const { kernel, registry, book, logger, context, names } = this.#options;
+    const { request, state } = sandbox;
+    const { containerId } = request;
+    const nothing = { namespace: '', interfaces: [], bindings: [], sysctls: {} };
+    if (request.mode === 'host') return registry.set({ request, state, plan: nothing });
+    try {
+      const view = await kernel.inspect(state.netnsPath);
+      const plan = replan(sandbox, view, context());
+      this.#claim({ request, state, plan });
+      const bridges = new Map<string, NamespaceView>();
+      for (const { bridgeNamespace } of plan.interfaces) {
+        bridges.set(bridgeNamespace, await kernel.inspect(bridgeNamespace));
+      }
+      const repairs = planRepair(plan, view, bridges);
+      if (repairs.length > 0) logger.warn({ containerId }, 'repairing the network of a container');
+      await kernel.run(repairs);
+      const lost = await book.adopt(containerId, plan.bindings);
+      for (const { hostIp, hostPort, protocol } of lost) {
+        const port = `${hostIp}:${hostPort}/${protocol}`;
+        logger.warn({ containerId, port }, 'another program listens on a bound port');
+      }
+    } catch (error) {
+      const path = state.netnsPath || names.namespaceDirectory;
+      logger.error({ containerId, path, error: errorMessage(error) }, 'network not restored');
+      if (!registry.get(containerId)) registry.set({ request, state, plan: nothing });
+    }
+  }
+
+  #claim(sandbox: Sandbox): void {
+    this.#options.registry.set(sandbox);
+    const local = sandbox.plan.interfaces.at(-1);
+    if (local) this.#poolOf(local.bridge).claim(bareAddress(local.address));
+  }
+
+  #poolOf(bridge: string): AddressAllocator {
+    const { bridge: main, egress } = this.#options;
+    return bridge === main.link ? main.addresses : egress.addresses;
+  }
+
+  /** Removes namespaces and links of ours that belong to no living sandbox. */
+  async #sweep(): Promise<void> {
+    const { kernel, disk, registry, names, logger } = this.#options;
+    const live = registry.all();
+    const paths = new Set([names.ingressNamespace, ...live.map(({ state }) => state.netnsPath)]);
+    const links = new Set(live.flatMap(({ plan }) => plan.interfaces.map((port) => port.hostLink)));
+    const commands: KernelCommand[] = [];
+    for (const file of await disk.list(names.namespaceDirectory)) {
+      const path = `${names.namespaceDirectory}/${file}`;
+      if (!paths.has(path)) commands.push({ op: 'namespace-remove', path });
+    }
+    for (const namespace of this.#bridgeNamespaces()) {
+      const { links: standing } = await kernel.inspect(namespace);
+      for (const { name } of standing) {
+        if (!names.isVeth(name) || links.has(name)) continue;
+        commands.push({ op: 'link-remove', namespace, link: name });
+      }
+    }
+    if (commands.length === 0) return;
+    logger.info({ removed: commands.length }, 'removing leftovers of containers that are gone');
+    await kernel.run(commands, { onRefusal: 'continue' });
+  }
+
+  #bridgeNamespaces(): string[] {
+    const { publisher, names } = this.#options;
+    return publisher.ingress ? [HOST, names.ingressNamespace] : [HOST];
+  }
+}
