@@ -14,3 +14,4 @@ export { Engine } from './engine/engine.js';
 export { type Kernel, RealKernel } from './linux/kernel.js';
 export { type HostFacts, readHostFacts } from './spec/host.js';
 export { Volumes } from './volumes/volumes.js';
+export { madeUpName } from './records/names.js';

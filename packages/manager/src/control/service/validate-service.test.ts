@@ -171,6 +171,22 @@ describe('checkServiceSpec', () => {
     },
   );
 
+  it.each([
+    container({ hostname: '{{.Node.Nothing}}' }),
+    container({ env: ['A={{.Task'] }),
+    container({ mounts: [{ source: '{{nothing}}', target: '/a' }] }),
+  ])('refuses templates that cannot be worked out', async (changes) => {
+    const error = await failure(() => checkServiceSpec(webSpec(changes)));
+    expect(error.code).toBe(Code.INVALID_ARGUMENT);
+    expect(error.message).toContain('template: ');
+  });
+
+  it('takes templates of nodes, tasks and services', () => {
+    const hostname = '{{.Node.Hostname}}-{{.Task.Slot}}';
+    const env = ['NAME={{.Service.Name}}', 'BARE', 'L={{index .Service.Labels "x"}}'];
+    expect(() => checkServiceSpec(webSpec(container({ hostname, env })))).not.toThrow();
+  });
+
   it('lets unpublished and differently spoken ports share a number', () => {
     const ports = [
       { publishedPort: 53, protocol: TCP },

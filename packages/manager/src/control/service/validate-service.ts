@@ -17,7 +17,7 @@ export function checkServiceSpec(given: ServiceSpec | undefined): CompleteServic
   if (!given) throw invalidArgument();
   const spec = completeServiceSpec(given);
   checkName(spec.annotations);
-  checkTaskSpec(spec.task);
+  checkTaskSpec(spec.task, spec.annotations);
   checkMode(spec);
   checkUpdateConfig(spec.update);
   checkEndpoint(spec.endpoint);

@@ -1,5 +1,6 @@
 import { durationMs } from '@skep/wire';
 import type {
+  Annotations,
   GenericRuntimeSpec,
   ResourceRequirements,
   Resources,
@@ -11,12 +12,13 @@ import { invalidArgument, unimplemented } from '../errors.js';
 import { formatNumber } from '../format.js';
 import { CPU_NANOS_MIN, MEMORY_BYTES_MIN } from '../limits.js';
 import { checkConfigReferences, checkSecretReferences } from './references.js';
+import { checkTemplates } from './templates.js';
 import { checkContainer } from './validate-container.js';
 
 const NANOS_PER_CPU = 1e9;
 
 /** Checks a service's task template, in SwarmKit's order; throws Docker's text (features.md 2.5). */
-export function checkTaskSpec(spec: TaskSpec): void {
+export function checkTaskSpec(spec: TaskSpec, service: Annotations): void {
   checkResources(spec.resources);
   checkRestartPolicy(spec.restart);
   parseConstraints(spec.placement?.constraints ?? []);
@@ -29,6 +31,7 @@ export function checkTaskSpec(spec: TaskSpec): void {
     case undefined:
       throw invalidArgument('TaskSpec: missing runtime');
     case 'container':
+      checkTemplates(runtime.value, service);
       checkContainer(runtime.value);
       return;
     case 'generic':
