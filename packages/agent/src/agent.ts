@@ -25,7 +25,7 @@ import { LogPublisher } from './log-publisher.js';
 import { Reporter } from './reporter.js';
 import { runSession } from './session.js';
 import { TaskLog } from './task-log.js';
-import { within } from './waiting.js';
+import { unlessAborted, within } from './waiting.js';
 import { Worker } from './worker.js';
 
 export interface AgentOptions {
@@ -122,7 +122,7 @@ export class Agent {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       try {
-        await this.#session(await this.#options.connect());
+        await this.#session(await unlessAborted(signal, this.#options.connect()));
       } catch (error) {
         if (signal.aborted) break;
         this.#logger.info({ error: errorMessage(error) }, 'the session with the manager ended');

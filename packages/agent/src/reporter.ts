@@ -34,6 +34,8 @@ export class Reporter {
   readonly #waiting = new Map<string, TaskStatus>();
   #send: SendStatuses | undefined;
   #sending = false;
+  /** Aborts when the session changes: waiting for the old one to work again is pointless then. */
+  #pause = new AbortController();
 
   constructor(options: ReporterOptions) {
     this.#options = options;
@@ -58,11 +60,18 @@ export class Reporter {
   /** A session stands. Reports go through `send` until {@link detach}. */
   attach(send: SendStatuses): void {
     this.#send = send;
+    this.#endPause();
     this.#wake();
   }
 
   detach(): void {
     this.#send = undefined;
+    this.#endPause();
+  }
+
+  #endPause(): void {
+    this.#pause.abort();
+    this.#pause = new AbortController();
   }
 
   #wake(): void {
@@ -90,7 +99,7 @@ export class Reporter {
         await this.#separate(send, batch, error);
       } else {
         this.#putBack(batch);
-        await clock.sleep(retryMs);
+        await clock.sleep(retryMs, this.#pause.signal).catch(() => {});
         retryMs = Math.min(2 * retryMs, limits.reconnectMaxMs);
       }
     }

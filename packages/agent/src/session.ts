@@ -131,7 +131,7 @@ class Session {
     });
   }
 
-  #subscriptions(): Promise<never> {
+  async #subscriptions(): Promise<never> {
     const { handlers, link } = this.#options;
     const messages = link.listenSubscriptions(this.#signal)[Symbol.asyncIterator]();
     return this.#follow('log subscriptions', messages, handlers.subscription);

@@ -158,6 +158,22 @@ describe('dependencies of a task', () => {
 });
 
 describe('Worker after a restart', () => {
+  it('has on disk every task that may have a container', async () => {
+    const { worker, executor, log } = await setUpWorker();
+    let write = () => {};
+    const written = new Promise<void>((resolve) => {
+      write = resolve;
+    });
+    log.flushed = () => written;
+    const applied = worker.apply(complete('t1'));
+    await settle();
+    expect(executor.controllers.size).toBe(0);
+    write();
+    await applied;
+    expect(executor.controllers.size).toBe(1);
+    await worker.stop();
+  });
+
   it('takes up its tasks without a manager and starts none twice', async () => {
     const first = await setUpWorker();
     await first.worker.apply(complete('t1', 't2', 't3'));

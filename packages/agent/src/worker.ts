@@ -58,8 +58,9 @@ export class Worker {
 
   /** Takes over a message of assignments. Messages are applied one after the other. */
   apply(message: AssignmentsMessage): Promise<void> {
-    this.#applying = this.#applying.then(() => this.#apply(message));
-    return this.#applying;
+    const applied = this.#applying.then(() => this.#apply(message));
+    this.#applying = applied.catch(() => {}); // its caller hears of it; the next message is another matter
+    return applied;
   }
 
   /** Statuses of all tasks, for a manager that may have missed some. */
