@@ -21,8 +21,8 @@ export {
 export type * from './publish/contract.js';
 
 /**
- * The network room on this machine's kernel. Needs root and the library libnftables. Rejects ALREADY_EXISTS
- * when another daemon manages the same names in this network namespace.
+ * The network room on this machine's kernel. Needs root and the library libnftables. Rejects
+ * ALREADY_EXISTS when another daemon manages the same names in this network namespace.
  */
 export async function createNetwork(
   options: NetworkSettings & Partial<NetworkParts>,

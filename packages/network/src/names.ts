@@ -1,7 +1,10 @@
 import { join } from 'node:path';
 import { invariant } from '@skep/platform';
 
-/** A link's name has at most 15 bytes; a veth's is prefix, `v`, 7 digits of the sandbox and 2 of the place. */
+/**
+ * A link's name has at most 15 bytes; a veth's is prefix, `v`, 7 digits of the sandbox and 2 of the
+ * place.
+ */
 const PREFIX = /^[a-z][a-z0-9]{0,4}$/;
 const SANDBOX_DIGITS = 7;
 
@@ -13,8 +16,8 @@ export const INGRESS_BRIDGE = 'br0';
 export const INGRESS_UPLINK = 'host0';
 
 /**
- * Everything of ours in a network namespace, by name: what starts with the prefix may be removed without
- * asking, and nothing else ever is.
+ * Everything of ours in a network namespace, by name: what starts with the prefix may be removed
+ * without asking, and nothing else ever is.
  */
 export class Names {
   readonly prefix: string;

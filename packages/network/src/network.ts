@@ -33,7 +33,9 @@ export interface NetworkSettings {
   dataRoot: string;
   /** Gone after a reboot, like the kernel's state: namespaces, what is published. */
   execRoot: string;
-  /** Starts the name of everything of ours in the kernel, 1 to 5 of `[a-z0-9]`; `skep` when absent. */
+  /**
+   * Starts the name of everything of ours in the kernel, 1 to 5 of `[a-z0-9]`; `skep` when absent.
+   */
   namePrefix?: string;
   /** Where local networks' subnets come from; Docker's pools when absent. */
   addressPools?: readonly AddressPool[];
@@ -47,8 +49,8 @@ export interface Network {
   /** What on this host stands in the way, in sentences for `docker info`. */
   warnings(): string[];
   /**
-   * Ends. The kernel's state stays, so that containers live on; with `removeAll`, everything of ours is
-   * removed (no container may live then).
+   * Ends. The kernel's state stays, so that containers live on; with `removeAll`, everything of
+   * ours is removed (no container may live then).
    */
   close(options?: { removeAll?: boolean }): Promise<void>;
 }
@@ -56,7 +58,10 @@ export interface Network {
 /** Whether bridged frames pass the rules for routed packets; absent without br_netfilter. */
 const BRIDGE_FILTER = 'net.bridge.bridge-nf-call-iptables';
 
-/** Builds the room from its parts. `networking.restore` makes the kernel's side, and comes before all else. */
+/**
+ * Builds the room from its parts. `networking.restore` makes the kernel's side, and comes before
+ * all else.
+ */
 export async function assembleNetwork(
   settings: NetworkSettings,
   parts: NetworkParts,

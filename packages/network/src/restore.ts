@@ -32,9 +32,9 @@ export interface RestorerOptions {
 type Restored = { request: SandboxRequest; state: SandboxState };
 
 /**
- * Brings the kernel to what should be after a start: the host's part is made or repaired, living sandboxes
- * are taken over, everything else of ours is removed. Connections through what lives go on: NAT of known
- * connections is the kernel's own memory, and tables are replaced without a gap.
+ * Brings the kernel to what should be after a start: the host's part is made or repaired, living
+ * sandboxes are taken over, everything else of ours is removed. Connections through what lives go
+ * on: NAT of known connections is the kernel's own memory, and tables are replaced without a gap.
  */
 export class Restorer {
   readonly #options: RestorerOptions;

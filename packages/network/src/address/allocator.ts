@@ -2,8 +2,9 @@ import { Code, invariant, RpcError } from '@skep/platform';
 import { contains, formatAddress, parseAddress, type Subnet, sizeOf, subnetOf } from './ipv4.js';
 
 /**
- * Addresses of one subnet on this node. The first host address is the gateway's. A freed address is given
- * out again as late as possible, because neighbours and tracked connections may still mean its last holder.
+ * Addresses of one subnet on this node. The first host address is the gateway's. A freed address is
+ * given out again as late as possible, because neighbours and tracked connections may still mean
+ * its last holder.
  */
 export class AddressAllocator {
   readonly subnet: Subnet;

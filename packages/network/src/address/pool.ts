@@ -1,7 +1,9 @@
 import { Code, RpcError } from '@skep/platform';
 import { formatSubnet, maskTo, overlaps, type Subnet, sizeOf, subnetOf } from './ipv4.js';
 
-/** An address range that is cut into subnets of one size, as in dockerd's `--default-address-pool`. */
+/**
+ * An address range that is cut into subnets of one size, as in dockerd's `--default-address-pool`.
+ */
 export interface AddressPool {
   /** `172.20.0.0/14` */
   base: string;
@@ -35,7 +37,10 @@ function* subnetsOf(pool: AddressPool): Generator<Subnet> {
   }
 }
 
-/** The first subnet of the pools that touches none of `taken`. Rejects with Docker's words when all do. */
+/**
+ * The first subnet of the pools that touches none of `taken`. Rejects with Docker's words when all
+ * do.
+ */
 export function pickSubnet(pools: readonly AddressPool[], taken: readonly Subnet[]): string {
   for (const pool of pools) {
     for (const subnet of subnetsOf(pool)) {
@@ -44,6 +49,7 @@ export function pickSubnet(pools: readonly AddressPool[], taken: readonly Subnet
   }
   throw new RpcError(
     Code.RESOURCE_EXHAUSTED,
-    'could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network',
+    'could not find an available, non-overlapping IPv4 address pool ' +
+      'among the defaults to assign to the network',
   );
 }

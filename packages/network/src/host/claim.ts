@@ -2,8 +2,9 @@ import { createServer, type Server } from 'node:net';
 import { Code, hasErrno, RpcError } from '@skep/platform';
 
 /**
- * Makes sure that one daemon alone manages the names of a prefix in a network namespace. An abstract socket
- * belongs to the namespace and goes with its process, so nothing can be left behind.
+ * Makes sure that one daemon alone manages the names of a prefix in a network namespace. An
+ * abstract socket belongs to the namespace and goes with its process, so nothing can be left
+ * behind.
  */
 export function claimNamespace(prefix: string): Promise<Server> {
   return new Promise((resolve, reject) => {

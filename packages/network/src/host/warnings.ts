@@ -3,7 +3,9 @@ import { overlaps, subnetOf } from '../address/ipv4.js';
 import type { BaseChainView, NamespaceView } from '../kernel/contract.js';
 import type { Names } from '../names.js';
 
-/** What on this host stands in the way of containers' packets. Everything here is somebody else's. */
+/**
+ * What on this host stands in the way of containers' packets. Everything here is somebody else's.
+ */
 export interface HostFindings {
   chains: readonly BaseChainView[];
   host: NamespaceView;
@@ -33,13 +35,13 @@ function forwardWarnings(findings: HostFindings): string[] {
   );
   const warnings = dropping.map(
     ({ family, table, chain }) =>
-      `the firewall's chain ${family} ${table} ${chain} drops forwarded packets by policy: containers ` +
-      `have no way out and published ports do not answer${also}, unless it accepts ${links}`,
+      `the firewall's chain ${family} ${table} ${chain} drops forwarded packets by policy: ` +
+      `containers have no way out and published ports do not answer${also}, unless it accepts ${links}`,
   );
   if (findings.legacyTables.includes('filter')) {
     warnings.push(
-      'legacy iptables filters packets on this host: where its FORWARD policy is DROP, it has to accept ' +
-        links,
+      'legacy iptables filters packets on this host: ' +
+        `where its FORWARD policy is DROP, it has to accept ${links}`,
     );
   }
   return warnings;

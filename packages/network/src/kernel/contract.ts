@@ -38,7 +38,9 @@ export interface ConntrackMatch {
   originPort?: number;
 }
 
-/** One change to the kernel's networking. Addresses with a prefix length are written `10.0.0.5/24`. */
+/**
+ * One change to the kernel's networking. Addresses with a prefix length are written `10.0.0.5/24`.
+ */
 export type KernelCommand =
   | { op: 'namespace-add'; path: string }
   | { op: 'namespace-remove'; path: string }
@@ -121,8 +123,8 @@ export interface BaseChainView {
 
 export interface RunOptions {
   /**
-   * `stop` (the rule): the first refusal ends the batch. `continue`: later commands are tried all the same,
-   * and what is already gone counts as removed; for taking down.
+   * `stop` (the rule): the first refusal ends the batch. `continue`: later commands are tried all
+   * the same, and what is already gone counts as removed; for taking down.
    */
   onRefusal?: 'stop' | 'continue';
 }
@@ -142,14 +144,17 @@ export class KernelError extends Error {
 }
 
 /**
- * The only way this room reaches the kernel's networking. A batch is one round trip; its commands run in
- * order, and batches run one after the other.
+ * The only way this room reaches the kernel's networking. A batch is one round trip; its commands
+ * run in order, and batches run one after the other.
  */
 export interface NetKernel {
   /** Rejects with {@link KernelError} at the first refusal (see {@link RunOptions}). */
   run(commands: readonly KernelCommand[], options?: RunOptions): Promise<void>;
   inspect(namespace: NamespacePath): Promise<NamespaceView>;
-  /** Elements of a table's sets and maps, by set: key → value (empty for sets). Undefined: no such table. */
+  /**
+   * Elements of a table's sets and maps, by set: key → value (empty for sets). Undefined: no such
+   * table.
+   */
   tableElements(
     namespace: NamespacePath,
     table: string,

@@ -55,7 +55,9 @@ export class LocalNetworks {
     this.#options = options;
   }
 
-  /** Docker's filters: driver, id, label, name, scope, type, dangling. Rejects one it does not know. */
+  /**
+   * Docker's filters: driver, id, label, name, scope, type, dangling. Rejects one it does not know.
+   */
   list(filters: NetworkFilters = {}): NetworkResource[] {
     return LOCAL_NAMES.map((name) => this.#describe(name)).filter((network) =>
       matchesFilters(network, filters),
@@ -69,8 +71,8 @@ export class LocalNetworks {
     if (exact) return exact;
     const found = nameOrId === '' ? [] : all.filter(({ Id }) => Id.startsWith(nameOrId));
     if (found.length > 1) {
-      const message = `network ${nameOrId} is ambiguous (${found.length} matches found based on ID prefix)`;
-      throw new RpcError(Code.INVALID_ARGUMENT, message);
+      const matches = `(${found.length} matches found based on ID prefix)`;
+      throw new RpcError(Code.INVALID_ARGUMENT, `network ${nameOrId} is ambiguous ${matches}`);
     }
     if (!found[0]) throw new RpcError(Code.NOT_FOUND, `network ${nameOrId} not found`);
     return found[0];

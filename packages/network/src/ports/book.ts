@@ -42,8 +42,8 @@ export class PortBook {
   }
 
   /**
-   * Binds the ports a container asks for, all or none. `endpoint` names it in errors, which have Docker's
-   * words.
+   * Binds the ports a container asks for, all or none. `endpoint` names it in errors, which have
+   * Docker's words.
    */
   async bind(
     containerId: string,
@@ -62,8 +62,8 @@ export class PortBook {
     } catch (error) {
       this.release(containerId);
       const reason = errorMessage(error);
-      const message = `driver failed programming external connectivity on endpoint ${endpoint}: ${reason}`;
-      throw new RpcError(Code.INTERNAL, message, { cause: error });
+      const what = `driver failed programming external connectivity on endpoint ${endpoint}`;
+      throw new RpcError(Code.INTERNAL, `${what}: ${reason}`, { cause: error });
     }
     for (const { binding } of entries) {
       const key = `${binding.containerPort}/${binding.protocol}`;
@@ -73,7 +73,10 @@ export class PortBook {
     return { bindings: entries.map(({ binding }) => binding), ports };
   }
 
-  /** Takes over bindings that stand since before a restart; resolves those whose port could not be held. */
+  /**
+   * Takes over bindings that stand since before a restart; resolves those whose port could not be
+   * held.
+   */
   async adopt(containerId: string, bindings: readonly Binding[]): Promise<Binding[]> {
     const lost: Binding[] = [];
     const entries: Entry[] = [];

@@ -41,7 +41,9 @@ function parseHostIp(text: string): string {
   return text;
 }
 
-/** Splits Docker's port map into single wishes, and gives back what is exposed but bound nowhere. */
+/**
+ * Splits Docker's port map into single wishes, and gives back what is exposed but bound nowhere.
+ */
 export function parsePortMap(wanted: PortMap): { wishes: PortWish[]; ports: PortMap } {
   const wishes: PortWish[] = [];
   const ports: PortMap = {};

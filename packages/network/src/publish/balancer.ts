@@ -38,14 +38,17 @@ function serviceElement(key: string, count: number): NftElement {
 }
 
 /**
- * The balancing tables of this node. The backends of a port fill slots 0 … n-1 of one shared map without
- * gaps, so a change touches a handful of elements, however many services there are.
+ * The balancing tables of this node. The backends of a port fill slots 0 … n-1 of one shared map
+ * without gaps, so a change touches a handful of elements, however many services there are.
  */
 export class Balancer {
   readonly #table: string;
   /** Port → targets by slot. */
   readonly #ports = new Map<string, string[]>();
-  /** Numbers of backends that a chain exists for. Chains stay: there are few, and the next scale-up uses them. */
+  /**
+   * Numbers of backends that a chain exists for. Chains stay: there are few, and the next scale-up
+   * uses them.
+   */
   readonly #chains = new Set<number>();
 
   constructor(table: string) {
@@ -64,7 +67,8 @@ export class Balancer {
     if (targets.includes(target)) return { changes: [], port: 'same' };
     const count = targets.length + 1;
     if (count > BACKENDS_PER_PORT_MAX) {
-      const message = `more than ${BACKENDS_PER_PORT_MAX} tasks behind port ${backend.publishedPort}`;
+      const { publishedPort } = backend;
+      const message = `more than ${BACKENDS_PER_PORT_MAX} tasks behind port ${publishedPort}`;
       throw new RpcError(Code.RESOURCE_EXHAUSTED, message);
     }
     const changes: NftChange[] = [];

@@ -1,6 +1,6 @@
 /**
- * Making published ports answer (the routing mesh), as the executor asks for it. The shapes equal those of
- * the executor's own contract; it knows this package, not the other way round.
+ * Making published ports answer (the routing mesh), as the executor asks for it. The shapes equal
+ * those of the executor's own contract; it knows this package, not the other way round.
  */
 
 export type PortProtocol = 'tcp' | 'udp' | 'sctp';

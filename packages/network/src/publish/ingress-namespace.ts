@@ -14,8 +14,9 @@ function sysctl(namespace: NamespacePath, name: string, value: string) {
 }
 
 /**
- * A namespace that holds the ingress network's bridge and routes between it and the host. Clients keep their
- * address on the way through, so questions and answers look asymmetric to it: no reverse path filter here.
+ * A namespace that holds the ingress network's bridge and routes between it and the host. Clients
+ * keep their address on the way through, so questions and answers look asymmetric to it: no reverse
+ * path filter here.
  */
 export function planIngressNamespace(
   names: Names,

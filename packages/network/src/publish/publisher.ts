@@ -88,7 +88,9 @@ export class MeshPublisher implements ServicePublisher {
     );
   }
 
-  /** Reads what the daemon before this one had programmed, and makes the ingress namespace whole. */
+  /**
+   * Reads what the daemon before this one had programmed, and makes the ingress namespace whole.
+   */
   async recover(): Promise<void> {
     const { ingress, tasks } = await this.#options.store.load();
     this.#recovered = true;
@@ -182,8 +184,8 @@ export class MeshPublisher implements ServicePublisher {
   }
 
   /**
-   * Runs what a change of the balancing asks of the kernel, in one round trip. When the kernel refuses, its
-   * tables are not what they were thought to be: they are put in place whole.
+   * Runs what a change of the balancing asks of the kernel, in one round trip. When the kernel
+   * refuses, its tables are not what they were thought to be: they are put in place whole.
    */
   async #program(plan: () => KernelCommand[]): Promise<void> {
     const commands = plan();
@@ -262,7 +264,9 @@ export class MeshPublisher implements ServicePublisher {
     return { op: 'nft', namespace: HOST, changes: [change] };
   }
 
-  /** A client with an address like a task's is answered over the host, not on the ingress network. */
+  /**
+   * A client with an address like a task's is answered over the host, not on the ingress network.
+   */
   #ambiguousCommand(
     kind: 'elements-add' | 'elements-remove',
     ingress: IngressAttachment,

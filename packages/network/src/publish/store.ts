@@ -8,9 +8,9 @@ const JSON_SUFFIX = '.json';
 const TASK_ID = /^[a-zA-Z0-9._-]{1,128}$/;
 
 /**
- * What is published, kept beside the kernel's state (exec-root, gone after a reboot like the kernel's): a new
- * daemon finds there what the old one had programmed. One small file a task, so a change costs the same
- * however many there are.
+ * What is published, kept beside the kernel's state (exec-root, gone after a reboot like the
+ * kernel's): a new daemon finds there what the old one had programmed. One small file a task, so a
+ * change costs the same however many there are.
  */
 export class PublishStore {
   readonly #disk: Disk;

@@ -44,7 +44,8 @@ export function hostTable(options: HostTableOptions): TableLayout {
     },
     chains: {
       // route_localnet (for 127.0.0.1 in front of published ports) would let containers reach the
-      // host's loopback. Their own packets still bear that address here, before any reverse translation.
+      // host's loopback. Their own packets still bear that address here, before any reverse
+      // translation.
       guard: [
         'type filter hook prerouting priority raw; policy accept;',
         `iifname ${inner} ip daddr 127.0.0.0/8 drop`,
@@ -65,7 +66,8 @@ export function hostTable(options: HostTableOptions): TableLayout {
       postrouting: [
         'type nat hook postrouting priority srcnat; policy accept;',
         `ip saddr 127.0.0.0/8 oifname ${inner} masquerade`,
-        // A container that meets itself or a neighbour behind a port of the host: answers must come back here.
+        // A container that meets itself or a neighbour behind a port of the host: answers must come
+        // back here.
         `ip saddr ${bridgeSubnet} oifname "${names.bridge}" ct status dnat masquerade`,
         `ip saddr ${gatewaySubnet} oifname "${names.gatewayBridge}" ct status dnat masquerade`,
         `ip saddr @${HostSet.AMBIGUOUS} oifname "${names.ingressLink}" masquerade`,

@@ -1,4 +1,7 @@
-/** Changes to nftables of the `ip` family, in terms that the real and the simulated kernel both understand. */
+/**
+ * Changes to nftables of the `ip` family, in terms that the real and the simulated kernel both
+ * understand.
+ */
 
 export interface NftElement {
   /** Parts joined by ` . `, as nft prints them: `tcp . 8080`. */
@@ -46,7 +49,11 @@ function renderChange(change: NftChange): string {
   switch (change.kind) {
     case 'table-replace':
       // `add` first, so that `delete` finds something on a first run; all within one transaction.
-      return `add table ip ${table}\ndelete table ip ${table}\n${renderLayout(table, change.layout)}`;
+      return [
+        `add table ip ${table}`,
+        `delete table ip ${table}`,
+        renderLayout(table, change.layout),
+      ].join('\n');
     case 'table-remove':
       return `delete table ip ${table}`;
     case 'set-flush':
@@ -56,7 +63,8 @@ function renderChange(change: NftChange): string {
     case 'elements-add':
       return `add element ip ${table} ${change.set} { ${renderElements(change.elements)} }`;
     case 'elements-remove': {
-      // Adding first makes the removal succeed also where the element is gone; all in one transaction.
+      // Adding first makes the removal succeed also where the element is gone; all in one
+      // transaction.
       const set = `element ip ${table} ${change.set}`;
       const keys = change.elements.map(({ key }) => key).join(', ');
       return `add ${set} { ${renderElements(change.elements)} }\ndelete ${set} { ${keys} }`;

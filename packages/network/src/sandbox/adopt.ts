@@ -6,8 +6,8 @@ import { type InterfaceContext, planInterfaces } from './interfaces.js';
 import { bareAddress, planInterface, type SandboxPlan } from './plan.js';
 
 /**
- * The plan that a sandbox of an earlier run was made by, from its record and what stands in its namespace.
- * The address of the way out is in no record; the kernel knows it.
+ * The plan that a sandbox of an earlier run was made by, from its record and what stands in its
+ * namespace. The address of the way out is in no record; the kernel knows it.
  */
 export function replan(
   sandbox: { request: SandboxRequest; state: SandboxState },
@@ -36,8 +36,8 @@ function bindingsOf(state: SandboxState, address: string): Binding[] {
 }
 
 /**
- * What brings a living sandbox's interfaces back to their plan, touching nothing that is right: live
- * connections go on. `bridges` is what stands in each namespace that has bridges.
+ * What brings a living sandbox's interfaces back to their plan, touching nothing that is right:
+ * live connections go on. `bridges` is what stands in each namespace that has bridges.
  */
 export function planRepair(
   plan: SandboxPlan,

@@ -34,7 +34,10 @@ function addressed(endpoint: EndpointState, address: string, gateway: string): E
   };
 }
 
-/** What `docker inspect` shows under `NetworkSettings.Networks`. The gateway bridge is no network there. */
+/**
+ * What `docker inspect` shows under `NetworkSettings.Networks`. The gateway bridge is no network
+ * there.
+ */
 export function describeEndpoints(
   request: SandboxRequest,
   local: { networks: LocalState['networks']; address: string; gateway: string },

@@ -16,9 +16,10 @@ export interface InterfaceContext {
   egressGateway: string;
   ingress: IngressAttachment | undefined;
   /**
-   * Bridged frames of this host pass the rules for routed packets (br_netfilter). A port of the host is then
-   * translated on the bridge: the frame goes back to the port it came from, or to a neighbour's. The forward
-   * chain keeps strangers apart in that case; otherwise the bridge port itself does.
+   * Bridged frames of this host pass the rules for routed packets (br_netfilter). A port of the
+   * host is then translated on the bridge: the frame goes back to the port it came from, or to a
+   * neighbour's. The forward chain keeps strangers apart in that case; otherwise the bridge port
+   * itself does.
    */
   bridgeFilter: boolean;
 }
@@ -64,7 +65,8 @@ function planSwarm(
   context: InterfaceContext,
 ): InterfacePlan[] {
   if (request.endpoints.length >= INTERFACES_PER_SANDBOX_MAX) {
-    const message = `container ${request.name} asks for more than ${INTERFACES_PER_SANDBOX_MAX} networks`;
+    const limit = INTERFACES_PER_SANDBOX_MAX;
+    const message = `container ${request.name} asks for more than ${limit} networks`;
     throw new RpcError(Code.INVALID_ARGUMENT, message);
   }
   return request.endpoints.map((endpoint, place) => {

@@ -21,8 +21,8 @@ export interface InterfacePlan {
   /** Where everything without a better route goes. At most one interface has it. */
   defaultGateway?: string;
   /**
-   * Where answers go that bear this interface's address, whomever they are for: the way their question came.
-   * A routing table of its own holds it.
+   * Where answers go that bear this interface's address, whomever they are for: the way their
+   * question came. A routing table of its own holds it.
    */
   answerGateway?: string;
 }
@@ -115,7 +115,8 @@ function planAnswers(
   const from = `${bareAddress(port.address)}/32`;
   const destination = formatSubnet(parsed.subnet);
   return [
-    // Questions come from anywhere here, and strict filtering would compare them with the main table.
+    // Questions come from anywhere here, and strict filtering would compare them with the main
+    // table.
     { op: 'sysctl', namespace, name: 'net.ipv4.conf.all.rp_filter', value: '0' },
     { op: 'sysctl', namespace, name: `net.ipv4.conf.${link}.rp_filter`, value: '0' },
     { op: 'sysctl', namespace, name: `net.ipv4.conf.${link}.accept_redirects`, value: '0' },
@@ -157,8 +158,8 @@ function forgetDatagrams(bindings: readonly Binding[]): KernelCommand[] {
 }
 
 /**
- * Everything to take down, to be run with `continue`. The bridge's ends are only shut: deleting one takes the
- * kernel 25 ms, and it goes by itself, later, when the namespace dies.
+ * Everything to take down, to be run with `continue`. The bridge's ends are only shut: deleting one
+ * takes the kernel 25 ms, and it goes by itself, later, when the namespace dies.
  */
 export function planTearDown(plan: SandboxPlan, table: string): KernelCommand[] {
   const commands: KernelCommand[] = [];

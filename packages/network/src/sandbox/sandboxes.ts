@@ -30,7 +30,10 @@ export interface SandboxesOptions {
   restore: ContainerNetworking['restore'];
 }
 
-/** Network sandboxes of containers: one namespace each, made and removed in one round trip to the kernel. */
+/**
+ * Network sandboxes of containers: one namespace each, made and removed in one round trip to the
+ * kernel.
+ */
 export class Sandboxes implements ContainerNetworking {
   readonly #options: SandboxesOptions;
   #restored = false;

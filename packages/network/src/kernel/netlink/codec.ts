@@ -1,7 +1,8 @@
 /**
  * The framing of Linux netlink: messages of a 16-byte header and a body, whose attributes are
- * length-type-value records padded to 4 bytes. All integers are in the machine's byte order (little-endian
- * on every machine Skep runs on) unless a protocol says otherwise. Source: RFC 3549, linux/netlink.h.
+ * length-type-value records padded to 4 bytes. All integers are in the machine's byte order
+ * (little-endian on every machine Skep runs on) unless a protocol says otherwise. Source: RFC 3549,
+ * linux/netlink.h.
  */
 
 const HEADER_BYTES = 16;

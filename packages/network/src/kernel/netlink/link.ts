@@ -56,8 +56,8 @@ function vethEnd(end: VethEnd, handles: VethEndHandles, mtuBytes: number): Buffe
 }
 
 /**
- * Both ends of a veth pair in one message. The near end is up at once; the far end cannot be, since the
- * kernel opens it before the two know each other (ENOTCONN).
+ * Both ends of a veth pair in one message. The near end is up at once; the far end cannot be, since
+ * the kernel opens it before the two know each other (ENOTCONN).
  */
 export function encodeVeth(
   mtuBytes: number,
@@ -98,7 +98,10 @@ export function encodeLinkChange(
   return Buffer.concat(parts);
 }
 
-/** A bridge port's options go in a message of their own, once it is plugged in; undefined: none to set. */
+/**
+ * A bridge port's options go in a message of their own, once it is plugged in; undefined: none to
+ * set.
+ */
 export function encodePortOptions(index: number, change: LinkChange): Buffer | undefined {
   const { isolated, hairpin } = change;
   const options: Buffer[] = [];

@@ -8,7 +8,10 @@ import {
 } from '../../address/ipv4.js';
 import { attribute, decodeAttributes, u32 } from './codec.js';
 
-/** Bodies of rtnetlink's address, route and rule messages (IPv4). Source: linux/rtnetlink.h, fib_rules.h. */
+/**
+ * Bodies of rtnetlink's address, route and rule messages (IPv4). Source: linux/rtnetlink.h,
+ * fib_rules.h.
+ */
 
 export const AddressMessage = { NEW: 20, DELETE: 21, GET: 22 } as const;
 export const RouteMessage = { NEW: 24, DELETE: 25, GET: 26 } as const;

@@ -26,42 +26,49 @@ export class CommandRunner {
   run(command: KernelCommand): void {
     switch (command.op) {
       case 'namespace-add':
-        return this.#namespaces.add(command.path);
+        this.#namespaces.add(command.path);
+        break;
       case 'namespace-remove':
-        return this.#namespaces.remove(command.path);
+        this.#namespaces.remove(command.path);
+        break;
       case 'veth-add':
-        return this.#addVeth(command);
+        this.#addVeth(command);
+        break;
       case 'bridge-add':
-        return this.#request(
+        this.#request(
           command,
           link.LinkMessage.NEW,
           NEW,
           link.encodeBridge(command.link, command.mac),
         );
+        break;
       case 'link-remove':
-        return this.#request(
-          command,
-          link.LinkMessage.DELETE,
-          0,
-          link.encodeLinkName(command.link),
-        );
+        this.#request(command, link.LinkMessage.DELETE, 0, link.encodeLinkName(command.link));
+        break;
       case 'link-change':
-        return this.#changeLink(command);
+        this.#changeLink(command);
+        break;
       case 'address-add':
-        return this.#address(command, route.AddressMessage.NEW, NEW);
+        this.#address(command, route.AddressMessage.NEW, NEW);
+        break;
       case 'address-remove':
-        return this.#address(command, route.AddressMessage.DELETE, 0);
+        this.#address(command, route.AddressMessage.DELETE, 0);
+        break;
       case 'route-add':
-        return this.#addRoute(command);
+        this.#addRoute(command);
+        break;
       case 'rule-add':
-        return this.#request(command, route.RuleMessage.NEW, NEW, route.encodeRule(command));
+        this.#request(command, route.RuleMessage.NEW, NEW, route.encodeRule(command));
+        break;
       case 'sysctl':
-        return this.#sysctl(command);
+        this.#sysctl(command);
+        break;
       case 'nft':
         this.#handles.nft(command.namespace).run(renderNft(command.changes));
-        return;
+        break;
       case 'conntrack-remove':
-        return this.#forgetConnections(command);
+        this.#forgetConnections(command);
+        break;
     }
   }
 
@@ -98,7 +105,8 @@ export class CommandRunner {
       { end: far, handles: farHandles },
     );
     this.#request({ ...near, op: command.op }, link.LinkMessage.NEW, NEW, body);
-    // A bridge's index means nothing in the far end's namespace, so that end is plugged in from there.
+    // A bridge's index means nothing in the far end's namespace, so that end is plugged in from
+    // there.
     const { namespace, link: name, master } = far;
     const change = master ? { up: true, master } : { up: true };
     this.#changeLink({ op: 'link-change', namespace, link: name, change });
@@ -137,9 +145,10 @@ export class CommandRunner {
   #sysctl(command: Command<'sysctl'>): void {
     const path = sysctlPath(command.name);
     this.#namespaces.within(command.namespace, () => {
-      if (existsSync(path)) return writeFileSync(path, command.value);
-      if (command.optional) return;
-      throw new SystemCallError('ENOENT', `no such sysctl: ${command.name}`);
+      if (existsSync(path)) writeFileSync(path, command.value);
+      else if (!command.optional) {
+        throw new SystemCallError('ENOENT', `no such sysctl: ${command.name}`);
+      }
     });
   }
 
@@ -150,7 +159,9 @@ export class CommandRunner {
   }
 }
 
-/** `net.ipv4.conf.eth0.rp_filter` as a path; as with sysctl(8), `/` stands for a dot within a name. */
+/**
+ * `net.ipv4.conf.eth0.rp_filter` as a path; as with sysctl(8), `/` stands for a dot within a name.
+ */
 export function sysctlPath(name: string): string {
   const swapped = name.replaceAll(/[./]/g, (mark) => (mark === '.' ? '/' : '.'));
   return `/proc/sys/${swapped}`;

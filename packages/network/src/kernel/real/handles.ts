@@ -4,8 +4,8 @@ import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from './netlink-socke
 import { NftContext } from './nft-context.js';
 
 /**
- * Open sockets and nft contexts by namespace. Those of a container's namespace are closed after each batch,
- * because an open one keeps a removed namespace alive; the host's stay open.
+ * Open sockets and nft contexts by namespace. Those of a container's namespace are closed after
+ * each batch, because an open one keeps a removed namespace alive; the host's stay open.
  */
 export class Handles {
   readonly #namespaces: Namespaces;

@@ -66,7 +66,9 @@ export function openSocket(domain: number, type: number, protocol: number): numb
   return checked('socket', calls.socket(domain, type, protocol));
 }
 
-/** For what {@link openSocket} made: Node's own close complains about descriptors it did not open. */
+/**
+ * For what {@link openSocket} made: Node's own close complains about descriptors it did not open.
+ */
 export function closeSocket(fd: number): void {
   checked('close', calls.close(fd));
 }

@@ -38,7 +38,10 @@ function timeOfSeconds(seconds: number): Buffer {
   return bytes;
 }
 
-/** A netlink socket in the namespace the thread is in when it is made. Blocks; the kernel answers at once. */
+/**
+ * A netlink socket in the namespace the thread is in when it is made. Blocks; the kernel answers at
+ * once.
+ */
 export class NetlinkSocket {
   readonly #fd: number;
   readonly #buffer = Buffer.alloc(RECEIVE_BYTES);
@@ -52,12 +55,16 @@ export class NetlinkSocket {
     setSocketOption(this.#fd, SOL_SOCKET, SO_RCVTIMEO, timeOfSeconds(RECEIVE_TIMEOUT_SECONDS));
   }
 
-  /** Sends one request and waits for its acknowledgement; throws SystemCallError when it is refused. */
+  /**
+   * Sends one request and waits for its acknowledgement; throws SystemCallError when it is refused.
+   */
   request(what: string, type: number, flags: number, body: Buffer): void {
     this.#send(type, flags | Flag.REQUEST | Flag.ACK, body);
     for (;;) {
       for (const message of this.#receive()) {
-        if (message.type === MessageType.ERROR) return this.#throwIfError(what, message);
+        if (message.type !== MessageType.ERROR) continue;
+        this.#throwIfError(what, message);
+        return;
       }
     }
   }

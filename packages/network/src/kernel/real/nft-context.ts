@@ -52,7 +52,9 @@ export class NftContext {
     library.bufferError(this.#context);
   }
 
-  /** Runs commands as one transaction; throws SystemCallError with nft's words when it is refused. */
+  /**
+   * Runs commands as one transaction; throws SystemCallError with nft's words when it is refused.
+   */
   run(text: string): string {
     const result = this.#library.run(this.#context, text);
     const output: string = this.#library.output(this.#context) ?? '';

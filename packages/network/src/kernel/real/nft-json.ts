@@ -1,8 +1,9 @@
 import type { BaseChainView } from '../contract.js';
 
 /**
- * Reads what nft lists as JSON (libnftables-json(5)). Only the parts that this room writes are understood;
- * elements of another shape are shown as their JSON, so that a comparison finds them strange.
+ * Reads what nft lists as JSON (libnftables-json(5)). Only the parts that this room writes are
+ * understood; elements of another shape are shown as their JSON, so that a comparison finds them
+ * strange.
  */
 
 type Json = string | number | boolean | null | Json[] | { [name: string]: Json };

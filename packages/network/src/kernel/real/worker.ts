@@ -8,8 +8,9 @@ import type { WorkerCall, WorkerRequest, WorkerResponse } from './protocol.js';
 import { QueryRunner } from './queries.js';
 
 /**
- * The thread that talks to the kernel. `setns` moves only the calling thread, so namespaces are entered here
- * while the rest of the daemon stays where it is; and a slow answer of the kernel holds up nobody else.
+ * The thread that talks to the kernel. `setns` moves only the calling thread, so namespaces are
+ * entered here while the rest of the daemon stays where it is; and a slow answer of the kernel
+ * holds up nobody else.
  */
 
 const namespaces = new Namespaces();
