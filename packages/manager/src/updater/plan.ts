@@ -51,7 +51,7 @@ export function planUpdate(view: ReadView, serviceId: string, context: UpdateCon
   const turns = nextTurns(service, progress, rollout, context.nowMs);
   for (const { slot } of turns.slots) steps.push(replace(view, service, slot, rollout, context));
   const doneInMs = isUpdating(service) ? msUntilDone(progress, rollout, context.nowMs) : undefined;
-  if (steps.length > 0 && !service.updateStatus) {
+  if (!service.updateStatus && progress.some(needsUpdate)) {
     steps.push([updateService(started(service, context.nowMs))]);
   } else if (doneInMs === 0) {
     steps.push([updateService(completed(service, context.nowMs))]);
@@ -98,9 +98,15 @@ function stopped(service: ServiceObject, rollout: Rollout, failed: TaskObject): 
 /** Stops what a slot's new task leaves without work. */
 function cleanUp(slot: SlotProgress, { order }: Rollout): Step[] {
   if (slot.kind !== 'starting' && slot.kind !== 'settled') return [];
-  const takenOver = slot.fresh?.status.state === TaskState.RUNNING;
-  if (order === UpdateOrder.START_FIRST && !takenOver) return [];
-  return slot.surplus.map((task) => [desire(task, TaskState.SHUTDOWN)]);
+  const serves = (task: TaskObject | undefined) => task?.status.state === TaskState.RUNNING;
+  const keepServing = order === UpdateOrder.START_FIRST && !serves(slot.fresh);
+  const needless = slot.surplus.filter((task) => !(keepServing && serves(task)));
+  return needless.map((task) => [desire(task, TaskState.SHUTDOWN)]);
+}
+
+/** Whether the slot asks for an update: it runs an old spec, or more than one task. */
+function needsUpdate(slot: SlotProgress): boolean {
+  return slot.kind === 'dirty' || (slot.kind !== 'untouched' && slot.surplus.length > 0);
 }
 
 /** The dirty slots whose turn it is, and when (in ms) the next one's comes by time alone. */

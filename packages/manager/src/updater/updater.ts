@@ -3,6 +3,7 @@ import type { TaskObject } from '@skep/wire';
 import { TaskState } from '@skep/wire/swarmkit';
 import type { ControlLoop } from '../contract.js';
 import { type Decision, type LoopOptions, Planner } from '../loop/planner.js';
+import { isGlobal } from '../orchestrator/mode.js';
 import { hasEnded, statusTimeMs } from '../orchestrator/slot.js';
 import { isUpdating } from './config.js';
 import { planUpdate } from './plan.js';
@@ -68,10 +69,8 @@ export class Updater implements ControlLoop {
     const { object: task, before } = change;
     if (change.kind === 'update' && before && !isStep(before, task)) return;
     const service = this.#options.store.view.get('service', task.serviceId);
-    if (!service?.updateStatus) return;
-    if (isUpdating(service) && before && hasEnded(task) && !hasEnded(before)) {
-      this.#noteEnd(before, task);
-    }
+    if (!service || !isUpdating(service)) return;
+    if (before && hasEnded(task) && !hasEnded(before)) this.#noteEnd(before, task);
     this.#planner.mark(service.id);
   }
 
@@ -83,10 +82,15 @@ export class Updater implements ControlLoop {
     ofService.set(task.id, ranMs);
   }
 
-  /** A node that opens again may hold tasks the update had to leave out. */
+  /**
+   * A node that opens again may hold tasks of a global service that its update had to leave out. Where no
+   * update has been, none begins over a node: misplaced tasks are the constraint enforcer's.
+   */
   #onNode(nodeId: string): void {
-    for (const task of this.#options.store.view.tasksOfNode(nodeId)) {
-      if (task.serviceId) this.#planner.mark(task.serviceId);
+    const { view } = this.#options.store;
+    for (const task of view.tasksOfNode(nodeId)) {
+      const service = view.get('service', task.serviceId);
+      if (service?.updateStatus && isGlobal(service)) this.#planner.mark(service.id);
     }
   }
 }
