@@ -3,8 +3,8 @@ import type { CreateRequest, LogConfig, TaskExtras } from '../contract/config.js
 import type { ResolvedImage } from '../contract/engine.js';
 import { Container } from '../engine/container.js';
 import { type EngineContext, emitContainer } from '../engine/context.js';
-import { initialHealth } from '../health/progress.js';
 import { probeSettings } from '../health/config.js';
+import { initialHealth } from '../health/progress.js';
 import { ContainerLog } from '../logs/container-log.js';
 import { logAttributes, logPolicy } from '../logs/options.js';
 import { checkName } from '../records/directory.js';

@@ -28,7 +28,12 @@ export function wantedMounts(config: ContainerConfig, hostConfig: HostConfig): W
   for (const bind of hostConfig.Binds ?? []) add(parseBind(bind, hostConfig.VolumeDriver));
   for (const request of hostConfig.Mounts) add(fromRequest(request));
   for (const [target, options] of Object.entries(hostConfig.Tmpfs ?? {})) {
-    add(tmpfs(target, options.split(',').filter((option) => option !== '')));
+    add(
+      tmpfs(
+        target,
+        options.split(',').filter((option) => option !== ''),
+      ),
+    );
   }
   for (const target of Object.keys(config.Volumes ?? {})) {
     const destination = posix.resolve('/', target);
@@ -63,7 +68,9 @@ export function parseBind(text: string, volumeDriver = ''): WantedMount {
   const [source = '', target = '', mode = ''] = parts;
   requireAbsolute(text, target);
   if (posix.normalize(target) === '/') {
-    throw invalid(`invalid volume specification: '${text}': invalid mount config for type "bind": invalid specification: destination can't be '/'`);
+    throw invalid(
+      `invalid volume specification: '${text}': invalid mount config for type "bind": invalid specification: destination can't be '/'`,
+    );
   }
   const isBind = source.startsWith('/');
   const mount = blank(isBind ? 'bind' : 'volume', target);

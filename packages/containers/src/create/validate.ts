@@ -35,15 +35,15 @@ export function validateContainer(
     refuse('no init program is installed for --init (Debian package tini)');
   }
   if (hostConfig.OomScoreAdj < -1000 || hostConfig.OomScoreAdj > 1000) {
-    refuse(
-      `Invalid value ${hostConfig.OomScoreAdj}, range for oom score adj is [-1000, 1000]`,
-    );
+    refuse(`Invalid value ${hostConfig.OomScoreAdj}, range for oom score adj is [-1000, 1000]`);
   }
 }
 
 function validateConfig(config: ContainerConfig): void {
   if (config.WorkingDir !== '' && !config.WorkingDir.startsWith('/')) {
-    refuse(`the working directory '${config.WorkingDir}' is invalid, it needs to be an absolute path`);
+    refuse(
+      `the working directory '${config.WorkingDir}' is invalid, it needs to be an absolute path`,
+    );
   }
   for (const entry of config.Env) {
     if (entry.startsWith('=')) refuse(`invalid environment variable: ${entry}`);
@@ -78,9 +78,7 @@ function validateCpu(hostConfig: HostConfig, host: HostFacts): void {
   }
   if (NanoCpus < 0 || NanoCpus > host.cpuCount * NANOS_PER_CPU) {
     const count = host.cpuCount;
-    refuse(
-      `range of CPUs is from 0.01 to ${count}.00, as there are only ${count} CPUs available`,
-    );
+    refuse(`range of CPUs is from 0.01 to ${count}.00, as there are only ${count} CPUs available`);
   }
   if (CpuPeriod !== 0 && (CpuPeriod < CPU_PERIOD_US_MIN || CpuPeriod > CPU_PERIOD_US_MAX)) {
     refuse('CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)');
@@ -98,7 +96,7 @@ function validateRestart(hostConfig: HostConfig): void {
     );
   }
   if (MaximumRetryCount < 0) {
-    refuse("invalid restart policy: maximum retry count cannot be negative");
+    refuse('invalid restart policy: maximum retry count cannot be negative');
   }
   if (MaximumRetryCount > 0 && Name !== 'on-failure') {
     refuse("invalid restart policy: maximum retry count can only be used with 'on-failure'");

@@ -1,9 +1,4 @@
-import type {
-  AttachOptions,
-  LogEntry,
-  OutputChunk,
-  StreamSession,
-} from '../contract/engine.js';
+import type { AttachOptions, LogEntry, OutputChunk, StreamSession } from '../contract/engine.js';
 import { readLog } from '../logs/log-reader.js';
 import { conflict } from '../run/stopper.js';
 import type { ProcessStreams } from '../stdio/process-streams.js';

@@ -1,5 +1,5 @@
-import type { Clock, Logger, Processes, Random } from '@skep/platform';
 import { join } from 'node:path';
+import type { Clock, Logger, Processes, Random } from '@skep/platform';
 import type { Containerd } from '../containerd/containerd.js';
 import type { ImageEngine } from '../contract/engine.js';
 import type { ContainerNetworking } from '../contract/networking.js';

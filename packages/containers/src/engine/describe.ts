@@ -1,5 +1,10 @@
-import type { ContainerInspect, ContainerSummary, MountPoint } from '../contract/state.js';
-import type { EndpointState, NetworkSettings } from '../contract/state.js';
+import type {
+  ContainerInspect,
+  ContainerSummary,
+  EndpointState,
+  MountPoint,
+  NetworkSettings,
+} from '../contract/state.js';
 import type { MountRecord } from '../records/record.js';
 import type { Container } from './container.js';
 import type { EngineContext } from './context.js';

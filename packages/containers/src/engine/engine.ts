@@ -13,7 +13,12 @@ import type {
   WaitCondition,
   WaitResult,
 } from '../contract/engine.js';
-import type { ContainerInspect, ContainerSummary, EngineEvent, ExecInspect } from '../contract/state.js';
+import type {
+  ContainerInspect,
+  ContainerSummary,
+  EngineEvent,
+  ExecInspect,
+} from '../contract/state.js';
 import { Creator } from '../create/creator.js';
 import { ExecManager } from '../exec/exec-manager.js';
 import { HealthChecks } from '../health/health-checks.js';
@@ -23,7 +28,7 @@ import { ExitHandler } from '../run/exit-handler.js';
 import { Remover } from '../run/remover.js';
 import { Restorer } from '../run/restorer.js';
 import { Starter } from '../run/starter.js';
-import { conflict, requireRunning, Stopper, type StopOptions } from '../run/stopper.js';
+import { conflict, requireRunning, type StopOptions, Stopper } from '../run/stopper.js';
 import { Stats } from '../stats/stats.js';
 import { listProcesses } from '../stats/top.js';
 import type { Volumes } from '../volumes/volumes.js';
@@ -110,7 +115,7 @@ export class Engine implements ContainerEngine {
       container.monitor?.stop();
       await container.queue.idle();
       container.streams?.release();
-      container.log.files.close();
+      container.log.release();
     }
   }
 
@@ -164,7 +169,8 @@ export class Engine implements ContainerEngine {
 
   async #autoRemove(container: Container): Promise<void> {
     try {
-      if (!container.removing) await this.#remover.remove(container, { force: true, volumes: true });
+      if (!container.removing)
+        await this.#remover.remove(container, { force: true, volumes: true });
     } catch (error) {
       const fields = { id: container.id, error: errorMessage(error) };
       this.#context.logger.warn(fields, 'container not removed after its end');
@@ -330,10 +336,7 @@ export class Engine implements ContainerEngine {
   logs(reference: string, options: LogOptions, signal: AbortSignal): AsyncIterable<LogEntry> {
     const container = this.#find(reference);
     if (!container.log.policy.keeps) {
-      throw new RpcError(
-        Code.UNIMPLEMENTED,
-        'configured logging driver does not support reading',
-      );
+      throw new RpcError(Code.UNIMPLEMENTED, 'configured logging driver does not support reading');
     }
     return readLog(container.log, options, signal);
   }

@@ -37,7 +37,10 @@ export function untilMs(text: string, nowMs: number): number {
   if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
   const parts = [...text.matchAll(DURATION_PART)];
   if (parts.length > 0 && parts.map((part) => part[0]).join('') === text) {
-    const ms = parts.reduce((sum, part) => sum + Number(part[1]) * (UNIT_MS[part[2] ?? ''] ?? 0), 0);
+    const ms = parts.reduce(
+      (sum, part) => sum + Number(part[1]) * (UNIT_MS[part[2] ?? ''] ?? 0),
+      0,
+    );
     return nowMs - ms;
   }
   const time = Date.parse(text);

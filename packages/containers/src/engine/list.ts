@@ -1,8 +1,14 @@
 import { Code, RpcError } from '@skep/platform';
 import type { Filters, ListOptions } from '../contract/engine.js';
 import type { Container } from './container.js';
-import { booleanFilter, invalidFilter, matchLabels, refuseUnknownFilters, untilMs } from './filters.js';
 import { publishedPorts } from './describe.js';
+import {
+  booleanFilter,
+  invalidFilter,
+  matchLabels,
+  refuseUnknownFilters,
+  untilMs,
+} from './filters.js';
 
 const LIST_FILTERS = [
   'ancestor',
@@ -58,7 +64,10 @@ function buildTests(input: ListInput, filters: Filters): Test[] {
   checkValues(filters, 'status', STATUSES);
   checkValues(filters, 'health', HEALTHS);
   anyOf('status', (container, value) => container.status.state.Status === value);
-  anyOf('health', (container, value) => (container.status.state.Health?.Status ?? 'none') === value);
+  anyOf(
+    'health',
+    (container, value) => (container.status.state.Health?.Status ?? 'none') === value,
+  );
   anyOf('id', (container, value) => container.id.startsWith(value));
   anyOf('name', (container, value) => matchesName(container.name, value));
   anyOf('exited', (container, value) => {
@@ -125,7 +134,10 @@ function matchesNetwork(container: Container, value: string): boolean {
 function hasPort(container: Container, value: string, published: boolean): boolean {
   const match = /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/.exec(value);
   if (!match) {
-    throw new RpcError(Code.INVALID_ARGUMENT, `invalid filter '${published ? 'publish' : 'expose'}=${value}'`);
+    throw new RpcError(
+      Code.INVALID_ARGUMENT,
+      `invalid filter '${published ? 'publish' : 'expose'}=${value}'`,
+    );
   }
   const first = Number(match[1]);
   const last = Number(match[2] ?? match[1]);

@@ -16,8 +16,7 @@ export function waitFor(
       signal?.removeEventListener('abort', abort);
       resolve(result);
     };
-    const forget =
-      condition === 'removed' ? container.onRemoved(finish) : container.onExit(finish);
+    const forget = condition === 'removed' ? container.onRemoved(finish) : container.onExit(finish);
     const abort = () => {
       forget();
       reject(signal?.reason);

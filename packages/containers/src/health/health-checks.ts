@@ -3,7 +3,7 @@ import type { Container } from '../engine/container.js';
 import { type EngineContext, emitContainer, saveStatus } from '../engine/context.js';
 import type { ExecManager } from '../exec/exec-manager.js';
 import { HEALTH_OUTPUT_BYTES_MAX } from '../limits.js';
-import { probeCommand, type ProbeSettings, probeSettings } from './config.js';
+import { type ProbeSettings, probeCommand, probeSettings } from './config.js';
 import { HealthMonitor } from './monitor.js';
 import { initialHealth, type ProbeResult } from './progress.js';
 

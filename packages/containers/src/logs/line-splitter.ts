@@ -21,7 +21,8 @@ export class LineSplitter {
   /** Lines complete with these bytes. They are copies: `chunk` may be reused by the caller. */
   push(chunk: Uint8Array): Buffer[] {
     const lines: Buffer[] = [];
-    let rest = this.#pending.length === 0 ? Buffer.from(chunk) : Buffer.concat([this.#pending, chunk]);
+    let rest =
+      this.#pending.length === 0 ? Buffer.from(chunk) : Buffer.concat([this.#pending, chunk]);
     while (rest.length > 0) {
       const newline = rest.indexOf(NEWLINE);
       const whole = newline >= 0 && newline < LOG_LINE_BYTES_MAX;

@@ -1,4 +1,12 @@
-import { closeSync, fstatSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  openSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs';
 import { hasErrno } from '@skep/platform';
 
 /**
@@ -12,6 +20,7 @@ export class LogFiles {
   readonly #files: number;
   #file: number | undefined;
   #size = 0;
+  #inode = 0;
   #generation = 0;
 
   constructor(options: { path: string; fileBytesMax: number; files: number }) {
@@ -38,16 +47,46 @@ export class LogFiles {
 
   /**
    * Appends at once, before it returns: a chunk that was taken from a container is in the kernel's cache
-   * when the next is read, and `kill -9` cannot lose it. Rotates first when the bound would be passed.
+   * when the next is read, and `kill -9` cannot lose it. A new file is begun between two entries when the
+   * bound would be passed.
    */
-  append(data: Uint8Array): void {
+  append(entries: readonly string[]): void {
+    let batch: string[] = [];
+    let bytes = 0;
     if (this.#file === undefined) this.#open();
-    if (this.#size > 0 && this.#size + data.length > this.#bytesMax) this.#rotate();
+    for (const entry of entries) {
+      const length = Buffer.byteLength(entry);
+      if (this.#size + bytes > 0 && this.#size + bytes + length > this.#bytesMax) {
+        this.#write(batch);
+        this.#rotate();
+        batch = [];
+        bytes = 0;
+      }
+      batch.push(entry);
+      bytes += length;
+    }
+    this.#write(batch);
+  }
+
+  #write(entries: readonly string[]): void {
+    const data = Buffer.from(entries.join(''));
     let written = 0;
     while (written < data.length) {
       written += writeSync(this.#file as number, data, written);
     }
     this.#size += data.length;
+  }
+
+  /** The file being written: what tells whether it was appended to. */
+  get position(): { inode: number; size: number } {
+    if (this.#file === undefined) this.#open();
+    return { inode: this.#inode, size: this.#size };
+  }
+
+  /** Drops what lies beyond `size`: an append that was cut off. */
+  truncate(size: number): void {
+    this.close();
+    truncateSync(this.path, size);
   }
 
   close(): void {
@@ -57,7 +96,9 @@ export class LogFiles {
 
   #open(): void {
     this.#file = openSync(this.path, 'a', 0o640);
-    this.#size = fstatSync(this.#file).size;
+    const { size, ino } = fstatSync(this.#file);
+    this.#size = size;
+    this.#inode = ino;
   }
 
   #rotate(): void {
@@ -77,9 +118,4 @@ function renameIfThere(from: string, to: string): void {
   } catch (error) {
     if (!hasErrno(error, 'ENOENT')) throw error;
   }
-}
-
-/** Bytes of a file; 0 when missing. */
-export function fileSize(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }

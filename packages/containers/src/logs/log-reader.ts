@@ -115,7 +115,10 @@ async function* readFile(
     try {
       const { bytesRead } = await file.read(block, 0, block.length, offset);
       offset += bytesRead;
-      let data = rest.length > 0 ? Buffer.concat([rest, block.subarray(0, bytesRead)]) : block.subarray(0, bytesRead);
+      let data =
+        rest.length > 0
+          ? Buffer.concat([rest, block.subarray(0, bytesRead)])
+          : block.subarray(0, bytesRead);
       for (let newline = data.indexOf(NEWLINE); newline >= 0; newline = data.indexOf(NEWLINE)) {
         yield data.toString('utf8', 0, newline);
         if (options.signal.aborted) return;
@@ -168,7 +171,10 @@ async function changed(log: ContainerLog, signal: AbortSignal): Promise<void> {
 }
 
 /** Opens a generation where it is now; a rotation between naming and opening is tried again. */
-async function openGeneration(log: ContainerLog, generation: number): Promise<FileHandle | undefined> {
+async function openGeneration(
+  log: ContainerLog,
+  generation: number,
+): Promise<FileHandle | undefined> {
   for (;;) {
     const before = log.files.generation;
     const file = await openIfThere(log.files.pathOf(generation));

@@ -1,3 +1,4 @@
+import type { Mount } from '../containerd/types.js';
 import type {
   ContainerConfig,
   EndpointConfig,
@@ -6,7 +7,6 @@ import type {
 } from '../contract/config.js';
 import type { SandboxRequest, SandboxState } from '../contract/networking.js';
 import type { ContainerState, MountPoint } from '../contract/state.js';
-import type { Mount } from '../containerd/types.js';
 
 /** A mount of a container, with what is needed to make it again at every start. */
 export interface MountRecord extends MountPoint {

@@ -6,7 +6,10 @@ import { scopedPath } from '../linux/scoped-path.js';
 import type { MountRecord } from '../records/record.js';
 
 /** Where each mount of a container stands on the host now; volumes are held until {@link releaseVolumes}. */
-export async function mountSources(context: EngineContext, container: Container): Promise<string[]> {
+export async function mountSources(
+  context: EngineContext,
+  container: Container,
+): Promise<string[]> {
   const sources: string[] = [];
   for (const mount of container.record.mounts) {
     sources.push(await mountSource(context, container, mount));

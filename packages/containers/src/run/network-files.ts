@@ -74,7 +74,8 @@ export function resolvFile(
   const fallback = fromHost.length > 0 || !ownNetwork ? fromHost : FALLBACK_NAMESERVERS;
   const given = sandbox?.nameservers.length ? sandbox.nameservers : Dns;
   const nameservers = given.length > 0 ? given : fallback;
-  const search = DnsSearch.length > 0 ? DnsSearch.filter((domain) => domain !== '.') : values('search');
+  const search =
+    DnsSearch.length > 0 ? DnsSearch.filter((domain) => domain !== '.') : values('search');
   const options = DnsOptions.length > 0 ? DnsOptions : values('options');
   return [
     ...nameservers.map((server) => `nameserver ${server}\n`),

@@ -13,7 +13,10 @@ const DEFAULT_SYSCTLS = {
 };
 
 /** The container whose network this one shares, by `NetworkMode: container:<name or id>`. */
-export function sharedNetwork(context: EngineContext, record: ContainerRecord): Container | undefined {
+export function sharedNetwork(
+  context: EngineContext,
+  record: ContainerRecord,
+): Container | undefined {
   const mode = record.hostConfig.NetworkMode;
   if (!mode.startsWith(SHARED_PREFIX)) return undefined;
   return joinable(context, mode.slice(SHARED_PREFIX.length), 'network');
@@ -34,7 +37,9 @@ export function sandboxRequest(record: ContainerRecord): SandboxRequest {
   const { hostConfig } = record;
   const endpoints = record.task?.endpoints ?? [];
   const mode = endpoints.length > 0 ? 'task' : plainMode(hostConfig.NetworkMode);
-  const asked = Object.entries(hostConfig.Sysctls ?? {}).filter(([name]) => name.startsWith('net.'));
+  const asked = Object.entries(hostConfig.Sysctls ?? {}).filter(([name]) =>
+    name.startsWith('net.'),
+  );
   const defaults = mode === 'host' || hostConfig.Privileged ? {} : DEFAULT_SYSCTLS;
   return {
     containerId: record.id,
@@ -61,7 +66,10 @@ function wantedPorts(record: ContainerRecord): PortMap {
   const { PortBindings, PublishAllPorts } = record.hostConfig;
   if (!PublishAllPorts) return PortBindings;
   const exposed = Object.keys(record.config.ExposedPorts ?? {});
-  const free = exposed.map((port): [string, PortMap[string]] => [port, [{ HostIp: '', HostPort: '' }]]);
+  const free = exposed.map((port): [string, PortMap[string]] => [
+    port,
+    [{ HostIp: '', HostPort: '' }],
+  ]);
   return { ...Object.fromEntries(free), ...PortBindings };
 }
 

@@ -17,10 +17,7 @@ export class Remover {
     this.#stopper = stopper;
   }
 
-  async remove(
-    container: Container,
-    options: { force: boolean; volumes: boolean },
-  ): Promise<void> {
+  async remove(container: Container, options: { force: boolean; volumes: boolean }): Promise<void> {
     if (container.removing) {
       throw conflict(`removal of container ${container.id} is already in progress`);
     }
@@ -56,7 +53,7 @@ export class Remover {
   async #remove(container: Container, volumes: boolean): Promise<void> {
     const context = this.#context;
     const { id } = container;
-    container.log.files.close();
+    container.log.release();
     unmountRoot(context, id);
     removeInjectedFiles(context, id);
     try {

@@ -53,9 +53,7 @@ export class Restorer {
     const tasks = await this.#tasks();
     await this.#removeOrphans();
     const live = context.containers.all().filter((c) => isLive(tasks.get(c.id)));
-    await context.networking.restore(
-      live.flatMap((container) => container.status.sandbox ?? []),
-    );
+    await context.networking.restore(live.flatMap((container) => container.status.sandbox ?? []));
     for (const container of context.containers.all()) {
       await this.#guarded(container, () => this.#restoreOne(container, tasks.get(container.id)));
     }
@@ -115,6 +113,7 @@ export class Restorer {
       Error: '',
     });
     await this.#holdVolumes(container);
+    container.log.recover();
     starter.streamsOf(container).open();
     container.log.setLive(true);
     saveStatus(this.#context, container);
@@ -140,6 +139,8 @@ export class Restorer {
       exitedAtMs: known ? Number(task.exitedNs) / NS_PER_MS : this.#context.clock.now(),
     };
     if (!known) await removeFromContainerd(this.#context, container.id);
+    container.log.recover();
+    for (const stream of ['stdout', 'stderr'] as const) container.log.end(stream);
     await this.#options.exits.handle(container, exit, pid);
   }
 

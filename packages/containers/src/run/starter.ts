@@ -49,7 +49,7 @@ export class Starter {
     const context = this.#context;
     container.status.manuallyStopped = false;
     try {
-      const pid = await this.#launch(container);
+      const { pid, startedAtMs } = await this.#launch(container);
       Object.assign(container.status.state, {
         Status: 'running',
         Running: true,
@@ -58,7 +58,7 @@ export class Starter {
         Pid: pid,
         ExitCode: 0,
         Error: '',
-        StartedAt: isoTime(context.clock.now()),
+        StartedAt: isoTime(startedAtMs),
       });
       saveStatus(context, container);
       emitContainer(context, container, 'start');
@@ -82,7 +82,7 @@ export class Starter {
   }
 
   /** Network and mounts, spec, streams, process. What it leaves on failure is cleared by `#abandon`. */
-  async #launch(container: Container): Promise<number> {
+  async #launch(container: Container): Promise<{ pid: number; startedAtMs: number }> {
     const context = this.#context;
     const { record } = container;
     const rootPath = mountRoot(context, record);
@@ -106,8 +106,10 @@ export class Starter {
       snapshotKey: record.id,
     });
     await tasks.create({ containerId: record.id, rootfs: [], ...streams.io });
+    // Taken before: a process that ends at once must not end before it began.
+    const startedAtMs = context.clock.now();
     const { pid } = await tasks.start(record.id);
-    return pid;
+    return { pid, startedAtMs };
   }
 
   async #setUpNetwork(
@@ -122,12 +124,7 @@ export class Starter {
     return { shared: undefined, netnsPath: state.netnsPath };
   }
 
-  #spec(
-    container: Container,
-    rootPath: string,
-    sources: string[],
-    netnsPath: string,
-  ): OciSpec {
+  #spec(container: Container, rootPath: string, sources: string[], netnsPath: string): OciSpec {
     const { record } = container;
     const { host, paths } = this.#context;
     const { PidMode, IpcMode, GroupAdd, Privileged } = record.hostConfig;

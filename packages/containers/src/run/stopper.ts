@@ -133,9 +133,7 @@ export class Stopper {
 export function requireRunning(container: Container): void {
   const { state } = container.status;
   if (state.Restarting) {
-    throw conflict(
-      `Container ${container.id} is restarting, wait until the container is running`,
-    );
+    throw conflict(`Container ${container.id} is restarting, wait until the container is running`);
   }
   if (!container.running) throw conflict(`Container ${container.id} is not running`);
 }

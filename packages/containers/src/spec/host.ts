@@ -25,7 +25,11 @@ const SECCOMP_PROFILE_PATHS = [
   '/usr/share/containers/seccomp.json',
   '/etc/containers/seccomp.json',
 ];
-const INIT_PATHS = ['/usr/bin/tini-static', '/usr/libexec/docker/docker-init', '/usr/bin/docker-init'];
+const INIT_PATHS = [
+  '/usr/bin/tini-static',
+  '/usr/libexec/docker/docker-init',
+  '/usr/bin/docker-init',
+];
 const LAST_CAPABILITY_FALLBACK = 40;
 
 /** Looks at this machine. What is missing is logged with what does not work without it. */
@@ -40,7 +44,8 @@ export function readHostFacts(logger: Logger): HostFacts {
     cgroupMode: cgroupMode('/sys/fs/cgroup'),
     initPath,
   };
-  if (!initPath) logger.warn({ paths: INIT_PATHS }, 'no init program found: --init will be refused');
+  if (!initPath)
+    logger.warn({ paths: INIT_PATHS }, 'no init program found: --init will be refused');
   return facts;
 }
 

@@ -12,7 +12,10 @@ const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 export const INIT_TARGET = '/sbin/docker-init';
 
 /** The environment of a process: Docker's own variables, then the container's, later ones winning. */
-export function processEnvironment(config: ContainerConfig, extra: readonly string[] = []): string[] {
+export function processEnvironment(
+  config: ContainerConfig,
+  extra: readonly string[] = [],
+): string[] {
   const base = [
     `PATH=${DEFAULT_PATH}`,
     `HOSTNAME=${config.Hostname}`,

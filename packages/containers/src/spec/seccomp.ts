@@ -86,7 +86,11 @@ function toOciRule(rule: ProfileRule): OciSeccomp['syscalls'][number] {
 
 /** Whether a kernel release is a version or newer; `5.10` against `6.1.0-13-amd64`. */
 export function kernelAtLeast(release: string, wanted: string): boolean {
-  const parse = (text: string) => text.split(/[.-]/).slice(0, 2).map((part) => Number(part) || 0);
+  const parse = (text: string) =>
+    text
+      .split(/[.-]/)
+      .slice(0, 2)
+      .map((part) => Number(part) || 0);
   const [major = 0, minor = 0] = parse(release);
   const [wantedMajor = 0, wantedMinor = 0] = parse(wanted);
   return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);

@@ -25,7 +25,12 @@ export function parseSecurityOptions(options: readonly string[] | null): Securit
     if (separator < 0) throw invalid(`invalid --security-opt 1: "${option}"`);
     if (key === 'seccomp') parsed.seccomp = value === 'builtin' ? 'default' : value;
     else if (key === 'no-new-privileges') parsed.noNewPrivileges = parseBoolean(option, value);
-    else if (key !== 'apparmor' && key !== 'label' && key !== 'systempaths' && key !== 'writable-cgroups') {
+    else if (
+      key !== 'apparmor' &&
+      key !== 'label' &&
+      key !== 'systempaths' &&
+      key !== 'writable-cgroups'
+    ) {
       throw invalid(`invalid --security-opt 2: "${option}"`);
     }
   }
@@ -54,7 +59,11 @@ export function seccompFilter(
 ): OciSeccomp | undefined {
   const { seccomp } = parseSecurityOptions(hostConfig.SecurityOpt);
   if (hostConfig.Privileged || seccomp === 'unconfined') return undefined;
-  const target = { architecture: host.architecture, capabilities, kernelRelease: host.kernelRelease };
+  const target = {
+    architecture: host.architecture,
+    capabilities,
+    kernelRelease: host.kernelRelease,
+  };
   if (seccomp !== 'default') return convertSeccomp(parseProfile(seccomp), target);
   const profile = host.seccompProfile;
   if (!profile) {
@@ -106,7 +115,8 @@ export function protectedPaths(hostConfig: {
   ReadonlyPaths?: string[] | null;
 }): { maskedPaths: string[]; readonlyPaths: string[] } {
   const open =
-    hostConfig.Privileged || hostConfig.SecurityOpt?.some((o) => /^systempaths[=:]unconfined$/.test(o));
+    hostConfig.Privileged ||
+    hostConfig.SecurityOpt?.some((o) => /^systempaths[=:]unconfined$/.test(o));
   if (open) return { maskedPaths: [], readonlyPaths: [] };
   return {
     maskedPaths: hostConfig.MaskedPaths ?? MASKED_PATHS,

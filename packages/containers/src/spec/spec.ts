@@ -1,6 +1,6 @@
 import type { ContainerRecord } from '../records/record.js';
 import type { HostFacts } from './host.js';
-import { fixedMounts, fileMount, shmMount, sortMounts, userMount } from './mounts.js';
+import { fileMount, fixedMounts, shmMount, sortMounts, userMount } from './mounts.js';
 import type { OciDevice, OciMount, OciNamespace, OciSpec } from './oci.js';
 import { containerProcess, INIT_TARGET, usesInit } from './process.js';
 import { containerResources } from './resources.js';
@@ -70,10 +70,9 @@ function containerMounts(input: SpecInput): OciMount[] {
   const shm = input.sharedShmPath
     ? fileMount(input.sharedShmPath, '/dev/shm', false)
     : shmMount(hostConfig.ShmSize);
-  const fixed = [
-    ...fixedMounts({ privileged: hostConfig.Privileged }),
-    shm,
-  ].filter((mount) => !taken.has(mount.destination));
+  const fixed = [...fixedMounts({ privileged: hostConfig.Privileged }), shm].filter(
+    (mount) => !taken.has(mount.destination),
+  );
   const user = record.mounts.map((mount, index) =>
     userMount(mount, input.mountSources[index] ?? mount.Source, host),
   );

@@ -78,10 +78,7 @@ function findGroup(wanted: string, entries: readonly GroupEntry[]): number {
 function idNumber(text: string): number {
   const id = Number(text);
   if (id <= ID_MAX) return id;
-  throw new RpcError(
-    Code.INVALID_ARGUMENT,
-    'uids and gids must be in range 0-2147483647',
-  );
+  throw new RpcError(Code.INVALID_ARGUMENT, 'uids and gids must be in range 0-2147483647');
 }
 
 function parsePasswd(text: string): PasswdEntry[] {

@@ -1,6 +1,6 @@
-import { ZERO_TIME, isoTime } from '../records/record.js';
 import type { Container } from '../engine/container.js';
 import type { EngineContext } from '../engine/context.js';
+import { isoTime, ZERO_TIME } from '../records/record.js';
 import { type ResourceSample, sampleResources } from './sample.js';
 
 interface Taken {

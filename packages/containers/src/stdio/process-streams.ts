@@ -1,8 +1,8 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '@skep/platform';
-import type { OutputChunk, StreamSession } from '../contract/engine.js';
 import type { ProcessIo } from '../containerd/types.js';
+import type { OutputChunk, StreamSession } from '../contract/engine.js';
 import { STREAM_DRAIN_MS } from '../limits.js';
 import type { Kernel } from '../linux/kernel.js';
 import { ChunkQueue } from './chunk-queue.js';
