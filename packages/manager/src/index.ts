@@ -11,3 +11,4 @@ export * from './restart/supervisor.js';
 export * from './scheduler/index.js';
 export * from './updater/updater.js';
 export * from './watch/index.js';
+export * from './dispatcher/index.js';

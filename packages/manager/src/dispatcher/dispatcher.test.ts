@@ -1,0 +1,357 @@
+import { create } from '@bufbuild/protobuf';
+import { Code, RpcError } from '@skep/platform';
+import { durationFromMs, durationMs } from '@skep/wire';
+import {
+  NodeStatus_State,
+  type SessionMessage,
+  SessionRequestSchema,
+  TaskState,
+  type TaskStatus,
+  TaskStatusSchema,
+  UpdateTaskStatusRequestSchema,
+} from '@skep/wire/swarmkit';
+import { describe, expect, it } from 'vitest';
+import { clusterOf, nodeOf, taskOf } from '../testing/objects.sim.js';
+import { SimRoom } from '../testing/room.sim.js';
+import { Dispatcher } from './dispatcher.js';
+import { STATUS_QUEUE_MAX } from './limits.js';
+import type { ManagerPeer } from './session-message.js';
+import { SimWorker } from './worker.sim.js';
+
+const HEARTBEAT = 'docker.swarmkit.v1.HeartbeatRequest';
+
+async function room(options: { automatic?: boolean } = {}) {
+  const sim = new SimRoom(options);
+  const managers: ManagerPeer[] = [{ nodeId: 'm1', addr: '127.0.0.1:2377' }];
+  const dispatcher = new Dispatcher({ ...sim.options, nodeId: 'm1', managers: () => managers });
+  if (options.automatic !== false) await sim.put('node', nodeOf('n1'));
+  dispatcher.start();
+  await sim.settle();
+  return { sim, dispatcher, managers };
+}
+
+type Room = Awaited<ReturnType<typeof room>>;
+
+/** A node with an open session. */
+class SimNode {
+  readonly news: SessionMessage[] = [];
+  readonly worker = new SimWorker();
+  readonly abort = new AbortController();
+  readonly id: string;
+  ended: unknown;
+  readonly #room: Room;
+
+  constructor(room: Room, id = 'n1') {
+    this.#room = room;
+    this.id = id;
+  }
+
+  get sessionId(): string {
+    return this.news[0]?.sessionId ?? '';
+  }
+
+  async register(sessionId = '', hostname = this.id): Promise<this> {
+    const { sim, dispatcher } = this.#room;
+    const request = create(SessionRequestSchema, { sessionId, description: { hostname } });
+    void this.#follow(dispatcher.session(this.id, request, '10.1.1.1', this.abort.signal));
+    await sim.settle();
+    return this;
+  }
+
+  async #follow(session: AsyncIterable<SessionMessage>): Promise<void> {
+    try {
+      for await (const message of session) this.news.push(message);
+      this.ended = 'closed';
+    } catch (error) {
+      this.ended = error;
+    }
+  }
+
+  async listen(): Promise<this> {
+    const { dispatcher, sim } = this.#room;
+    const following = this.worker.follow(dispatcher, this.id, this.sessionId, this.abort.signal);
+    following.catch(() => {});
+    await sim.settle();
+    return this;
+  }
+
+  beat() {
+    const request = { $typeName: HEARTBEAT, sessionId: this.sessionId } as const;
+    return this.#room.dispatcher.heartbeat(this.id, request);
+  }
+
+  async report(
+    taskId: string,
+    status: Pick<TaskStatus, 'state'> & { message?: string },
+  ): Promise<void> {
+    await this.#room.dispatcher.updateTaskStatus(
+      this.id,
+      create(UpdateTaskStatusRequestSchema, {
+        sessionId: this.sessionId,
+        updates: [{ taskId, status: create(TaskStatusSchema, status) }],
+      }),
+    );
+  }
+
+  get state(): NodeStatus_State {
+    return this.#room.sim.get('node', this.id).status.state;
+  }
+}
+
+function code(error: unknown): Code | undefined {
+  return error instanceof RpcError ? error.code : undefined;
+}
+
+describe('Dispatcher sessions', () => {
+  it('register a node: ready, described, and told all it must know', async () => {
+    const here = await room();
+    await here.sim.put('cluster', clusterOf({ rootCa: { caCert: new Uint8Array([1, 2]) } }));
+    const node = await new SimNode(here).register('', 'worker-1');
+    const stored = here.sim.get('node', 'n1');
+    expect(stored.status).toMatchObject({ state: NodeStatus_State.READY, addr: '10.1.1.1' });
+    expect(stored.description?.hostname).toBe('worker-1');
+    expect(node.news[0]?.node?.id).toBe('n1');
+    expect(node.news[0]?.RootCA).toEqual(new Uint8Array([1, 2]));
+    expect(node.news[0]?.managers[0]).toMatchObject({
+      peer: { nodeId: 'm1', addr: '127.0.0.1:2377' },
+      weight: 10n,
+    });
+  });
+
+  it('tell of changes in the node, the keys and the managers, and of nothing else', async () => {
+    const here = await room();
+    const { sim, managers, dispatcher } = here;
+    await sim.put('cluster', clusterOf());
+    const node = await new SimNode(here).register();
+    await sim.change('node', 'n1', () => ({ attachments: [] }));
+    await sim.change('node', 'n1', ({ status }) => ({ status: { ...status, message: 'x' } }));
+    expect(node.news).toHaveLength(2);
+    await sim.change('cluster', 'cluster', () => ({ networkBootstrapKeys: [] }));
+    managers.push({ nodeId: 'm2', addr: '127.0.0.2:2377' });
+    dispatcher.refreshManagers();
+    await sim.settle();
+    expect(node.news).toHaveLength(4);
+    expect(node.news[3]?.managers).toHaveLength(2);
+  });
+
+  it('refuse who is not known, not registered, or has another session', async () => {
+    const here = await room();
+    const stranger = await new SimNode(here, 'n9').register();
+    expect(code(stranger.ended)).toBe(Code.UNKNOWN);
+    const node = new SimNode(here);
+    await expect(node.beat()).rejects.toThrow('node not registered');
+    await node.register();
+    const other = { $typeName: HEARTBEAT, sessionId: 'other' } as const;
+    await expect(here.dispatcher.heartbeat('n1', other)).rejects.toThrow('session invalid');
+  });
+
+  it('go on under the same id when a node describes itself anew', async () => {
+    const here = await room();
+    const node = await new SimNode(here).register();
+    const again = await new SimNode(here).register(node.sessionId, 'renamed');
+    expect(again.sessionId).toBe(node.sessionId);
+    expect(String(node.ended)).toMatch('node must disconnect');
+    expect(here.sim.get('node', 'n1').description?.hostname).toBe('renamed');
+  });
+
+  it('are limited in how fast they may follow each other', async () => {
+    const here = await room();
+    for (let times = 0; times < 3; times++) await new SimNode(here).register();
+    const fourth = await new SimNode(here).register();
+    expect(code(fourth.ended)).toBe(Code.UNAVAILABLE);
+    await here.sim.clock.advance(8_000);
+    expect((await new SimNode(here).register()).news).toHaveLength(1);
+  });
+
+  it('end when the dispatcher stops, with one last message', async () => {
+    const here = await room();
+    const node = await new SimNode(here).register();
+    await here.dispatcher.stop();
+    await here.sim.settle();
+    expect(node.news).toHaveLength(2);
+    expect(code(node.ended)).toBe(Code.ABORTED);
+    expect(node.state).toBe(NodeStatus_State.DISCONNECTED);
+    await expect(node.beat()).rejects.toThrow('dispatcher is stopped');
+    expect(here.sim.clock.pendingTimers).toBe(0);
+  });
+});
+
+describe('Dispatcher heartbeats', () => {
+  it('are a second apart in a small cluster, and a silent node is down after three', async () => {
+    const here = await room();
+    const node = await new SimNode(here).register();
+    const periodMs = durationMs((await node.beat()).period);
+    expect(Math.abs(periodMs - 1_000)).toBeLessThanOrEqual(100);
+    await here.sim.clock.advance(2_600);
+    expect(node.state).toBe(NodeStatus_State.READY);
+    await here.sim.clock.advance(800);
+    expect(node.state).toBe(NodeStatus_State.DOWN);
+    expect(here.sim.get('node', 'n1').status.message).toBe('heartbeat failure');
+    expect(code(node.ended)).toBe(Code.ABORTED);
+  });
+
+  it('follow what was set', async () => {
+    const here = await room();
+    const heartbeatPeriod = durationFromMs(20_000);
+    await here.sim.put('cluster', clusterOf({ spec: { dispatcher: { heartbeatPeriod } } }));
+    const node = await new SimNode(here).register();
+    expect(durationMs((await node.beat()).period)).toBeGreaterThanOrEqual(18_000);
+    node.abort.abort();
+    await here.sim.clock.advance(50_000);
+    expect(node.state).toBe(NodeStatus_State.READY);
+  });
+
+  it('keep a node ready that beats', async () => {
+    const here = await room();
+    const node = await new SimNode(here).register();
+    for (let times = 0; times < 20; times++) {
+      await here.sim.clock.advance(1_000);
+      await node.beat();
+    }
+    expect(node.state).toBe(NodeStatus_State.READY);
+  });
+
+  it('start over after a change of leader: unknown first, down after a longer grace', async () => {
+    const here = await room();
+    expect(here.sim.get('node', 'n1').status).toMatchObject({
+      state: NodeStatus_State.UNKNOWN,
+      message: 'Node moved to "unknown" state due to leadership change in cluster',
+    });
+    await here.sim.clock.advance(11_900);
+    expect(here.sim.get('node', 'n1').status.state).toBe(NodeStatus_State.UNKNOWN);
+    await here.sim.clock.advance(200);
+    expect(here.sim.get('node', 'n1').status.state).toBe(NodeStatus_State.DOWN);
+  });
+
+  it('give up the tasks of a node after a day', async () => {
+    const here = await room();
+    const { sim } = here;
+    const status = { state: TaskState.RUNNING };
+    await sim.put('task', taskOf('t1', { nodeId: 'n1', status }));
+    await sim.clock.advance(24 * 3_600_000);
+    expect(sim.get('task', 't1').status.state).toBe(TaskState.RUNNING);
+    await sim.clock.advance(13_000);
+    expect(sim.get('task', 't1').status.state).toBe(TaskState.ORPHANED);
+  });
+});
+
+describe('Dispatcher assignments', () => {
+  it('come without waiting, and not for what the node said itself', async () => {
+    const here = await room();
+    const { sim } = here;
+    const node = await (await new SimNode(here).register()).listen();
+    const status = { state: TaskState.ASSIGNED };
+    await sim.put('task', taskOf('t1', { nodeId: 'n1', status }), taskOf('t2', { nodeId: 'n1' }));
+    expect([...node.worker.tasks.keys()]).toEqual(['t1']);
+    const { messages } = node.worker;
+    await node.report('t1', { state: TaskState.RUNNING });
+    await sim.settle();
+    expect(node.worker.messages).toBe(messages);
+    await sim.change('task', 't1', () => ({ desiredState: TaskState.SHUTDOWN }));
+    expect(node.worker.tasks.get('t1')?.desiredState).toBe(TaskState.SHUTDOWN);
+  });
+
+  it('are one message for all that happened while the node was busy', async () => {
+    const here = await room();
+    const node = await new SimNode(here).register();
+    const { signal } = new AbortController();
+    const { sessionId } = node;
+    const request = { $typeName: 'docker.swarmkit.v1.AssignmentsRequest', sessionId } as const;
+    const stream = here.dispatcher.assignments('n1', request, signal)[Symbol.asyncIterator]();
+    expect((await stream.next()).value?.resultsIn).toBe('1');
+    const status = { state: TaskState.ASSIGNED };
+    for (const id of ['t1', 't2', 't3']) {
+      await here.sim.put('task', taskOf(id, { nodeId: 'n1', status }));
+    }
+    const { value } = await stream.next();
+    expect(value).toMatchObject({ appliesTo: '1', resultsIn: '2' });
+    expect(value?.changes).toHaveLength(3);
+  });
+});
+
+describe('Dispatcher status reports', () => {
+  async function withTask() {
+    const here = await room();
+    const status = { state: TaskState.ASSIGNED };
+    await here.sim.put('task', taskOf('t1', { nodeId: 'n1', status }));
+    await here.sim.put('task', taskOf('foreign', { nodeId: 'n2', status }));
+    return { ...here, node: await new SimNode(here).register() };
+  }
+
+  it('are stored with who applied them and when', async () => {
+    const { sim, node } = await withTask();
+    await node.report('t1', { state: TaskState.RUNNING, message: 'started' });
+    await sim.settle();
+    expect(sim.get('task', 't1').status).toMatchObject({
+      state: TaskState.RUNNING,
+      message: 'started',
+      appliedBy: 'm1',
+    });
+    expect(sim.get('task', 't1').status.appliedAt).toBeDefined();
+  });
+
+  it('never take a state back, and are not written twice', async () => {
+    const { sim, node } = await withTask();
+    await node.report('t1', { state: TaskState.RUNNING });
+    await sim.settle();
+    const entries = sim.proposer.entries.length;
+    await node.report('t1', { state: TaskState.PREPARING });
+    await node.report('t1', { state: TaskState.RUNNING });
+    await node.report('gone', { state: TaskState.RUNNING });
+    await sim.settle();
+    expect(sim.get('task', 't1').status.state).toBe(TaskState.RUNNING);
+    expect(sim.proposer.entries.length).toBe(entries);
+  });
+
+  it('on a task of another node are refused as a whole', async () => {
+    const { sim, node } = await withTask();
+    const refused = node.report('foreign', { state: TaskState.RUNNING });
+    await expect(refused).rejects.toMatchObject({ code: Code.PERMISSION_DENIED });
+    await sim.settle();
+    expect(sim.get('task', 'foreign').status.state).toBe(TaskState.ASSIGNED);
+  });
+
+  it('share an entry when they come while another is written', async () => {
+    const { sim, node } = await withTask();
+    const status = { state: TaskState.ASSIGNED };
+    const ids = Array.from({ length: 100 }, (_, at) => `many-${at}`);
+    await sim.put('task', ...ids.map((id) => taskOf(id, { nodeId: 'n1', status })));
+    const entries = sim.proposer.entries.length;
+    await Promise.all(ids.map((id) => node.report(id, { state: TaskState.RUNNING })));
+    await sim.settle();
+    expect(sim.proposer.entries.length - entries).toBeLessThanOrEqual(2);
+    expect(ids.every((id) => sim.get('task', id).status.state === TaskState.RUNNING)).toBe(true);
+  });
+
+  it('survive a log that refuses for a while', async () => {
+    const { sim, node } = await withTask();
+    sim.proposer.refuse(new Error('no space left on device'));
+    await node.report('t1', { state: TaskState.STARTING });
+    await sim.settle();
+    await node.report('t1', { state: TaskState.RUNNING });
+    sim.proposer.refuse(undefined);
+    for (let times = 0; times < 3; times++) {
+      await node.beat();
+      await sim.clock.advance(200);
+    }
+    expect(sim.get('task', 't1').status.state).toBe(TaskState.RUNNING);
+  });
+
+  it('wait when too many are queued', async () => {
+    const { sim, node } = await withTask();
+    const status = { state: TaskState.ASSIGNED };
+    const ids = Array.from({ length: STATUS_QUEUE_MAX + 1 }, (_, at) => `q${at}`);
+    await sim.store.batch(ids, (tx, id) => tx.create('task', taskOf(id, { nodeId: 'n1', status })));
+    sim.proposer.refuse(new Error('no space left on device'));
+    let accepted = 0;
+    for (const id of ids) {
+      void node.report(id, { state: TaskState.RUNNING }).then(() => accepted++);
+    }
+    await sim.settle();
+    expect(accepted).toBe(STATUS_QUEUE_MAX);
+    sim.proposer.refuse(undefined);
+    await node.beat();
+    await sim.clock.advance(200);
+    expect(accepted).toBe(STATUS_QUEUE_MAX + 1);
+  });
+});

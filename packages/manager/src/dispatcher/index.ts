@@ -1,0 +1,2 @@
+export * from './dispatcher.js';
+export type { ManagerPeer } from './session-message.js';

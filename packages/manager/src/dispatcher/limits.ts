@@ -1,0 +1,35 @@
+/** Timings and bounds of sessions (wire.md 3.1, features.md 3.5). */
+
+/** Docker's heartbeat period, which a cluster's spec holds unless somebody set another. */
+export const HEARTBEAT_DEFAULT_MS = 5_000;
+/** The period used instead of the default: short while nodes are few, growing by this for each. */
+export const HEARTBEAT_MIN_MS = 1_000;
+export const HEARTBEAT_PER_NODE_MS = 20;
+/** A period handed out varies by this share either way, so that nodes do not beat in step. */
+export const HEARTBEAT_JITTER = 0.1;
+
+/** A node is down after this many periods of silence; more after a change of leader. */
+export const GRACE_PERIODS = 3;
+export const GRACE_PERIODS_UNKNOWN = 6;
+/** After a change of leader nodes look for the new one up to 8 s apart; none is given up before that. */
+export const GRACE_UNKNOWN_MIN_MS = 12_000;
+/** A session whose stream broke is waited for no longer than this where the period is ours to choose. */
+export const BROKEN_STREAM_GRACE_MS = 3_000;
+
+/** Tasks of a node that has been down this long are given up. */
+export const ORPHAN_AFTER_MS = 24 * 3_600_000;
+
+/** New sessions a node may open while each comes within the period after the one before. */
+export const REGISTRATIONS_MAX = 3;
+export const REGISTRATION_PERIOD_MS = 8_000;
+
+/** Tasks that change in one assignments message; a node that has more gets several. */
+export const ASSIGNMENT_TASKS_MAX = 100;
+
+/** Reports waiting to be written; whoever reports more waits. */
+export const STATUS_QUEUE_MAX = 10_000;
+/** Reports written before the event loop gets a turn. */
+export const STATUSES_PER_TURN_MAX = 800;
+
+/** Weight of each manager in the list nodes choose from. */
+export const MANAGER_WEIGHT = 10n;
