@@ -11,7 +11,9 @@ const BITS_PER_BYTE = 8;
 /** Leading bytes of an IPv4 address written as IPv6 (`::ffff:a.b.c.d`). */
 const MAPPED_PREFIX = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 
-/** The bytes of an IPv4 or IPv6 address (4 or 16; an IPv4 in IPv6 clothes gives 4), or undefined. */
+/**
+ * The bytes of an IPv4 or IPv6 address (4 or 16; an IPv4 in IPv6 clothes gives 4), or undefined.
+ */
 export function parseAddress(text: string): readonly number[] | undefined {
   const bytes = text.includes(':') ? parseV6(text) : parseV4(text);
   return bytes && isMapped(bytes) ? bytes.slice(MAPPED_PREFIX.length) : bytes;

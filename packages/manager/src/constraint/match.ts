@@ -19,7 +19,9 @@ function matches(constraint: Constraint, node: NodeObject): boolean {
   return same === (constraint.operator === '==');
 }
 
-/** What a node has under a key: '' when it has nothing there, undefined when there is no such key. */
+/**
+ * What a node has under a key: '' when it has nothing there, undefined when there is no such key.
+ */
 function nodeValue(key: string, node: NodeObject): string | undefined {
   const folded = key.toLowerCase();
   const description = node.description;

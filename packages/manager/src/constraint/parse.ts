@@ -17,9 +17,9 @@ const KEY_PATTERN = /^[a-z_][a-z0-9\-_.]+$/i;
 const VALUE_PATTERN = /^[a-z0-9:\-_\t\n\f\r .*()?+[\]\\^$|/]+$/i;
 
 /**
- * Parses placement constraints. Throws `RpcError` (UNKNOWN: SwarmKit gives these errors no code, so the API
- * answers 500) with Docker's text on the first one that is malformed (features.md 2.5). Unknown keys are
- * well-formed; they match no node.
+ * Parses placement constraints. Throws `RpcError` (UNKNOWN: SwarmKit gives these errors no code, so
+ * the API answers 500) with Docker's text on the first one that is malformed (features.md 2.5).
+ * Unknown keys are well-formed; they match no node.
  */
 export function parseConstraints(expressions: readonly string[]): Constraint[] {
   return expressions.map(parseConstraint);
@@ -46,8 +46,8 @@ function invalid(message: string): RpcError {
 const parsed = new WeakMap<Placement, readonly Constraint[]>();
 
 /**
- * The constraints of a stored placement. They were checked when they came in; should an unreadable one be
- * stored by another manager, none of that placement hold, as in SwarmKit's scheduler.
+ * The constraints of a stored placement. They were checked when they came in; should an unreadable
+ * one be stored by another manager, none of that placement hold, as in SwarmKit's scheduler.
  */
 export function constraintsOf(placement: Placement | undefined): readonly Constraint[] {
   if (!placement || placement.constraints.length === 0) return [];

@@ -6,10 +6,10 @@ import { type Step, updateTask } from '../loop/plan.js';
 import { Remaining } from './resources.js';
 
 /**
- * Rejects the tasks of a node that no longer satisfies their constraints or has not room for all of them
- * (features.md 3.4); the restart supervisor then finds them another. Only active nodes are looked at: a
- * drained one is emptied anyway, a paused one keeps what it has. Of tasks that do not fit together the
- * older stay.
+ * Rejects the tasks of a node that no longer satisfies their constraints or has not room for all of
+ * them (features.md 3.4); the restart supervisor then finds them another. Only active nodes are
+ * looked at: a drained one is emptied anyway, a paused one keeps what it has. Of tasks that do not
+ * fit together the older stay.
  */
 export function planEnforcement(view: ReadView, nodeId: string, nowMs: number): Step[] {
   const node = view.get('node', nodeId);
@@ -38,7 +38,9 @@ function bindingTasks(view: ReadView, nodeId: string): TaskObject[] {
   });
 }
 
-/** The service's placement holds: a task that runs under an older one was kept because it fits both. */
+/**
+ * The service's placement holds: a task that runs under an older one was kept because it fits both.
+ */
 function placementOf(view: ReadView, task: TaskObject) {
   const service = view.get('service', task.serviceId);
   return (service?.spec.task ?? task.spec).placement;

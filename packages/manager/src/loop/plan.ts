@@ -40,9 +40,10 @@ export function desire(task: TaskObject, desiredState: TaskState): Write {
 }
 
 /**
- * Decides in a transaction, so on top of all that is proposed already, and writes the steps in entries of at
- * most {@link BATCH_CHANGES_MAX} changes, without waiting for one before proposing the next. Resolves when
- * all is committed. Rejects as `Store.update` does; part of the plan may then be committed.
+ * Decides in a transaction, so on top of all that is proposed already, and writes the steps in
+ * entries of at most {@link BATCH_CHANGES_MAX} changes, without waiting for one before proposing
+ * the next. Resolves when all is committed. Rejects as `Store.update` does; part of the plan may
+ * then be committed.
  */
 export async function commitPlan(
   store: Store,
@@ -52,7 +53,8 @@ export async function commitPlan(
     try {
       return await writeInChunks(store, decide, changesMax);
     } catch (error) {
-      // Large objects fill an entry sooner; what was written meanwhile is no longer in the next plan.
+      // Large objects fill an entry sooner; what was written meanwhile is no longer in the next
+      // plan.
       if (!(error instanceof EntryTooLargeError) || changesMax === 1) throw error;
     }
   }

@@ -47,9 +47,10 @@ export interface PlannerOptions {
 }
 
 /**
- * The engine of loops that plan: all keys marked since the last plan are decided on together, in one
- * transaction, and written in few entries, so that batches form under load and a lone mark waits for nothing.
- * A failed batch is tried again later in halves, which leaves a key that cannot be planned alone in the end.
+ * The engine of loops that plan: all keys marked since the last plan are decided on together, in
+ * one transaction, and written in few entries, so that batches form under load and a lone mark
+ * waits for nothing. A failed batch is tried again later in halves, which leaves a key that cannot
+ * be planned alone in the end.
  */
 export class Planner {
   readonly #options: PlannerOptions;

@@ -8,16 +8,19 @@ export interface ReconcilerOptions<K> {
   name: string;
   clock: Clock;
   log: Logger;
-  /** Brings one key's part of the world to what it should be. Run again from the start after an error. */
+  /**
+   * Brings one key's part of the world to what it should be. Run again from the start after an
+   * error.
+   */
   reconcile(key: K): Promise<void>;
   /** Called when an invariant broke: the process must stop. */
   onFatal?(error: InvariantError): void;
 }
 
 /**
- * The engine of a level-triggered loop: a set of dirty keys, reconciled one at a time. Marking a key that is
- * waiting does nothing; marking the one in work makes it run once more. Work starts in the turn after the
- * mark, so marks made by one commit are seen together; there is no other delay.
+ * The engine of a level-triggered loop: a set of dirty keys, reconciled one at a time. Marking a
+ * key that is waiting does nothing; marking the one in work makes it run once more. Work starts in
+ * the turn after the mark, so marks made by one commit are seen together; there is no other delay.
  */
 export class Reconciler<K> {
   readonly #options: ReconcilerOptions<K>;

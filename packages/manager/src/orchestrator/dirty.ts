@@ -23,13 +23,16 @@ interface SpecDifferences {
 
 const NONE: SpecDifferences = { placement: false, pullOptions: false, other: false };
 
-/** Specs never change in place, so comparing the same two again gives the same: tasks share theirs. */
+/**
+ * Specs never change in place, so comparing the same two again gives the same: tasks share theirs.
+ */
 const compared = new WeakMap<TaskSpec, WeakMap<TaskSpec, SpecDifferences>>();
 
 /**
- * Whether a task does not do what its service's spec asks for and has to be replaced (wire-raft.md 6.2).
- * A task of an older spec version is still clean when the specs say the same; when only the placement
- * changed and its node satisfies the new one; or when only registry credentials changed and it has its image.
+ * Whether a task does not do what its service's spec asks for and has to be replaced (wire-raft.md
+ * 6.2). A task of an older spec version is still clean when the specs say the same; when only the
+ * placement changed and its node satisfies the new one; or when only registry credentials changed
+ * and it has its image.
  */
 export function isTaskDirty(view: ReadView, service: ServiceObject, task: TaskObject): boolean {
   if (sameVersion(service.specVersion, task.specVersion)) return false;
@@ -40,7 +43,9 @@ export function isTaskDirty(view: ReadView, service: ServiceObject, task: TaskOb
   return differences.placement && !placementHolds(view, service, task);
 }
 
-/** Whether two tasks were made to do the same, which makes the later one a restart of the earlier. */
+/**
+ * Whether two tasks were made to do the same, which makes the later one a restart of the earlier.
+ */
 export function doSame(a: TaskObject, b: TaskObject): boolean {
   if (a.specVersion && sameVersion(a.specVersion, b.specVersion)) return true;
   if (!sameEndpoint(a.endpoint?.spec, b.endpoint?.spec)) return false;

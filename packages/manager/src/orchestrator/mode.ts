@@ -11,7 +11,9 @@ export function isGlobal(service: ServiceObject): boolean {
   return service.spec.mode.case === 'global';
 }
 
-/** Services that run until told otherwise; jobs have their own rules for all that is decided here. */
+/**
+ * Services that run until told otherwise; jobs have their own rules for all that is decided here.
+ */
 export function isLongRunning(service: ServiceObject): boolean {
   return isReplicated(service) || isGlobal(service);
 }

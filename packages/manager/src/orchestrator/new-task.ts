@@ -27,7 +27,10 @@ export function findCluster(view: ReadView): ClusterObject | undefined {
   return view.named('cluster', CLUSTER_NAME);
 }
 
-/** A new task of the service as its spec says now (features.md 3.2). Shares the spec, which never changes. */
+/**
+ * A new task of the service as its spec says now (features.md 3.2). Shares the spec, which never
+ * changes.
+ */
 export function newTask(
   view: ReadView,
   service: ServiceObject,

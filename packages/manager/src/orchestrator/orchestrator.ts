@@ -5,9 +5,9 @@ import { isGlobal } from './mode.js';
 import { planService } from './plan.js';
 
 /**
- * Keeps every service at the tasks its spec asks for: slots of replicated services, nodes of global ones,
- * none of removed ones. What becomes of a task that ends is the restart supervisor's; replacing tasks of an
- * old spec is the updater's.
+ * Keeps every service at the tasks its spec asks for: slots of replicated services, nodes of global
+ * ones, none of removed ones. What becomes of a task that ends is the restart supervisor's;
+ * replacing tasks of an old spec is the updater's.
  */
 export class Orchestrator implements ControlLoop {
   readonly #options: LoopOptions;
@@ -50,7 +50,9 @@ export class Orchestrator implements ControlLoop {
     }
   }
 
-  /** Slots change hands when a task is removed or no longer wanted, never by what a node reports. */
+  /**
+   * Slots change hands when a task is removed or no longer wanted, never by what a node reports.
+   */
   #onTask({ kind, object: task, before }: Extract<Change, { table: 'task' }>): void {
     const given = kind === 'remove' || (before && before.desiredState !== task.desiredState);
     if (task.serviceId && given) this.#planner.mark(task.serviceId);

@@ -9,7 +9,10 @@ import { newTask, type PlanContext } from './new-task.js';
 import { isLive, type Slot, slotsOf } from './slot.js';
 import { victims } from './victims.js';
 
-/** Brings a replicated service to as many slots as its spec says. Looks at slots, not at their tasks' health. */
+/**
+ * Brings a replicated service to as many slots as its spec says. Looks at slots, not at their
+ * tasks' health.
+ */
 export function planReplicated(
   view: ReadView,
   service: ServiceObject,
@@ -32,8 +35,8 @@ export function planReplicated(
 }
 
 /**
- * Whether somebody sits in the slot: a task that is wanted, or one that ended and may not be restarted.
- * The latter keeps its slot empty until the service is updated.
+ * Whether somebody sits in the slot: a task that is wanted, or one that ended and may not be
+ * restarted. The latter keeps its slot empty until the service is updated.
  */
 export function isHeld(view: ReadView, service: ServiceObject, slot: Slot): boolean {
   const own = slot.filter((task) => task.desiredState < TaskState.REMOVE);
@@ -43,7 +46,10 @@ export function isHeld(view: ReadView, service: ServiceObject, slot: Slot): bool
   return !mayRestart(newest, own) && !isRevived(view, service, newest);
 }
 
-/** A rollback ends with every slot filled, so it revives those that had ended before it under its own spec. */
+/**
+ * A rollback ends with every slot filled, so it revives those that had ended before it under its
+ * own spec.
+ */
 function isRevived(view: ReadView, service: ServiceObject, newest: TaskObject): boolean {
   const { updateStatus } = service;
   if (updateStatus?.state !== UpdateState.ROLLBACK_STARTED) return false;

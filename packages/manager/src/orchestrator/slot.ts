@@ -5,8 +5,8 @@ import { isGlobal } from './mode.js';
 import type { Seat } from './new-task.js';
 
 /**
- * The tasks of one seat of a service, oldest first: of a slot (replicated) or of a node (global). Mostly one
- * of them is live, and the others are its history.
+ * The tasks of one seat of a service, oldest first: of a slot (replicated) or of a node (global).
+ * Mostly one of them is live, and the others are its history.
  */
 export type Slot = readonly TaskObject[];
 
@@ -93,8 +93,9 @@ export function statusTimeMs(task: TaskObject): number {
 }
 
 /**
- * What is left of a wait that began at `sinceMs`. The instant may come from another manager's clock: when
- * that was far ahead, the wait counts as over rather than lasting as long as the clocks are apart.
+ * What is left of a wait that began at `sinceMs`. The instant may come from another manager's
+ * clock: when that was far ahead, the wait counts as over rather than lasting as long as the clocks
+ * are apart.
  */
 export function remainingMs(sinceMs: number, waitMs: number, nowMs: number): number {
   const leftMs = sinceMs + waitMs - nowMs;

@@ -40,8 +40,8 @@ export type Fate =
 const STEP_MS = 100;
 
 /**
- * A swarm for tests: the loops of service orchestration on a store, with a scheduler and nodes that do the
- * simplest thing. Every step moves each task one stage on.
+ * A swarm for tests: the loops of service orchestration on a store, with a scheduler and nodes that
+ * do the simplest thing. Every step moves each task one stage on.
  */
 export class SimSwarm {
   readonly clock = new SimClock();
@@ -126,7 +126,10 @@ export class SimSwarm {
     await settle();
   }
 
-  /** As the API's update does: the spec in force becomes the previous one, the update's status is cleared. */
+  /**
+   * As the API's update does: the spec in force becomes the previous one, the update's status is
+   * cleared.
+   */
   async changeService(id: string, change: Partial<ServiceSpec>): Promise<void> {
     await this.store.update((tx) => {
       const service = tx.get('service', id) as ServiceObject;

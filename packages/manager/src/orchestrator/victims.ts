@@ -10,8 +10,9 @@ interface Candidate {
 }
 
 /**
- * The slots to give up when a service is scaled down: first those without a running task, then those on the
- * nodes that have most slots of the service, then the highest numbers (features.md 3.2).
+ * The slots to give up when a service is scaled down: first those without a running task, then
+ * those on the nodes that have most slots of the service, then the highest numbers (features.md
+ * 3.2).
  */
 export function victims(held: ReadonlyMap<bigint, Slot>, count: number): Slot[] {
   if (count <= 0) return [];

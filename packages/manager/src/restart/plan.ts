@@ -118,7 +118,9 @@ class SlotPlan {
     return Math.max(this.#delayLeftMs(task), stopLeftMs);
   }
 
-  /** Only a restart is delayed; a task that does something else than the one before it is an update. */
+  /**
+   * Only a restart is delayed; a task that does something else than the one before it is an update.
+   */
   #delayLeftMs(task: TaskObject): number {
     const before = this.slot[this.slot.indexOf(task) - 1];
     if (!before || !doSame(before, task)) return 0;

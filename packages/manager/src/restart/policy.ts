@@ -6,9 +6,9 @@ import { type Slot, statusTimeMs } from '../orchestrator/slot.js';
 const RESTART_DELAY_DEFAULT_MS = 5_000;
 
 /**
- * Whether the policy of an ended (or lost) task allows a replacement. `slot` is its whole slot, oldest first:
- * earlier tasks of the same spec version are the restarts that were spent, so that nothing but the store has
- * to be remembered. The reaper keeps as many as this needs.
+ * Whether the policy of an ended (or lost) task allows a replacement. `slot` is its whole slot,
+ * oldest first: earlier tasks of the same spec version are the restarts that were spent, so that
+ * nothing but the store has to be remembered. The reaper keeps as many as this needs.
  */
 export function mayRestart(task: TaskObject, slot: Slot): boolean {
   const policy = task.spec.restart;
@@ -19,7 +19,10 @@ export function mayRestart(task: TaskObject, slot: Slot): boolean {
   return BigInt(restartsSpent(task, slot)) < policy.maxAttempts;
 }
 
-/** Restarts in the slot up to this task under its spec version; with a window, those that lie within it. */
+/**
+ * Restarts in the slot up to this task under its spec version; with a window, those that lie within
+ * it.
+ */
 function restartsSpent(task: TaskObject, slot: Slot): number {
   const sameSpec = slot.filter(
     (other) => other === task || versionOrNone(other) === versionOrNone(task),

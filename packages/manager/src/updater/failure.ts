@@ -6,9 +6,9 @@ import { hasEnded, statusTimeMs } from '../orchestrator/slot.js';
 export type RanFor = (taskId: string) => number | undefined;
 
 /**
- * Whether an updated task counts as the update's failure: it ended by itself before it ever ran, or within
- * the monitoring period (features.md 3.3). When its end was not observed (another manager led), it failed if
- * it was rejected or its whole life fits into the period.
+ * Whether an updated task counts as the update's failure: it ended by itself before it ever ran, or
+ * within the monitoring period (features.md 3.3). When its end was not observed (another manager
+ * led), it failed if it was rejected or its whole life fits into the period.
  */
 export function isFailure(task: TaskObject, monitorMs: number, ranFor: RanFor): boolean {
   if (!hasEnded(task) || task.status.state === TaskState.SHUTDOWN) return false;
@@ -18,7 +18,10 @@ export function isFailure(task: TaskObject, monitorMs: number, ranFor: RanFor): 
   return statusTimeMs(task) - timestampMs(task.meta.createdAt) <= monitorMs;
 }
 
-/** Whether more of the slots failed than the ratio allows; compared as 32-bit floats, as it is stored. */
+/**
+ * Whether more of the slots failed than the ratio allows; compared as 32-bit floats, as it is
+ * stored.
+ */
 export function exceeds(failures: number, slots: number, maxFailureRatio: number): boolean {
   return slots > 0 && Math.fround(failures / slots) > Math.fround(maxFailureRatio);
 }

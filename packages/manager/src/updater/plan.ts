@@ -27,7 +27,9 @@ export interface UpdateContext extends PlanContext {
   ranFor: RanFor;
 }
 
-/** What the updater does about a service now, and after how many ms it must look again by itself. */
+/**
+ * What the updater does about a service now, and after how many ms it must look again by itself.
+ */
 export interface UpdatePlan {
   steps: Step[];
   waitMs?: number;
@@ -36,7 +38,9 @@ export interface UpdatePlan {
 type Settled = Extract<SlotProgress, { kind: 'settled' }>;
 type Dirty = Extract<SlotProgress, { kind: 'dirty' }>;
 
-/** One look at a service's update: begin it, go on with it, stop it over failures, or call it done. */
+/**
+ * One look at a service's update: begin it, go on with it, stop it over failures, or call it done.
+ */
 export function planUpdate(view: ReadView, serviceId: string, context: UpdateContext): UpdatePlan {
   const service = view.get('service', serviceId);
   if (!service || !isLongRunning(service) || isPaused(service)) return { steps: [] };
@@ -145,7 +149,8 @@ function replace(
   const live = slot.filter(isLive);
   const seat = seatOf(slot[0] as TaskObject);
   const stopFirst = order === UpdateOrder.STOP_FIRST && live.length > 0;
-  // Held back at READY it fetches its image while the old task stops; the restart supervisor lets it go.
+  // Held back at READY it fetches its image while the old task stops; the restart supervisor lets
+  // it go.
   const desiredState = stopFirst ? TaskState.READY : TaskState.RUNNING;
   const fresh = createTask(newTask(view, service, seat, desiredState, context));
   return stopFirst ? [fresh, ...live.map((task) => desire(task, TaskState.SHUTDOWN))] : [fresh];

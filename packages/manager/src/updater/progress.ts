@@ -12,7 +12,10 @@ export type SlotProgress =
   | { kind: 'dirty'; slot: Slot }
   /** A new task is on its way; `surplus` are tasks in its place, live as well. */
   | { kind: 'starting'; fresh: TaskObject; surplus: readonly TaskObject[] }
-  /** The new task came to run, or ended without (`settledMs`: when). It may have been restarted since. */
+  /**
+   * The new task came to run, or ended without (`settledMs`: when). It may have been restarted
+   * since.
+   */
   | {
       kind: 'settled';
       task: TaskObject;
@@ -21,7 +24,10 @@ export type SlotProgress =
       surplus: readonly TaskObject[];
     };
 
-/** Read from the slot's tasks alone, so that an update goes on where it was after a change of leader. */
+/**
+ * Read from the slot's tasks alone, so that an update goes on where it was after a change of
+ * leader.
+ */
 export function progressOf(view: ReadView, service: ServiceObject, slot: Slot): SlotProgress {
   const own = slot.filter((task) => task.desiredState < TaskState.REMOVE);
   const dirty = new Set(own.filter((task) => isTaskDirty(view, service, task)));
@@ -46,8 +52,8 @@ function preferred(clean: readonly TaskObject[]): TaskObject | undefined {
 }
 
 /**
- * The tasks this update brought to the slot: those from the last step of an old spec to the present one,
- * made since the update began. The first is the updater's, the others are its restarts.
+ * The tasks this update brought to the slot: those from the last step of an old spec to the present
+ * one, made since the update began. The first is the updater's, the others are its restarts.
  */
 function updatedTasks(
   service: ServiceObject,
@@ -63,8 +69,8 @@ function updatedTasks(
 }
 
 /**
- * Tasks of a slot that the running update is judged by; the reaper leaves them until it is over. At most
- * three: the last of the old spec, the first of the new, and the one that settled the slot.
+ * Tasks of a slot that the running update is judged by; the reaper leaves them until it is over. At
+ * most three: the last of the old spec, the first of the new, and the one that settled the slot.
  */
 export function evidence(view: ReadView, service: ServiceObject, slot: Slot): Set<TaskObject> {
   const own = slot.filter((task) => task.desiredState < TaskState.REMOVE);

@@ -36,8 +36,8 @@ export function paused(service: ServiceObject, taskId: string): ServiceObject {
 }
 
 /**
- * The service with its previous spec back in force, and its spec version, so that tasks which still run it
- * are clean. A service without a previous spec is paused instead.
+ * The service with its previous spec back in force, and its spec version, so that tasks which still
+ * run it are clean. A service without a previous spec is paused instead.
  */
 export function rolledBack(service: ServiceObject, taskId: string): ServiceObject {
   if (!service.previousSpec) return paused(service, taskId);

@@ -147,6 +147,32 @@ describe('a rolling update', () => {
   });
 });
 
+describe('an update that starts first', () => {
+  const update = { parallelism: 0n, order: UpdateOrder.START_FIRST };
+
+  it('leaves one task a slot when it is taken back at once', async () => {
+    const swarm = await swarmWith(version('web:1', { update }));
+    await swarm.changeService('s1', version('web:2', { update }));
+    await swarm.changeService('s1', version('web:1', { update }));
+    await swarm.run(10_000);
+    expect(swarm.tasks().filter(isLive)).toHaveLength(4);
+    expect(images(swarm)).toEqual(new Array(4).fill('web:1'));
+  });
+
+  it('also ends on a node that returned after the update was complete', async () => {
+    const swarm = await swarmWith(globalSpec({ update }));
+    const setPaused = (availability: NodeSpec_Availability) =>
+      swarm.changeNode('n1', (node) => ({ spec: { ...node.spec, availability } }));
+    await setPaused(NodeSpec_Availability.PAUSE);
+    await swarm.changeService('s1', globalSpec({ image: 'web:2', update }));
+    await swarm.run(8_000);
+    expect(state(swarm)).toBe(UpdateState.COMPLETED);
+    await setPaused(NodeSpec_Availability.ACTIVE);
+    await swarm.run(1_000);
+    expect(swarm.tasks().filter(isLive).map(imageOf)).toEqual(['web:2', 'web:2']);
+  });
+});
+
 describe('a failing update', () => {
   it('pauses over the first task by default, and stays paused', async () => {
     const swarm = await swarmWith();

@@ -9,8 +9,9 @@ import { isUpdating } from './config.js';
 import { planUpdate } from './plan.js';
 
 /**
- * Replaces tasks of an old spec as the service's update configuration says, watches the new ones, and pauses
- * or rolls back when too many fail. A newer spec is simply what the next look compares with.
+ * Replaces tasks of an old spec as the service's update configuration says, watches the new ones,
+ * and pauses or rolls back when too many fail. A newer spec is simply what the next look compares
+ * with.
  */
 export class Updater implements ControlLoop {
   readonly #options: LoopOptions;
@@ -69,8 +70,9 @@ export class Updater implements ControlLoop {
     const { object: task, before } = change;
     if (change.kind === 'update' && before && !isStep(before, task)) return;
     const service = this.#options.store.view.get('service', task.serviceId);
-    if (!service || !isUpdating(service)) return;
-    if (before && hasEnded(task) && !hasEnded(before)) this.#noteEnd(before, task);
+    if (!service?.updateStatus) return;
+    const ended = before && hasEnded(task) && !hasEnded(before);
+    if (ended && isUpdating(service)) this.#noteEnd(before, task);
     this.#planner.mark(service.id);
   }
 
@@ -83,14 +85,15 @@ export class Updater implements ControlLoop {
   }
 
   /**
-   * A node that opens again may hold tasks of a global service that its update had to leave out. Where no
-   * update has been, none begins over a node: misplaced tasks are the constraint enforcer's.
+   * A node that opens again may hold tasks of a global service that its update had to leave out.
+   * For a replicated one no update begins over a node: misplaced tasks are the constraint
+   * enforcer's.
    */
   #onNode(nodeId: string): void {
     const { view } = this.#options.store;
     for (const task of view.tasksOfNode(nodeId)) {
       const service = view.get('service', task.serviceId);
-      if (service?.updateStatus && isGlobal(service)) this.#planner.mark(service.id);
+      if (service && isGlobal(service)) this.#planner.mark(service.id);
     }
   }
 }
