@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest';
+import type { CreateRequest, HostConfig } from '../contract/config.js';
+import { testHost, testRecord } from '../spec/fixtures.js';
+import { mergeConfig } from './merge.js';
+import { parseBind, wantedMounts } from './mount-requests.js';
+import { validateContainer } from './validate.js';
+
+describe('mergeConfig', () => {
+  const image = { Entrypoint: ['/entry'], Cmd: ['default'], Env: ['A=1'], User: 'web' };
+  const command = (request: CreateRequest) => {
+    const { Entrypoint, Cmd } = mergeConfig('f'.repeat(64), request, image);
+    return [...(Entrypoint ?? []), ...(Cmd ?? [])];
+  };
+
+  it('combines entrypoint and command as Docker does', () => {
+    expect(command({})).toEqual(['/entry', 'default']);
+    expect(command({ Cmd: ['own'] })).toEqual(['/entry', 'own']);
+    expect(command({ Entrypoint: ['/own'] })).toEqual(['/own']);
+    expect(command({ Entrypoint: ['/own'], Cmd: ['x'] })).toEqual(['/own', 'x']);
+    expect(command({ Entrypoint: [''], Cmd: ['x'] })).toEqual(['x']);
+  });
+
+  it('takes the rest from the image unless given', () => {
+    const merged = mergeConfig('f'.repeat(64), { Env: ['B=2'] }, image);
+    expect(merged).toMatchObject({ User: 'web', Env: ['A=1', 'B=2'], Hostname: 'ffffffffffff' });
+  });
+
+  it('refuses an image without command', () => {
+    expect(() => mergeConfig('f'.repeat(64), {}, {})).toThrow('no command specified');
+  });
+});
+
+describe('validateContainer', () => {
+  const refusal = (HostConfig: Partial<HostConfig>, config: CreateRequest = {}) => {
+    const record = testRecord({ ...config, HostConfig });
+    return () => validateContainer(record.config, record.hostConfig, testHost());
+  };
+
+  it.each<[Partial<HostConfig>, string]>([
+    [{ Memory: 1000 }, 'Minimum memory limit allowed is 6MB'],
+    [{ NanoCpus: 3e9 }, 'range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available'],
+    [{ MemorySwap: 1e8 }, 'You should always set the Memory limit when using Memoryswap limit'],
+    [{ LogConfig: { Type: 'syslog', Config: {} } }, "no log driver named 'syslog' is registered"],
+    [{ CapAdd: ['X'] }, 'invalid capability: "X"'],
+    [
+      { AutoRemove: true, RestartPolicy: { Name: 'always', MaximumRetryCount: 0 } },
+      "can't create 'AutoRemove' container with restart policy",
+    ],
+  ])('refuses %j', (hostConfig, message) => {
+    expect(refusal(hostConfig)).toThrow(message);
+  });
+
+  it('refuses bad settings of the process', () => {
+    expect(refusal({}, { WorkingDir: 'rel' })).toThrow('it needs to be an absolute path');
+    expect(refusal({}, { StopSignal: 'SIGNOPE' })).toThrow('invalid signal: SIGNOPE');
+    expect(refusal({})).not.toThrow();
+  });
+});
+
+describe('mount requests', () => {
+  it('reads binds and volumes', () => {
+    expect(parseBind('/a:/b:ro,rshared')).toMatchObject({
+      Type: 'bind',
+      Source: '/a',
+      Destination: '/b',
+      RW: false,
+      Propagation: 'rshared',
+    });
+    expect(parseBind('data:/b:nocopy')).toMatchObject({
+      Type: 'volume',
+      Name: 'data',
+      noCopy: true,
+    });
+    expect(parseBind('/only')).toMatchObject({ Type: 'volume', anonymous: true });
+  });
+
+  it.each([
+    ['/a:/b:zz', 'invalid mode: zz'],
+    ['/a:b', "invalid mount path: 'b' mount path must be absolute"],
+    ['/a::/b', 'invalid volume specification'],
+    ['/a:/', "destination can't be '/'"],
+  ])('refuses %s', (text, message) => {
+    expect(() => parseBind(text)).toThrow(message);
+  });
+
+  it('refuses two mounts on one point and gives way to the user over the image', () => {
+    const record = testRecord({ Volumes: { '/data': {}, '/other': {} } });
+    record.hostConfig.Binds = ['/a:/data'];
+    const mounts = wantedMounts(record.config, record.hostConfig);
+    expect(mounts.map((mount) => [mount.Type, mount.Destination])).toEqual([
+      ['bind', '/data'],
+      ['volume', '/other'],
+    ]);
+    record.hostConfig.Binds.push('/b:/data');
+    expect(() => wantedMounts(record.config, record.hostConfig)).toThrow(
+      'Duplicate mount point: /data',
+    );
+  });
+
+  it('understands the long form', () => {
+    const record = testRecord();
+    record.hostConfig.Mounts = [
+      { Type: 'tmpfs', Target: '/t', TmpfsOptions: { SizeBytes: 4096, Mode: 0o1777 } },
+      {
+        Type: 'volume',
+        Source: 'v',
+        Target: '/v',
+        VolumeOptions: { Subpath: 'x/y' },
+        ReadOnly: true,
+      },
+    ];
+    expect(wantedMounts(record.config, record.hostConfig)).toMatchObject([
+      { tmpfsOptions: ['size=4096', 'mode=1777'] },
+      { Name: 'v', subpath: 'x/y', RW: false },
+    ]);
+    record.hostConfig.Mounts = [{ Type: 'bind', Target: '/b' }];
+    expect(() => wantedMounts(record.config, record.hostConfig)).toThrow(
+      'invalid mount config for type "bind": field Source must not be empty',
+    );
+  });
+});

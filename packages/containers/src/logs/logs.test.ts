@@ -1,0 +1,186 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SimClock, settle, silentLogger } from '@skep/platform';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { LogOptions } from '../contract/engine.js';
+import { ContainerLog } from './container-log.js';
+import { decodeEntry, encodeEntry, isoToNanos, nanosToIso } from './entry.js';
+import { LineSplitter } from './line-splitter.js';
+import { readLog } from './log-reader.js';
+import { logPolicy } from './options.js';
+
+let directory: string;
+let path: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'skep-logs-'));
+  path = join(directory, 'x-json.log');
+});
+
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+function openLog(config: Record<string, string> = {}): ContainerLog {
+  const log = new ContainerLog({
+    path,
+    policy: logPolicy({ Type: 'json-file', Config: config }),
+    attributes: {},
+    clock: new SimClock(),
+    logger: silentLogger,
+  });
+  log.setLive(true);
+  return log;
+}
+
+const everything: LogOptions = { stdout: true, stderr: true, follow: false };
+
+async function read(log: ContainerLog, options: Partial<LogOptions> = {}): Promise<string[]> {
+  const lines: string[] = [];
+  const signal = new AbortController().signal;
+  for await (const entry of readLog(log, { ...everything, ...options }, signal)) {
+    lines.push(Buffer.from(entry.line).toString());
+  }
+  return lines;
+}
+
+describe('LineSplitter', () => {
+  it('waits for the end of a line', () => {
+    const splitter = new LineSplitter();
+    expect(splitter.push(Buffer.from('a\nb')).map(String)).toEqual(['a\n']);
+    expect(splitter.push(Buffer.from('c\n')).map(String)).toEqual(['bc\n']);
+    expect(splitter.flush()).toBeUndefined();
+  });
+
+  it('cuts long lines at 16 KiB', () => {
+    const splitter = new LineSplitter();
+    const lengths = splitter
+      .push(Buffer.from(`${'x'.repeat(40_000)}\n`))
+      .map((line) => line.length);
+    expect(lengths).toEqual([16_384, 16_384, 40_001 - 2 * 16_384]);
+  });
+});
+
+describe('entries', () => {
+  it('survive the way to the file and back', () => {
+    const json = encodeEntry(
+      Buffer.from('hé "x"\n'),
+      'stderr',
+      1_700_000_000_123_456_789n,
+      '{"a":"b"}',
+    );
+    expect(json).toBe(
+      '{"log":"hé \\"x\\"\\n","stream":"stderr","attrs":{"a":"b"},"time":"2023-11-14T22:13:20.123456789Z"}\n',
+    );
+    const entry = decodeEntry(json);
+    expect(entry).toMatchObject({ stream: 'stderr', timeNs: 1_700_000_000_123_456_789n });
+    expect(entry?.attributes).toEqual({ a: 'b' });
+  });
+
+  it('reads times of other writers and leaves out damaged lines', () => {
+    expect(isoToNanos('2023-11-14T22:13:20.5Z')).toBe(1_700_000_000_500_000_000n);
+    expect(nanosToIso(0n)).toBe('1970-01-01T00:00:00.000000000Z');
+    expect(decodeEntry('{"log":"x')).toBeUndefined();
+  });
+});
+
+describe('logPolicy', () => {
+  it('is bounded by default and refuses what it does not know', () => {
+    expect(logPolicy({ Type: '', Config: {} })).toMatchObject({ fileBytesMax: 10e6, files: 3 });
+    expect(logPolicy({ Type: 'json-file', Config: { 'max-size': '5k' } }).fileBytesMax).toBe(5000);
+    expect(() => logPolicy({ Type: 'json-file', Config: { x: '1' } })).toThrow(
+      "unknown log opt 'x' for json-file log driver",
+    );
+    expect(() => logPolicy({ Type: 'json-file', Config: { 'max-size': 'big' } })).toThrow(
+      'invalid size',
+    );
+  });
+});
+
+describe('ContainerLog', () => {
+  it('rotates between lines and keeps no more files than allowed', async () => {
+    const log = openLog({ 'max-size': '1k', 'max-file': '3' });
+    log.write('stdout', Buffer.from(Array.from({ length: 100 }, (_, n) => `line ${n}\n`).join('')));
+    const names = readdirSync(directory).filter((name) => !name.endsWith('journal'));
+    expect(names.sort()).toEqual(['x-json.log', 'x-json.log.1', 'x-json.log.2']);
+    for (const name of names)
+      expect(statSync(join(directory, name)).size).toBeLessThanOrEqual(1000);
+    log.setLive(false);
+    const lines = await read(log);
+    expect(lines.at(-1)).toBe('line 99\n');
+    expect(await read(log, { tail: 12 })).toEqual(lines.slice(-12));
+    expect(await read(log, { tail: 0 })).toEqual([]);
+    expect(await read(log, { tail: 1000 })).toEqual(lines);
+  });
+
+  it('selects by stream and time', async () => {
+    const log = openLog();
+    log.write('stdout', Buffer.from('a\n'));
+    log.write('stderr', Buffer.from('b\n'));
+    log.setLive(false);
+    expect(await read(log, { stderr: false })).toEqual(['a\n']);
+    const startNs = BigInt(new SimClock().now()) * 1_000_000n;
+    expect(await read(log, { sinceNs: startNs + 1n })).toEqual(['b\n']);
+    expect(await read(log, { untilNs: startNs })).toEqual(['a\n']);
+  });
+
+  it('is followed across rotations until it ends', async () => {
+    const log = openLog({ 'max-size': '1k', 'max-file': '9' });
+    const lines = read(log, { follow: true });
+    for (let n = 0; n < 40; n++) {
+      log.write('stdout', Buffer.from(`line ${n}\n`));
+      await settle();
+    }
+    log.setLive(false);
+    expect(await lines).toEqual(Array.from({ length: 40 }, (_, n) => `line ${n}\n`));
+  });
+
+  it('writes a last line without newline at the end of the stream', async () => {
+    const log = openLog();
+    log.write('stdout', Buffer.from('no end'));
+    log.end('stdout');
+    log.setLive(false);
+    expect(await read(log)).toEqual(['no end']);
+  });
+});
+
+describe('after a kill', () => {
+  const big = Buffer.from(`${'y'.repeat(5000)}\nz\nrest`);
+
+  it('goes on in the middle of a line', async () => {
+    openLog().write('stdout', Buffer.from('half'));
+    const next = openLog();
+    next.recover();
+    next.write('stdout', Buffer.from(' a line\n'));
+    next.setLive(false);
+    expect(await read(next)).toEqual(['half a line\n']);
+  });
+
+  it.each([
+    ['before the append', 0],
+    ['in the middle of the append', 2000],
+    ['between two lines of it', 5080],
+    ['after the append', Number.POSITIVE_INFINITY],
+  ])('%s, every line is there once', async (_when, bytes) => {
+    const first = openLog();
+    first.write('stdout', big);
+    first.release();
+    const size = statSync(path).size;
+    if (bytes < size) truncateSync(path, bytes);
+    const next = openLog();
+    next.recover();
+    next.write('stdout', Buffer.from(' of it\n'));
+    next.setLive(false);
+    expect(await read(next)).toEqual([`${'y'.repeat(5000)}\n`, 'z\n', 'rest of it\n']);
+  });
+
+  it('ignores a journal that was cut off', () => {
+    const first = openLog();
+    first.write('stdout', big);
+    first.release();
+    const before = readFileSync(path);
+    truncateSync(`${path}.journal`, 3000);
+    const next = openLog();
+    next.recover();
+    expect(readFileSync(path)).toEqual(before);
+  });
+});
