@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { createRequire } from 'node:module';
 
 /** A file-system mount as containerd describes it: flags and data mixed in `options`. */
@@ -11,6 +12,12 @@ export interface MountSpec {
 export interface Kernel {
   /** Makes a named pipe; no error when one is there already. */
   makeFifo(path: string, mode: number): void;
+  /**
+   * Opens a named pipe without waiting for the other side; for writing in both directions, so that it
+   * never lacks a reader. The descriptor is the caller's; Node does not count it as opened by itself,
+   * and so does not object when a socket takes it over in a worker thread.
+   */
+  openFifo(path: string, mode: 'read' | 'write'): number;
   mount(mount: MountSpec, target: string): void;
   /** Lazy unmount; no error when nothing is mounted there. */
   unmount(target: string): void;
@@ -19,6 +26,8 @@ export interface Kernel {
 const EEXIST = 17;
 const EINVAL = 22;
 const ENOENT = 2;
+/** The same on every architecture Linux and Node share; Node does not name it. */
+const O_CLOEXEC = 0o2000000;
 const MNT_DETACH = 2;
 const UMOUNT_NOFOLLOW = 8;
 /** The kernel copies at most a page of mount data. */
@@ -70,6 +79,7 @@ export function shortenOverlay(data: string): { directory: string; data: string 
 }
 
 interface LibC {
+  open(path: string, flags: number): number;
   mkfifo(path: string, mode: number): number;
   mount(source: string, target: string, type: string, flags: number, data: string | null): number;
   umount2(target: string, flags: number): number;
@@ -83,6 +93,7 @@ function loadLibC(): LibC {
   const library = koffi.load('libc.so.6');
   const names = new Map(Object.entries(koffi.os.errno).map(([name, code]) => [code, name]));
   return {
+    open: library.func('int open(const char *path, int flags)'),
     mkfifo: library.func('int mkfifo(const char *path, uint32_t mode)'),
     mount: library.func(
       'int mount(const char *source, const char *target, const char *type, ulong flags, const char *data)',
@@ -105,6 +116,13 @@ export class RealKernel implements Kernel {
 
   makeFifo(path: string, mode: number): void {
     if (this.#c.mkfifo(path, mode) !== 0) this.#fail('mkfifo', path, EEXIST);
+  }
+
+  openFifo(path: string, mode: 'read' | 'write'): number {
+    const access = mode === 'read' ? constants.O_RDONLY : constants.O_RDWR;
+    const file = this.#c.open(path, access | constants.O_NONBLOCK | O_CLOEXEC);
+    if (file < 0) this.#fail('open', path);
+    return file;
   }
 
   mount(mount: MountSpec, target: string): void {

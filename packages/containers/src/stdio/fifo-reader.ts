@@ -2,6 +2,7 @@ import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import { hasErrno } from '@skep/platform';
 import { STREAM_CHUNK_BYTES } from '../limits.js';
+import type { Kernel } from '../linux/kernel.js';
 
 /**
  * Every chunk is used up in the turn in which it is read, so one buffer serves all pipes of the process.
@@ -21,6 +22,7 @@ export class FifoReader {
   #ended = false;
 
   constructor(options: {
+    kernel: Kernel;
     path: string;
     /** The bytes are only good until it returns. */
     onChunk: (chunk: Uint8Array) => void;
@@ -30,7 +32,7 @@ export class FifoReader {
     this.#path = options.path;
     this.#onChunk = options.onChunk;
     this.#onEnd = options.onEnd;
-    const file = openSync(options.path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const file = options.kernel.openFifo(options.path, 'read');
     const onread = { buffer: sharedBuffer, callback: (length: number) => this.#receive(length) };
     // Node takes `onread` here as well as in `connect`; its type only knows the latter.
     const socketOptions: SocketConstructorOpts & { onread: typeof onread } = {

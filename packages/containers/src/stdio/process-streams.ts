@@ -71,7 +71,7 @@ export class ProcessStreams {
     for (const path of [stdin, stdout, stderr]) {
       if (path !== '') kernel.makeFifo(path, FIFO_MODE);
     }
-    if (stdin !== '') this.#stdin = new StdinWriter(stdin);
+    if (stdin !== '') this.#stdin = new StdinWriter(kernel, stdin);
     this.#read('stdout', stdout);
     if (stderr !== '') this.#read('stderr', stderr);
     this.#resolveOpened();
@@ -80,6 +80,7 @@ export class ProcessStreams {
   #read(stream: Stream, path: string): void {
     this.#open.add(stream);
     const reader = new FifoReader({
+      kernel: this.#options.kernel,
       path,
       onChunk: (chunk) => this.#receive(stream, chunk),
       onEnd: () => this.#streamEnded(stream),

@@ -1,12 +1,12 @@
-import { constants, openSync } from 'node:fs';
 import { Socket } from 'node:net';
+import type { Kernel } from '../linux/kernel.js';
 
 /** The write end of a process's input. Opened for both directions so that it never lacks a reader. */
 export class StdinWriter {
   #socket: Socket | undefined;
 
-  constructor(path: string) {
-    const file = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  constructor(kernel: Kernel, path: string) {
+    const file = kernel.openFifo(path, 'write');
     this.#socket = new Socket({ fd: file, readable: false, writable: true });
     this.#socket.on('error', () => this.destroy());
   }

@@ -1,0 +1,279 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { RealProcesses, SimClock, SimRandom, settle, silentLogger } from '@skep/platform';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { CreateRequest } from '../contract/config.js';
+import type { SandboxRequest } from '../contract/networking.js';
+import type { EngineEvent } from '../contract/state.js';
+import { RealKernel } from '../linux/kernel.js';
+import { testHost } from '../spec/fixtures.js';
+import { FakeContainerd } from './containerd.fake.js';
+import { createContainerEngine } from './create-engine.js';
+import type { Engine } from './engine.js';
+
+let root: string;
+let clock: SimClock;
+let containerd: FakeContainerd;
+let engine: Engine;
+let events: string[];
+const sandboxes = new Set<string>();
+
+/** Pipes are real, mounts are not: they need root. */
+class PipesOnly extends RealKernel {
+  override mount(): void {}
+  override unmount(): void {}
+}
+
+async function openEngine(): Promise<Engine> {
+  const opened = createContainerEngine({
+    dataRoot: join(root, 'data'),
+    execRoot: join(root, 'exec'),
+    containerd: containerd.client,
+    images: {
+      resolve: async () => ({
+        id: 'sha256:image',
+        chainId: 'sha256:chain',
+        config: { Cmd: ['sh'] },
+        architecture: 'amd64',
+        os: 'linux',
+      }),
+    },
+    networking: {
+      async setUp({ containerId }: SandboxRequest) {
+        sandboxes.add(containerId);
+        return { sandboxId: 's', netnsPath: '/netns', endpoints: {}, ports: {}, nameservers: [] };
+      },
+      tearDown: async (id) => void sandboxes.delete(id),
+      restore: async () => {},
+      counters: async () => ({}),
+    },
+    logger: silentLogger,
+    clock,
+    random: new SimRandom(7),
+    processes: new RealProcesses(),
+    kernel: new PipesOnly(),
+    host: testHost(),
+  });
+  opened.onEvent((event: EngineEvent) => events.push(event.Action));
+  await opened.restore();
+  return opened;
+}
+
+beforeEach(async () => {
+  root = mkdtempSync(join(tmpdir(), 'skep-engine-unit-'));
+  clock = new SimClock();
+  containerd = new FakeContainerd();
+  events = [];
+  sandboxes.clear();
+  engine = await openEngine();
+});
+
+afterEach(async () => {
+  for (const task of containerd.tasks.values()) task.files.length = 0;
+  await engine.close();
+  rmSync(root, { recursive: true, force: true });
+});
+
+async function started(request: CreateRequest = {}, name?: string): Promise<string> {
+  const { Id } = await engine.create(name, { Image: 'busybox', ...request });
+  await engine.start(Id);
+  return Id;
+}
+
+const stateOf = async (id: string) => (await engine.inspect(id)).State;
+
+describe('names', () => {
+  it('are unique, and found by id, prefix and name', async () => {
+    const { Id } = await engine.create('web', { Image: 'busybox' });
+    await expect(engine.create('web', { Image: 'busybox' })).rejects.toThrow(
+      `Conflict. The container name "/web" is already in use by container "${Id}". You have to remove (or rename) that container to be able to reuse that name.`,
+    );
+    for (const reference of [Id, Id.slice(0, 12), 'web', '/web']) {
+      expect((await engine.inspect(reference)).Id).toBe(Id);
+    }
+    await expect(engine.inspect('nope')).rejects.toThrow('No such container: nope');
+    await engine.rename('web', 'api');
+    await expect(engine.inspect('web')).rejects.toThrow('No such container: web');
+    await engine.create('web', { Image: 'busybox' });
+    await expect(engine.rename('api', 'web')).rejects.toThrow('Conflict.');
+    expect((await engine.inspect('api')).Name).toBe('/api');
+  });
+
+  it('are free again after a creation that failed, and nothing is left', async () => {
+    const bad = { Image: 'busybox', HostConfig: { Memory: 1 } };
+    await expect(engine.create('web', bad)).rejects.toThrow('6MB');
+    await engine.create('web', { Image: 'busybox' });
+    expect(containerd.layers.size).toBe(1);
+    expect(readdirSync(join(root, 'data/containers'))).toHaveLength(1);
+  });
+});
+
+describe('a run', () => {
+  it('goes from created to exited, keeps the output, and gives everything back', async () => {
+    const id = await started();
+    expect(await stateOf(id)).toMatchObject({ Status: 'running', Pid: 1000 });
+    const exit = engine.wait(id, 'not-running');
+    containerd.print(id, 'hello\n');
+    containerd.exit(id, 3, { atMs: clock.now() });
+    expect(await exit).toEqual({ StatusCode: 3 });
+    expect(await stateOf(id)).toMatchObject({ Status: 'exited', Running: false, Pid: 0 });
+    expect(sandboxes.size + containerd.tasks.size + containerd.containers.size).toBe(0);
+    const lines: string[] = [];
+    const options = { stdout: true, stderr: true, follow: true };
+    for await (const entry of engine.logs(id, options, new AbortController().signal)) {
+      lines.push(Buffer.from(entry.line).toString());
+    }
+    expect(lines).toEqual(['hello\n']);
+    await engine.remove(id, { force: false, volumes: true });
+    expect(events).toEqual(['create', 'start', 'die', 'destroy']);
+    expect(existsSync(join(root, 'exec/containers', id))).toBe(false);
+  });
+
+  it('that cannot start leaves a created container with the reason', async () => {
+    const { Id } = await engine.create(undefined, { Image: 'busybox', Cmd: ['nope'] });
+    containerd.startError = new Error(
+      'OCI runtime create failed: exec: "nope": no such file or directory',
+    );
+    await expect(engine.start(Id)).rejects.toThrow(
+      /^failed to create task for container: OCI.*: unknown$/,
+    );
+    expect(await stateOf(Id)).toMatchObject({ Status: 'created', ExitCode: 127 });
+    expect(sandboxes.size + containerd.tasks.size + containerd.containers.size).toBe(0);
+    await engine.start(Id);
+    expect((await stateOf(Id)).Running).toBe(true);
+  });
+
+  it('takes an exit that comes while it starts', async () => {
+    const { Id } = await engine.create(undefined, { Image: 'busybox' });
+    const start = engine.start(Id);
+    const exit = engine.wait(Id, 'next-exit');
+    await start;
+    containerd.exit(Id, 0);
+    expect((await exit).StatusCode).toBe(0);
+  });
+});
+
+describe('stopping', () => {
+  it('signals first and kills when the time is over', async () => {
+    const id = await started();
+    const { signals } = containerd.tasks.get(id) as { signals: number[] };
+    containerd.exitOnTerm = undefined;
+    const stop = engine.stop(id, { timeoutSeconds: 5 });
+    await clock.advance(4999);
+    expect(signals).toEqual([15]);
+    await clock.advance(1);
+    expect(await stop).toBe(true);
+    expect(signals).toEqual([15, 9]);
+    expect(await engine.stop(id)).toBe(false);
+    expect(events).toEqual(['create', 'start', 'kill', 'kill', 'die', 'stop']);
+  });
+
+  it('refuses to remove what runs, unless forced', async () => {
+    const id = await started({}, 'web');
+    await expect(engine.remove(id, { force: false, volumes: false })).rejects.toThrow(
+      'cannot remove container "/web": container is running: stop the container before removing or force remove',
+    );
+    await engine.remove(id, { force: true, volumes: false });
+    expect(await engine.list({ all: true, size: false, filters: {} })).toEqual([]);
+  });
+});
+
+describe('restart policy', () => {
+  const HostConfig = { RestartPolicy: { Name: 'on-failure' as const, MaximumRetryCount: 2 } };
+
+  it('backs off, counts, and gives up', async () => {
+    const id = await started({ HostConfig });
+    for (const [delayMs, count] of [
+      [100, 1],
+      [200, 2],
+    ] as const) {
+      const exit = engine.wait(id, 'next-exit');
+      containerd.exit(id, 1, { atMs: clock.now() });
+      await exit;
+      expect((await stateOf(id)).Status).toBe('restarting');
+      await clock.advance(delayMs - 1);
+      expect((await stateOf(id)).Status).toBe('restarting');
+      await clock.advance(1);
+      await settle();
+      expect(await engine.inspect(id)).toMatchObject({ RestartCount: count });
+      expect((await stateOf(id)).Status).toBe('running');
+    }
+    const exit = engine.wait(id, 'next-exit');
+    containerd.exit(id, 1, { atMs: clock.now() });
+    await exit;
+    expect((await stateOf(id)).Status).toBe('exited');
+  });
+
+  it('does not undo a stop', async () => {
+    const always = { RestartPolicy: { Name: 'always' as const, MaximumRetryCount: 0 } };
+    const id = await started({ HostConfig: always });
+    await engine.stop(id);
+    await clock.advance(60_000);
+    expect((await stateOf(id)).Status).toBe('exited');
+  });
+});
+
+describe('the next daemon', () => {
+  async function reopen(): Promise<void> {
+    await engine.close();
+    events = [];
+    engine = await openEngine();
+  }
+
+  it('takes over what runs and notes what ended', async () => {
+    const lives = await started();
+    const ended = await started();
+    const lost = await started();
+    await engine.close();
+    containerd.exit(ended, 4, { silent: true });
+    containerd.exit(lost, 0, { silent: true });
+    containerd.tasks.delete(lost);
+    events = [];
+    engine = await openEngine();
+    expect(await stateOf(lives)).toMatchObject({ Running: true, Pid: 1000 });
+    expect(await stateOf(ended)).toMatchObject({ Status: 'exited', ExitCode: 4 });
+    expect(await stateOf(lost)).toMatchObject({ Status: 'exited', ExitCode: 255 });
+    expect(events).toEqual(['die', 'die']);
+    containerd.print(lives, 'still here\n');
+    const exit = engine.wait(lives, 'next-exit');
+    containerd.exit(lives, 0);
+    expect((await exit).StatusCode).toBe(0);
+  });
+
+  it('clears what was half made', async () => {
+    const { Id } = await engine.create(undefined, { Image: 'busybox' });
+    await engine.close();
+    containerd.containers.set('orphan', {});
+    containerd.layers.add('orphan');
+    containerd.tasks.set(Id, { pid: 5, status: 'created', exitStatus: 0, signals: [], files: [] });
+    containerd.containers.set(Id, {});
+    engine = await openEngine();
+    expect([...containerd.containers.keys()]).toEqual([]);
+    expect([...containerd.layers]).toEqual([Id]);
+    expect(containerd.tasks.size).toBe(0);
+    expect((await stateOf(Id)).Status).toBe('created');
+  });
+
+  it('starts what is to run always, and leaves what a user stopped', async () => {
+    const policy = (Name: 'always' | 'unless-stopped') => ({
+      HostConfig: { RestartPolicy: { Name, MaximumRetryCount: 0 } },
+    });
+    const always = await started(policy('always'));
+    const unless = await started(policy('unless-stopped'));
+    await engine.stop(always);
+    await engine.stop(unless);
+    await reopen();
+    await settle();
+    expect((await stateOf(always)).Status).toBe('running');
+    expect((await stateOf(unless)).Status).toBe('exited');
+  });
+
+  it('notices what it missed while containerd was away', async () => {
+    const id = await started();
+    const exit = engine.wait(id, 'next-exit');
+    containerd.exit(id, 6, { silent: true });
+    containerd.resync();
+    expect((await exit).StatusCode).toBe(6);
+  });
+});
