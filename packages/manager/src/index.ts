@@ -12,3 +12,4 @@ export * from './scheduler/index.js';
 export * from './updater/updater.js';
 export * from './watch/index.js';
 export * from './dispatcher/index.js';
+export * from './logbroker/index.js';

@@ -103,7 +103,10 @@ function attempt(
   } catch (error) {
     if (!(error instanceof AllocationError)) throw error;
     context.worklist.wait(kind, id);
-    context.log.warn({ kind, id, error: error.message }, 'allocation must wait');
+    // A task carries the reason in its status; of the others nobody would know.
+    if (kind !== 'task') {
+      context.log.warn({ kind, id, error: error.message }, 'allocation must wait');
+    }
     return error.message;
   }
 }
