@@ -109,7 +109,6 @@ export async function assembleNetwork(
   });
   const restorer = new Restorer({
     kernel,
-    disk,
     logger,
     names,
     registry,

@@ -1,5 +1,5 @@
 import type { SandboxRequest, SandboxState } from '@skep/containers';
-import { type Disk, errorMessage, type Logger } from '@skep/platform';
+import { errorMessage, type Logger } from '@skep/platform';
 import type { AddressAllocator } from './address/allocator.js';
 import { type HostBridge, planBridge } from './host/bridges.js';
 import { HOST, type KernelCommand, type NamespaceView, type NetKernel } from './kernel/contract.js';
@@ -14,7 +14,6 @@ import type { Sandbox, SandboxRegistry } from './sandbox/registry.js';
 
 export interface RestorerOptions {
   kernel: NetKernel;
-  disk: Disk;
   logger: Logger;
   names: Names;
   registry: SandboxRegistry;
@@ -151,13 +150,12 @@ export class Restorer {
 
   /** Removes namespaces and links of ours that belong to no living sandbox. */
   async #sweep(): Promise<void> {
-    const { kernel, disk, registry, names, logger } = this.#options;
+    const { kernel, registry, names, logger } = this.#options;
     const live = registry.all();
     const paths = new Set([names.ingressNamespace, ...live.map(({ state }) => state.netnsPath)]);
     const links = new Set(live.flatMap(({ plan }) => plan.interfaces.map((port) => port.hostLink)));
     const commands: KernelCommand[] = [];
-    for (const file of await disk.list(names.namespaceDirectory)) {
-      const path = `${names.namespaceDirectory}/${file}`;
+    for (const path of await kernel.listNamespaces(names.namespaceDirectory)) {
       if (!paths.has(path)) commands.push({ op: 'namespace-remove', path });
     }
     for (const namespace of this.#bridgeNamespaces()) {

@@ -36,7 +36,8 @@ function forwardWarnings(findings: HostFindings): string[] {
   const warnings = dropping.map(
     ({ family, table, chain }) =>
       `the firewall's chain ${family} ${table} ${chain} drops forwarded packets by policy: ` +
-      `containers have no way out and published ports do not answer${also}, unless it accepts ${links}`,
+      `containers have no way out and published ports do not answer${also}, ` +
+      `unless it accepts ${links}`,
   );
   if (findings.legacyTables.includes('filter')) {
     warnings.push(

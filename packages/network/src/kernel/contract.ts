@@ -151,6 +151,8 @@ export interface NetKernel {
   /** Rejects with {@link KernelError} at the first refusal (see {@link RunOptions}). */
   run(commands: readonly KernelCommand[], options?: RunOptions): Promise<void>;
   inspect(namespace: NamespacePath): Promise<NamespaceView>;
+  /** Paths of the named namespaces in a directory; empty when that is missing. */
+  listNamespaces(directory: string): Promise<NamespacePath[]>;
   /**
    * Elements of a table's sets and maps, by set: key → value (empty for sets). Undefined: no such
    * table.

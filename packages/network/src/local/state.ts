@@ -49,18 +49,26 @@ function pickSubnets(
 ): LocalState['subnets'] {
   const taken = takenSubnets(options.host, options.names);
   const standing = options.host.addresses.filter(({ link }) => oursOn(options.names).has(link));
-  const keepOrPick = (subnet: string | undefined, pools: readonly AddressPool[]) => {
-    const free = subnet && !taken.some((other) => overlaps(other, subnetOf(subnet)));
+  const keep = (subnet: string | undefined) => {
+    if (!subnet) return undefined;
+    const free = !taken.some((other) => overlaps(other, subnetOf(subnet)));
     // Containers may live on it: a new overlap is the host's to solve, and a warning says so.
-    const stands = subnet && standing.some(({ address }) => isWithin(address, subnet));
-    const picked = subnet && (free || stands) ? subnet : pickSubnet(pools, taken);
-    taken.push(subnetOf(picked));
-    return picked;
+    const stands = standing.some(({ address }) => isWithin(address, subnet));
+    if (!free && !stands) return undefined;
+    taken.push(subnetOf(subnet));
+    return subnet;
   };
+  const pick = (pools: readonly AddressPool[]) => {
+    const subnet = pickSubnet(pools, taken);
+    taken.push(subnetOf(subnet));
+    return subnet;
+  };
+  // All that can stay stays, before anything new is picked beside it.
+  const kept = [known?.bridge, known?.gateway, known?.link].map(keep);
   return {
-    bridge: keepOrPick(known?.bridge, options.pools),
-    gateway: keepOrPick(known?.gateway, options.pools),
-    link: keepOrPick(known?.link, LINK_POOLS),
+    bridge: kept[0] ?? pick(options.pools),
+    gateway: kept[1] ?? pick(options.pools),
+    link: kept[2] ?? pick(LINK_POOLS),
   };
 }
 

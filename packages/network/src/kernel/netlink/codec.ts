@@ -139,7 +139,7 @@ const ERROR_DETAIL = 1;
 
 /** Reads the body of a message of type ERROR. */
 export function decodeError(message: NetlinkMessage): NetlinkError {
-  const errno = -message.body.readInt32LE(0);
+  const errno = Math.abs(message.body.readInt32LE(0));
   if ((message.flags & Flag.ACK_ATTRIBUTES) === 0) return { errno, detail: '' };
   // The request's header follows the errno, and its body too unless the message is capped.
   const echoed = message.flags & Flag.CAPPED ? HEADER_BYTES : message.body.readUInt32LE(4);

@@ -40,6 +40,10 @@ export class RealKernel implements NetKernel {
     return (await this.#call({ kind: 'inspect', namespace })) as NamespaceView;
   }
 
+  async listNamespaces(directory: string): Promise<NamespacePath[]> {
+    return (await this.#call({ kind: 'listNamespaces', directory })) as NamespacePath[];
+  }
+
   async tableElements(
     namespace: NamespacePath,
     table: string,

@@ -1,5 +1,13 @@
-import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { HOST, type NamespacePath } from '../contract.js';
 import {
   bindMount,
@@ -68,6 +76,12 @@ export class Namespaces {
       if (!gone) throw error;
     }
     rmSync(path, { force: true });
+  }
+
+  /** Paths of what stands in a directory of namespaces. */
+  list(directory: string): string[] {
+    if (!existsSync(directory)) return [];
+    return readdirSync(directory).map((name) => join(directory, name));
   }
 
   /** An open descriptor would keep a removed namespace alive. */

@@ -5,6 +5,7 @@ import type { KernelCommand, NamespacePath, RunOptions } from '../contract.js';
 export type WorkerCall =
   | { kind: 'run'; commands: readonly KernelCommand[]; options: RunOptions }
   | { kind: 'inspect'; namespace: NamespacePath }
+  | { kind: 'listNamespaces'; directory: string }
   | { kind: 'tableElements'; namespace: NamespacePath; table: string }
   | { kind: 'baseChains'; namespace: NamespacePath }
   | { kind: 'readSysctl'; namespace: NamespacePath; name: string };

@@ -50,6 +50,8 @@ function answer(call: WorkerCall): unknown {
       return runAll(call.commands, call.options);
     case 'inspect':
       return queries.inspect(call.namespace);
+    case 'listNamespaces':
+      return namespaces.list(call.directory);
     case 'tableElements':
       return queries.tableElements(call.namespace, call.table);
     case 'baseChains':

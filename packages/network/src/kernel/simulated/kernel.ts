@@ -1,0 +1,156 @@
+import {
+  type BaseChainView,
+  type ConntrackMatch,
+  HOST,
+  type KernelCommand,
+  KernelError,
+  type NamespacePath,
+  type NamespaceView,
+  type NetKernel,
+  type RunOptions,
+} from '../contract.js';
+import { SimNamespace } from './namespace.js';
+import { SimRefusal } from './refusal.js';
+
+const GONE = new Set(['ENOENT', 'ENODEV', 'EADDRNOTAVAIL']);
+
+/** Commands that act within one namespace that exists. */
+type WithinNamespace = Exclude<
+  KernelCommand,
+  { op: 'namespace-add' | 'namespace-remove' | 'veth-add' }
+>;
+
+/** A kernel's networking in memory: refuses what the real one would, moves no packets. */
+export class SimKernel implements NetKernel {
+  readonly namespaces = new Map<NamespacePath, SimNamespace>([[HOST, new SimNamespace()]]);
+  /** Every conntrack entry's removal that was asked for. */
+  readonly forgotten: { namespace: NamespacePath; match: ConntrackMatch }[] = [];
+  /** Chains of other programs, for what `baseChains` tells. */
+  readonly foreignChains: BaseChainView[] = [];
+  /** Batches run so far: round trips. */
+  batches = 0;
+  /** Throws for the command it wants refused. */
+  refuse: ((command: KernelCommand) => void) | undefined;
+
+  get host(): SimNamespace {
+    return this.at(HOST);
+  }
+
+  at(path: NamespacePath): SimNamespace {
+    const namespace = this.namespaces.get(path);
+    if (!namespace) throw new SimRefusal('ENOENT', `no namespace ${path}`);
+    return namespace;
+  }
+
+  async run(commands: readonly KernelCommand[], options: RunOptions = {}): Promise<void> {
+    if (commands.length > 0) this.batches++;
+    let first: KernelError | undefined;
+    for (const [index, command] of commands.entries()) {
+      try {
+        this.refuse?.(command);
+        this.#apply(command);
+      } catch (error) {
+        if (!(error instanceof SimRefusal)) throw error;
+        const refusal = new KernelError(error.code, `${command.op}: ${error.message}`, index);
+        if (options.onRefusal !== 'continue') throw refusal;
+        if (!GONE.has(error.code)) first ??= refusal;
+      }
+    }
+    if (first) throw first;
+  }
+
+  async inspect(namespace: NamespacePath): Promise<NamespaceView> {
+    return this.at(namespace).view();
+  }
+
+  async tableElements(
+    namespace: NamespacePath,
+    table: string,
+  ): Promise<Map<string, Map<string, string>> | undefined> {
+    const found = this.at(namespace).tables.get(table);
+    return found && new Map([...found.sets].map(([name, set]) => [name, new Map(set.elements)]));
+  }
+
+  async listNamespaces(directory: string): Promise<NamespacePath[]> {
+    return [...this.namespaces.keys()].filter((path) => path.startsWith(`${directory}/`));
+  }
+
+  async baseChains(): Promise<BaseChainView[]> {
+    return [...this.foreignChains];
+  }
+
+  async readSysctl(namespace: NamespacePath, name: string): Promise<string | undefined> {
+    return this.at(namespace).sysctls.get(name);
+  }
+
+  async close(): Promise<void> {}
+
+  #apply(command: KernelCommand): void {
+    if (command.op === 'namespace-add') this.#addNamespace(command.path);
+    else if (command.op === 'namespace-remove') this.#removeNamespace(command.path);
+    else if (command.op === 'veth-add') this.#addVeth(command);
+    else this.#applyWithin(command, this.at(command.namespace));
+  }
+
+  #applyWithin(command: WithinNamespace, namespace: SimNamespace): void {
+    switch (command.op) {
+      case 'bridge-add':
+        namespace.addLink(command.link, 'bridge', 1_500, command.mac);
+        break;
+      case 'link-remove':
+        namespace.removeLink(command.link);
+        break;
+      case 'link-change':
+        namespace.changeLink(command.link, command.change);
+        break;
+      case 'address-add':
+        namespace.addAddress(command.link, command.address);
+        break;
+      case 'address-remove':
+        namespace.removeAddress(command.link, command.address);
+        break;
+      case 'route-add':
+        namespace.addRoute(command);
+        break;
+      case 'rule-add':
+        namespace.rules.push(command);
+        break;
+      case 'sysctl':
+        namespace.sysctls.set(command.name, command.value);
+        break;
+      case 'nft':
+        namespace.tables.apply(command.changes);
+        break;
+      case 'conntrack-remove':
+        this.forgotten.push({ namespace: command.namespace, match: command.match });
+        break;
+    }
+  }
+
+  #addNamespace(path: string): void {
+    if (this.namespaces.has(path)) throw new SimRefusal('EEXIST', `namespace ${path}`);
+    this.namespaces.set(path, new SimNamespace());
+  }
+
+  /** Takes the far ends of its links with it; nothing happens when there is none. */
+  #removeNamespace(path: string): void {
+    const namespace = this.namespaces.get(path);
+    this.namespaces.delete(path);
+    for (const name of [...(namespace?.links.keys() ?? [])]) {
+      if (namespace?.links.has(name)) namespace.removeLink(name);
+    }
+  }
+
+  #addVeth(command: Extract<KernelCommand, { op: 'veth-add' }>): void {
+    const { near, far, mtuBytes } = command;
+    const nearNamespace = this.at(near.namespace);
+    const farNamespace = this.at(far.namespace);
+    const nearLink = nearNamespace.addLink(near.link, 'veth', mtuBytes, near.mac);
+    const farLink = farNamespace.addLink(far.link, 'veth', mtuBytes, far.mac);
+    nearLink.peer = { namespace: farNamespace, link: farLink };
+    farLink.peer = { namespace: nearNamespace, link: nearLink };
+    for (const { namespace, link, master } of [near, far]) {
+      this.at(namespace).changeLink(link, master ? { up: true, master } : { up: true });
+    }
+  }
+}

@@ -1,0 +1,154 @@
+import { contains, parseAddress, parseInterfaceAddress, subnetOf } from '../../address/ipv4.js';
+import type { LinkChange, LinkView, NamespaceView, RouteView } from '../contract.js';
+import { SimRefusal } from './refusal.js';
+import { SimTables } from './tables.js';
+
+export interface SimLink {
+  name: string;
+  kind: string;
+  mac: string;
+  mtuBytes: number;
+  up: boolean;
+  master: string;
+  isolated: boolean;
+  hairpin: boolean;
+  /** The other end of a veth pair: it goes when this one does. */
+  peer?: { namespace: SimNamespace; link: SimLink };
+}
+
+const NO_COUNTERS: LinkView['counters'] = {
+  rxBytes: 0,
+  rxPackets: 0,
+  rxErrors: 0,
+  rxDropped: 0,
+  txBytes: 0,
+  txPackets: 0,
+  txErrors: 0,
+  txDropped: 0,
+};
+
+const MAIN_TABLE = 254;
+const LINK_NAME_MAX = 15;
+
+/** One network namespace in memory, with the checks that the kernel would make. */
+export class SimNamespace {
+  readonly links = new Map<string, SimLink>();
+  readonly addresses: { link: string; address: string }[] = [];
+  readonly routes: RouteView[] = [];
+  readonly rules: { from: string; table: number; priority: number }[] = [];
+  readonly sysctls = new Map<string, string>();
+  readonly tables = new SimTables();
+
+  constructor() {
+    this.addLink('lo', '', 65_536);
+  }
+
+  addLink(name: string, kind: string, mtuBytes: number, mac = ''): SimLink {
+    if (this.links.has(name)) throw new SimRefusal('EEXIST', `link ${name}`);
+    if (name.length > LINK_NAME_MAX) throw new SimRefusal('EINVAL', `link name ${name}`);
+    const link = { name, kind, mac, mtuBytes, up: false, master: '', isolated: false };
+    const made = { ...link, hairpin: false };
+    this.links.set(name, made);
+    return made;
+  }
+
+  link(name: string): SimLink {
+    const link = this.links.get(name);
+    if (!link) throw new SimRefusal('ENODEV', `no link ${name}`);
+    return link;
+  }
+
+  removeLink(name: string): void {
+    const link = this.link(name);
+    this.links.delete(name);
+    for (const other of this.links.values()) if (other.master === name) other.master = '';
+    drop(this.addresses, (entry) => entry.link === name);
+    drop(this.routes, (entry) => entry.link === name);
+    const { peer } = link;
+    if (peer?.namespace.links.get(peer.link.name) === peer?.link) {
+      peer?.namespace.removeLink(peer.link.name);
+    }
+  }
+
+  changeLink(name: string, change: LinkChange): void {
+    const link = this.link(name);
+    if (change.master !== undefined) {
+      if (this.link(change.master).kind !== 'bridge') {
+        throw new SimRefusal('EINVAL', `${change.master} is no bridge`);
+      }
+      link.master = change.master;
+    }
+    const isPort = change.isolated !== undefined || change.hairpin !== undefined;
+    if (isPort && !link.master) throw new SimRefusal('EINVAL', `${name} is no bridge port`);
+    link.up = change.up ?? link.up;
+    link.mac = change.mac ?? link.mac;
+    link.mtuBytes = change.mtuBytes ?? link.mtuBytes;
+    link.isolated = change.isolated ?? link.isolated;
+    link.hairpin = change.hairpin ?? link.hairpin;
+  }
+
+  addAddress(name: string, address: string): void {
+    this.link(name);
+    if (this.addresses.some((entry) => entry.link === name && entry.address === address)) {
+      throw new SimRefusal('EEXIST', `address ${address}`);
+    }
+    if (!parseInterfaceAddress(address)) throw new SimRefusal('EINVAL', `address ${address}`);
+    this.addresses.push({ link: name, address });
+  }
+
+  removeAddress(name: string, address: string): void {
+    const gone = drop(this.addresses, (entry) => entry.link === name && entry.address === address);
+    if (gone === 0) throw new SimRefusal('EADDRNOTAVAIL', `no address ${address}`);
+  }
+
+  addRoute(route: { destination: string; gateway?: string; link?: string; table?: number }): void {
+    const { destination, gateway = '', table = MAIN_TABLE } = route;
+    const link = route.link ?? this.#linkTowards(gateway);
+    if (!this.link(link).up) throw new SimRefusal('ENETDOWN', `link ${link} is down`);
+    if (gateway) this.#linkTowards(gateway);
+    if (this.routes.some((other) => other.table === table && other.destination === destination)) {
+      throw new SimRefusal('EEXIST', `route ${destination} in table ${table}`);
+    }
+    this.routes.push({ destination, gateway, link, table });
+  }
+
+  view(): NamespaceView {
+    const links = [...this.links.values()].map((link, place) => ({
+      name: link.name,
+      index: place + 1,
+      kind: link.kind,
+      mac: link.mac,
+      mtuBytes: link.mtuBytes,
+      up: link.up,
+      master: link.master,
+      counters: NO_COUNTERS,
+    }));
+    const connected = this.addresses.map(({ link, address }) => {
+      const { network, prefixLength } = subnetOf(address);
+      const octets = [24, 16, 8, 0].map((shift) => (network >>> shift) & 0xff).join('.');
+      return { destination: `${octets}/${prefixLength}`, gateway: '', link, table: MAIN_TABLE };
+    });
+    return structuredClone({
+      links,
+      addresses: this.addresses,
+      routes: [...connected, ...this.routes],
+    });
+  }
+
+  /** The link whose subnet holds a gateway. */
+  #linkTowards(gateway: string): string {
+    const address = parseAddress(gateway);
+    const found = this.addresses.find(
+      (entry) => address !== undefined && contains(subnetOf(entry.address), address),
+    );
+    if (!found) throw new SimRefusal('ENETUNREACH', `gateway ${gateway}`);
+    return found.link;
+  }
+}
+
+/** Removes in place what matches; how many it was. */
+function drop<T>(list: T[], matches: (item: T) => boolean): number {
+  const before = list.length;
+  list.splice(0, before, ...list.filter((item) => !matches(item)));
+  return before - list.length;
+}
