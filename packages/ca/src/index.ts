@@ -1,1 +1,13 @@
-export {};
+export * from './certificate-files.js';
+export * from './join-token.js';
+export { NODE_EXPIRY_DEFAULT_MS, NODE_EXPIRY_MIN_MS } from './limits.js';
+export * from './node-certificate.js';
+export * from './role.js';
+export {
+  CA_NAME,
+  type NodeCertificateRequest,
+  RootCa,
+  type RootCaDependencies,
+  type RootCaMaterial,
+} from './root-ca.js';
+export * from './unlock-key.js';

@@ -1,0 +1,188 @@
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { type Clock, Code, errorMessage, type Random, RpcError } from '@skep/platform';
+import { rootDigest } from './join-token.js';
+import {
+  NODE_BACKDATE_MS,
+  NODE_EXPIRY_DEFAULT_MS,
+  NODE_EXPIRY_MIN_MS,
+  NODE_START_ROUND_MS,
+  ROOT_BACKDATE_MS,
+  ROOT_EXPIRY_MS,
+} from './limits.js';
+import { type NodeRole, organizationalUnit } from './role.js';
+import {
+  encodeName,
+  issue,
+  type ParsedCertificate,
+  parseCertificates,
+} from './x509/certificate.js';
+import { requestedKey } from './x509/request.js';
+import { ACCEPTED_SIGNATURES, Signer } from './x509/signer.js';
+
+/** Name of the certificate authority, and of the server that new nodes ask for a certificate. */
+export const CA_NAME = 'swarm-ca';
+
+/** Where time and chance come from. Keys are always made from the operating system's randomness. */
+export interface RootCaDependencies {
+  clock: Clock;
+  random: Random;
+}
+
+export interface RootCaMaterial {
+  /** PEM of the root certificates, exactly as nodes are given it. */
+  certificatePem: string;
+  /** PEM of the signing key; left out where another signs. */
+  keyPem?: string;
+  /** Certificates that follow each leaf, while roots rotate. */
+  intermediatesPem?: string;
+}
+
+export interface NodeCertificateRequest {
+  /** The node's request. Only its key counts: name and role are given here. */
+  csrPem: string;
+  nodeId: string;
+  role: NodeRole;
+  clusterId: string;
+  /** Validity from now on, ms; less than an hour means the default of 90 days. */
+  expiryMs?: number;
+}
+
+/** A swarm's root of trust; one that has the key also signs. */
+export class RootCa {
+  readonly certificatePem: string;
+  readonly keyPem: string | undefined;
+  /** What join tokens say of these certificates. */
+  readonly digest: string;
+  readonly certificates: readonly ParsedCertificate[];
+  readonly #dependencies: RootCaDependencies;
+  readonly #intermediatesPem: string;
+  readonly #signer: Signer | undefined;
+
+  /**
+   * Takes up root certificates, and the key of the first if given. Throws INVALID_ARGUMENT when one of them
+   * cannot be read, is out of date, is signed in a way SwarmKit refuses, or when the key does not fit.
+   */
+  constructor(material: RootCaMaterial, dependencies: RootCaDependencies) {
+    const { certificatePem, keyPem, intermediatesPem = '' } = material;
+    this.certificatePem = certificatePem;
+    this.keyPem = keyPem;
+    this.digest = rootDigest(certificatePem);
+    this.#dependencies = dependencies;
+    this.#intermediatesPem = intermediatesPem;
+    try {
+      this.certificates = parseCertificates(certificatePem);
+      for (const root of this.certificates) checkRoot(root, dependencies.clock.now());
+      this.#signer = keyPem === undefined ? undefined : Signer.fromPem(keyPem);
+    } catch (error) {
+      const text = `invalid root certificate authority: ${errorMessage(error)}`;
+      throw new RpcError(Code.INVALID_ARGUMENT, text, { cause: error });
+    }
+    this.#checkKey();
+  }
+
+  /** A new root: ECDSA P-256, `CN=swarm-ca`, valid for 20 years. */
+  static create(dependencies: RootCaDependencies): RootCa {
+    const key = newKey();
+    const signer = new Signer(key);
+    const name = { commonName: CA_NAME };
+    const notBeforeMs = dependencies.clock.now() - ROOT_BACKDATE_MS;
+    const certificatePem = issue(
+      {
+        subject: name,
+        publicKeyDer: signer.publicKeyDer,
+        dnsNames: [],
+        isAuthority: true,
+        notBeforeMs,
+        notAfterMs: notBeforeMs + ROOT_EXPIRY_MS,
+      },
+      { signer, nameDer: encodeName(name) },
+      dependencies.random,
+    );
+    return new RootCa({ certificatePem, keyPem: keyToPem(key) }, dependencies);
+  }
+
+  get canSign(): boolean {
+    return this.#signer !== undefined;
+  }
+
+  /** DER of the signing certificate's subject: the issuer that certificates of nodes must show. */
+  get issuerSubjectDer(): Uint8Array {
+    return this.#issuer.subjectDer;
+  }
+
+  /** DER of the signing certificate's public key. */
+  get issuerPublicKeyDer(): Uint8Array {
+    return this.#issuer.publicKeyDer;
+  }
+
+  /**
+   * Signs a node's certificate and returns its PEM, followed by the intermediates. Throws INVALID_ARGUMENT
+   * for a request that cannot be read or is not signed with its own key, FAILED_PRECONDITION without a key.
+   */
+  signNodeCertificate(request: NodeCertificateRequest): string {
+    if (!this.#signer) throw new RpcError(Code.FAILED_PRECONDITION, 'no valid signer found');
+    const { csrPem, nodeId, role, clusterId } = request;
+    const unit = organizationalUnit(role);
+    const template = {
+      subject: { commonName: nodeId, organizationalUnit: unit, organization: clusterId },
+      publicKeyDer: readRequest(csrPem),
+      dnsNames: role === 'manager' ? [unit, nodeId, CA_NAME] : [unit, nodeId],
+      isAuthority: false,
+      ...this.#validity(request.expiryMs),
+    };
+    const issuer = { signer: this.#signer, nameDer: this.#issuer.subjectDer };
+    return issue(template, issuer, this.#dependencies.random) + this.#intermediatesPem;
+  }
+
+  #validity(wantedMs = NODE_EXPIRY_DEFAULT_MS): { notBeforeMs: number; notAfterMs: number } {
+    const expiryMs = wantedMs < NODE_EXPIRY_MIN_MS ? NODE_EXPIRY_DEFAULT_MS : wantedMs;
+    const nowMs = this.#dependencies.clock.now();
+    const roundedMs = Math.round(nowMs / NODE_START_ROUND_MS) * NODE_START_ROUND_MS;
+    const notBeforeMs = roundedMs - NODE_BACKDATE_MS;
+    return { notBeforeMs, notAfterMs: notBeforeMs + expiryMs + NODE_BACKDATE_MS };
+  }
+
+  /** The intermediate that has the key while roots rotate, else the root. */
+  get #issuer(): ParsedCertificate {
+    const [intermediate] = this.#intermediatesPem ? parseCertificates(this.#intermediatesPem) : [];
+    return intermediate ?? this.certificates[0]!;
+  }
+
+  #checkKey(): void {
+    if (!this.#signer) return;
+    const { publicKeyDer } = this.#issuer;
+    if (Buffer.compare(publicKeyDer, this.#signer.publicKeyDer) === 0) return;
+    throw new RpcError(Code.INVALID_ARGUMENT, 'certificate key mismatch');
+  }
+}
+
+function readRequest(csrPem: string): Uint8Array {
+  try {
+    return requestedKey(csrPem);
+  } catch (error) {
+    const text = `invalid certificate request: ${errorMessage(error)}`;
+    throw new RpcError(Code.INVALID_ARGUMENT, text, { cause: error });
+  }
+}
+
+function checkRoot(root: ParsedCertificate, nowMs: number): void {
+  if (!ACCEPTED_SIGNATURES.some(({ oid }) => oid === root.signatureOid)) {
+    throw new Error(`signature algorithm ${root.signatureOid} is not supported`);
+  }
+  if (nowMs < root.notBeforeMs || nowMs > root.notAfterMs) {
+    throw new Error('certificate is not yet valid, or has expired');
+  }
+  if (!root.x509.ca || !root.x509.verify(root.x509.publicKey)) {
+    throw new Error('certificate is not a self-signed authority');
+  }
+}
+
+/** A new ECDSA P-256 key. */
+export function newKey(): KeyObject {
+  return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+}
+
+/** PEM of a private key, PKCS#8. */
+export function keyToPem(key: KeyObject): string {
+  return key.export({ type: 'pkcs8', format: 'pem' }).toString();
+}
