@@ -1,3 +1,4 @@
+export { checkNewClusterSpec } from './cluster/validate-cluster.js';
 export * from './context.js';
 export { createControl } from './control.js';
 export { isPredefined, PREDEFINED_LABEL, PREDEFINED_NETWORKS } from './network/predefined.js';

@@ -32,18 +32,32 @@ export function checkClusterChange(stored: ClusterObject, spec: CompleteClusterS
   if (spec.annotations.name !== stored.spec.annotations.name) {
     throw invalidArgument('modification of cluster name is not allowed');
   }
-  const { signingCaCert, signingCaKey, forceRotate, externalCas } = spec.caConfig;
+  checkSupported(spec, stored.spec.caConfig.forceRotate);
+}
+
+/** Checks the spec of a swarm about to be made. */
+export function checkNewClusterSpec(given: ClusterSpec): CompleteClusterSpec {
+  const spec = checkClusterSpec(given);
+  checkSupported(spec, 0n);
+  return spec;
+}
+
+function checkSupported(
+  { caConfig, encryptionConfig }: CompleteClusterSpec,
+  rotations: bigint,
+): void {
+  const { signingCaCert, signingCaKey, forceRotate, externalCas } = caConfig;
   if (signingCaKey.length > 0 && signingCaCert.length === 0) {
     throw invalidArgument(
       'if a signing CA key is provided, the signing CA cert must also be provided',
     );
   }
-  const rotates = signingCaCert.length > 0 || forceRotate !== stored.spec.caConfig.forceRotate;
+  const rotates = signingCaCert.length > 0 || forceRotate !== rotations;
   if (rotates) throw unimplemented('rotating the root CA is not available in this version');
   if (externalCas.length > 0) {
     throw unimplemented('external certificate authorities are not available in this version');
   }
-  if (spec.encryptionConfig.autoLockManagers) {
+  if (encryptionConfig.autoLockManagers) {
     throw unimplemented('locking managers is not available in this version');
   }
 }
