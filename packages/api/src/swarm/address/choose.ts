@@ -59,15 +59,15 @@ function usableIp(source: AddressSource, host: string, otherwise: string): strin
 function interfaceIp(source: AddressSource, name: string): string | undefined {
   const found = source.interfaces().find((candidate) => candidate.name === name);
   if (!found) return undefined;
-  for (const family of [4, 6]) {
+  const [ip4, ip6] = [4, 6].map((family) => {
     const [first, second] = found.addresses.filter((address) => isIP(address) === family);
-    if (second) {
-      throw invalid(
-        `interface ${name} has more than one IPv${family} address (${first} and ${second})`,
-      );
-    }
-    if (first) return first;
-  }
+    if (second === undefined) return first;
+    throw invalid(
+      `interface ${name} has more than one IPv${family} address (${first} and ${second})`,
+    );
+  });
+  const ip = ip4 ?? ip6;
+  if (ip !== undefined) return ip;
   throw invalid(`interface ${name} has no usable IPv4 or IPv6 address`);
 }
 

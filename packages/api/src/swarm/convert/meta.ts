@@ -11,8 +11,9 @@ import {
 import { type Json, omitEmpty, toNumber } from './json.js';
 import type { JsonReader } from './reader.js';
 
+/** Docker leaves out an index of zero; it is kept here, for clients that do not read absence as zero. */
 export function versionToJson(version: Version | undefined): Json {
-  return omitEmpty({ Index: toNumber(version?.index ?? 0n) });
+  return { Index: toNumber(version?.index ?? 0n) };
 }
 
 /** The fields every object has: version and times. */
