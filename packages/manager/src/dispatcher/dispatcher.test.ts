@@ -251,6 +251,22 @@ describe('Dispatcher assignments', () => {
     expect(node.worker.tasks.get('t1')?.desiredState).toBe(TaskState.SHUTDOWN);
   });
 
+  it('cost nothing any more once the node has gone, even in the middle of a message', async () => {
+    const here = await room();
+    const node = await new SimNode(here).register();
+    const abort = new AbortController();
+    const { sessionId } = node;
+    const request = { $typeName: 'docker.swarmkit.v1.AssignmentsRequest', sessionId } as const;
+    const stream = here.dispatcher.assignments('n1', request, abort.signal)[Symbol.asyncIterator]();
+    await stream.next();
+    abort.abort();
+    await here.sim.put(
+      'task',
+      taskOf('t1', { nodeId: 'n1', status: { state: TaskState.ASSIGNED } }),
+    );
+    expect((await stream.next()).done).toBe(true);
+  });
+
   it('are one message for all that happened while the node was busy', async () => {
     const here = await room();
     const node = await new SimNode(here).register();

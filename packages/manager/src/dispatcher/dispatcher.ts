@@ -17,11 +17,12 @@ import {
 } from '@skep/wire/swarmkit';
 import type { ControlLoop, DispatcherService } from '../contract.js';
 import type { LoopOptions } from '../loop/planner.js';
+import { whenAborted } from '../loop/when-aborted.js';
 import { AssignmentSet } from './assignment-set.js';
 import { ASSIGNMENT_TASKS_MAX, BROKEN_STREAM_GRACE_MS, GRACE_PERIODS } from './limits.js';
 import { NodeSession } from './node-session.js';
 import { NodeWatch } from './node-watch.js';
-import { writeReady, writeState } from './node-writes.js';
+import { inState, writeReady } from './node-writes.js';
 import { configuredPeriodMs, heartbeatPeriodMs, jittered } from './period.js';
 import { Registrations } from './registrations.js';
 import { type ManagerPeer, newsOf, sameNews, sessionMessage } from './session-message.js';
@@ -72,9 +73,11 @@ export class Dispatcher implements ControlLoop, DispatcherService {
     this.#sessions.clear();
     await Promise.all([this.#watch.stop(), this.#statuses.stop()]);
     const message = 'node is currently trying to find new manager';
-    const written = this.#options.store.batch(nodeIds, (tx, nodeId) =>
-      writeState(tx, nodeId, NodeStatus_State.DISCONNECTED, message),
-    );
+    const written = this.#options.store.batch(nodeIds, (tx, nodeId) => {
+      const node = tx.get('node', nodeId);
+      const left = node && inState(node, NodeStatus_State.DISCONNECTED, message);
+      if (left) tx.update('node', left);
+    });
     await written.catch((error: unknown) => {
       this.#options.log.info({ error: String(error) }, 'stopped without leave of the store');
     });
@@ -94,6 +97,8 @@ export class Dispatcher implements ControlLoop, DispatcherService {
     const session = this.#openSession(nodeId, request.sessionId);
     const stream = new NodeStream();
     session.main = stream;
+    const close = () => this.#onStreamClosed(session, stream);
+    const forget = whenAborted(signal, close);
     try {
       await this.#options.store.update((tx) =>
         writeReady(tx, nodeId, request.description, address),
@@ -110,7 +115,8 @@ export class Dispatcher implements ControlLoop, DispatcherService {
         stream.check();
       }
     } finally {
-      this.#onStreamClosed(session, stream);
+      forget();
+      close();
     }
   }
 
@@ -129,6 +135,8 @@ export class Dispatcher implements ControlLoop, DispatcherService {
     const set = new AssignmentSet(nodeId);
     const opened = { stream: new NodeStream(), set };
     session.assignments.add(opened);
+    const close = () => void session.assignments.delete(opened);
+    const forget = whenAborted(signal, close);
     try {
       yield set.complete(view);
       while (!signal.aborted) {
@@ -138,7 +146,8 @@ export class Dispatcher implements ControlLoop, DispatcherService {
         else await opened.stream.woken(signal);
       }
     } finally {
-      session.assignments.delete(opened);
+      forget();
+      close();
     }
   }
 

@@ -31,5 +31,6 @@ export class NodeSession {
   end(reason: 'moved' | 'replaced'): void {
     this.main?.end(reason);
     for (const { stream } of this.assignments) stream.end(reason);
+    this.assignments.clear();
   }
 }

@@ -1,15 +1,12 @@
 import type { Clock, InvariantError, Logger } from '@skep/platform';
-import type { Store } from '@skep/store';
+import type { ReadView, Store } from '@skep/store';
+import type { NodeObject } from '@skep/wire';
 import { NodeStatus_State } from '@skep/wire/swarmkit';
-import { Reconciler } from '../loop/reconciler.js';
+import { type Step, updateTask } from '../loop/plan.js';
+import { type Decision, Planner } from '../loop/planner.js';
 import { Deadlines } from './deadlines.js';
-import {
-  GRACE_PERIODS_UNKNOWN,
-  GRACE_UNKNOWN_MIN_MS,
-  ORPHAN_AFTER_MS,
-  STATUSES_PER_TURN_MAX,
-} from './limits.js';
-import { isWithNode, writeOrphaned, writeState } from './node-writes.js';
+import { GRACE_PERIODS_UNKNOWN, GRACE_UNKNOWN_MIN_MS, ORPHAN_AFTER_MS } from './limits.js';
+import { inState, isWithNode, orphaned } from './node-writes.js';
 import { heartbeatPeriodMs } from './period.js';
 
 const MOVED_MESSAGE = 'Node moved to "unknown" state due to leadership change in cluster';
@@ -32,19 +29,19 @@ export interface NodeWatchOptions {
 export class NodeWatch {
   readonly deadlines: Deadlines;
   readonly #options: NodeWatchOptions;
-  readonly #reconciler: Reconciler<string>;
+  readonly #planner: Planner;
   readonly #downSinceMs = new Map<string, number>();
 
   constructor(options: NodeWatchOptions) {
     this.#options = options;
     this.deadlines = new Deadlines(options.clock, (nodeId) => {
       options.onSilent(nodeId);
-      this.#reconciler.mark(nodeId);
+      this.#planner.mark(nodeId);
     });
-    this.#reconciler = new Reconciler({
+    this.#planner = new Planner({
       name: 'node watch',
       ...options,
-      reconcile: (nodeId) => this.#reconcile(nodeId),
+      decide: (view, nodeIds) => this.#decide(view, nodeIds),
     });
   }
 
@@ -52,12 +49,12 @@ export class NodeWatch {
   start(): void {
     this.#downSinceMs.clear();
     for (const node of this.#options.store.view.all('node')) this.add(node.id);
-    this.#reconciler.start();
+    this.#planner.start();
   }
 
   async stop(): Promise<void> {
     this.deadlines.clear();
-    await this.#reconciler.stop();
+    await this.#planner.stop();
   }
 
   /** Starts to watch a node that has no session yet. */
@@ -66,7 +63,7 @@ export class NodeWatch {
     const periodsMs = GRACE_PERIODS_UNKNOWN * heartbeatPeriodMs(store.view);
     const isDown = store.view.get('node', nodeId)?.status.state === NodeStatus_State.DOWN;
     if (!isDown) this.deadlines.set(nodeId, Math.max(periodsMs, GRACE_UNKNOWN_MIN_MS));
-    this.#reconciler.mark(nodeId);
+    this.#planner.mark(nodeId);
   }
 
   /** The node is gone from the cluster. */
@@ -75,33 +72,43 @@ export class NodeWatch {
     this.#downSinceMs.delete(nodeId);
   }
 
-  async #reconcile(nodeId: string): Promise<void> {
-    const { store, hasSession } = this.#options;
-    const state = await store.update((tx) => {
-      if (!hasSession(nodeId)) {
-        if (this.deadlines.has(nodeId)) {
-          writeState(tx, nodeId, NodeStatus_State.UNKNOWN, MOVED_MESSAGE);
-        } else {
-          writeState(tx, nodeId, NodeStatus_State.DOWN, 'heartbeat failure');
-        }
+  /** Pure but for the memory of when a node went down. */
+  #decide(view: ReadView, nodeIds: readonly string[]): Decision {
+    const steps: Step[] = [];
+    const wakes: [string, number][] = [];
+    for (const nodeId of nodeIds) {
+      const node = view.get('node', nodeId);
+      if (!node) continue;
+      const object = this.#options.hasSession(nodeId) ? undefined : this.#silent(node);
+      if (object) steps.push([{ kind: 'update', table: 'node', object }]);
+      if ((object ?? node).status.state !== NodeStatus_State.DOWN) {
+        this.#downSinceMs.delete(nodeId);
+        continue;
       }
-      return tx.get('node', nodeId)?.status.state;
-    });
-    if (state === NodeStatus_State.DOWN) await this.#watchDown(nodeId);
-    else this.#downSinceMs.delete(nodeId);
+      const leftMs = this.#untilOrphanedMs(nodeId);
+      if (leftMs > 0) wakes.push([nodeId, leftMs]);
+      else steps.push(...this.#orphan(view, nodeId));
+    }
+    return { steps, wakes };
   }
 
-  async #watchDown(nodeId: string): Promise<void> {
-    const { store, clock } = this.#options;
-    const nowMs = clock.monotonic();
+  /** A node without a session as it should be; undefined when it is. */
+  #silent(node: NodeObject): NodeObject | undefined {
+    return this.deadlines.has(node.id)
+      ? inState(node, NodeStatus_State.UNKNOWN, MOVED_MESSAGE)
+      : inState(node, NodeStatus_State.DOWN, 'heartbeat failure');
+  }
+
+  #untilOrphanedMs(nodeId: string): number {
+    const nowMs = this.#options.clock.monotonic();
     const sinceMs = this.#downSinceMs.get(nodeId) ?? nowMs;
     this.#downSinceMs.set(nodeId, sinceMs);
-    const leftMs = sinceMs + ORPHAN_AFTER_MS - nowMs;
-    if (leftMs > 0) return this.#reconciler.markAfter(nodeId, leftMs);
-    const lost = [...store.view.tasksOfNode(nodeId)].filter(isWithNode);
-    for (let at = 0; at < lost.length; at += STATUSES_PER_TURN_MAX) {
-      const some = lost.slice(at, at + STATUSES_PER_TURN_MAX);
-      await store.batch(some, (tx, { id }) => writeOrphaned(tx, id, clock.now()));
-    }
+    return sinceMs + ORPHAN_AFTER_MS - nowMs;
+  }
+
+  #orphan(view: ReadView, nodeId: string): Step[] {
+    const nowMs = this.#options.clock.now();
+    const lost = [...view.tasksOfNode(nodeId)].filter(isWithNode);
+    return lost.map((task) => [updateTask(orphaned(task, nowMs))]);
   }
 }

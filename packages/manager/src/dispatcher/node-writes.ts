@@ -1,7 +1,7 @@
 import { create, equals } from '@bufbuild/protobuf';
 import { Code, RpcError } from '@skep/platform';
 import type { Transaction } from '@skep/store';
-import { type TaskObject, timestampFromMs } from '@skep/wire';
+import { type NodeObject, type TaskObject, timestampFromMs } from '@skep/wire';
 import {
   type NodeDescription,
   NodeDescriptionSchema,
@@ -33,17 +33,14 @@ export function writeReady(
   });
 }
 
-/** Sets a node's state; nothing to write when it has it, or is gone. */
-export function writeState(
-  tx: Transaction,
-  nodeId: string,
+/** The node in another state; undefined when it is in that state already. */
+export function inState(
+  node: NodeObject,
   state: NodeStatus_State,
   message: string,
-): void {
-  const node = tx.get('node', nodeId);
-  if (!node || node.status.state === state) return;
-  const status = create(NodeStatusSchema, { ...node.status, state, message });
-  tx.update('node', { ...node, status });
+): NodeObject | undefined {
+  if (node.status.state === state) return undefined;
+  return { ...node, status: create(NodeStatusSchema, { ...node.status, state, message }) };
 }
 
 /** Whether a task is with its node, as far as is known. */
@@ -51,15 +48,13 @@ export function isWithNode({ status }: TaskObject): boolean {
   return status.state >= TaskState.ASSIGNED && status.state <= TaskState.RUNNING;
 }
 
-/** Gives up a task whose node will not come back. */
-export function writeOrphaned(tx: Transaction, taskId: string, nowMs: number): void {
-  const task = tx.get('task', taskId);
-  if (!task || !isWithNode(task)) return;
+/** A task given up, because its node will not come back. */
+export function orphaned(task: TaskObject, nowMs: number): TaskObject {
   const status = create(TaskStatusSchema, {
     ...task.status,
     state: TaskState.ORPHANED,
     timestamp: timestampFromMs(nowMs),
     message: 'node has been down for too long',
   });
-  tx.update('task', { ...task, status });
+  return { ...task, status };
 }

@@ -1,4 +1,5 @@
 import { Code, RpcError } from '@skep/platform';
+import { whenAborted } from '../loop/when-aborted.js';
 
 /** Why a stream was ended by this side. `moved`: the node shall look for another manager. */
 export type EndReason = 'moved' | 'replaced';
@@ -29,12 +30,11 @@ export class NodeStream {
   /** Resolves at the next wake, or at once when there was one; also when the signal aborts. */
   async woken(signal: AbortSignal): Promise<void> {
     if (!this.#woken && !signal.aborted) {
-      const onAbort = () => this.#resolve?.();
-      signal.addEventListener('abort', onAbort, { once: true });
+      const forget = whenAborted(signal, () => this.#resolve?.());
       await new Promise<void>((resolve) => {
         this.#resolve = resolve;
       });
-      signal.removeEventListener('abort', onAbort);
+      forget();
     }
     this.#resolve = undefined;
     this.#woken = false;

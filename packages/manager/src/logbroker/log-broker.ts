@@ -22,6 +22,7 @@ import {
   SubscriptionMessageSchema,
 } from '@skep/wire/swarmkit';
 import type { ControlLoop, LogBrokerService } from '../contract.js';
+import { whenAborted } from '../loop/when-aborted.js';
 import { NOTICES_WAITING_MAX, SUBSCRIPTIONS_MAX } from './limits.js';
 import { Subscription } from './subscription.js';
 
@@ -63,13 +64,11 @@ export class LogBroker implements ControlLoop, LogBrokerService {
     signal: AbortSignal,
   ): AsyncIterable<SubscribeLogsMessage> {
     const subscription = this.#open(request);
-    const onAbort = () => subscription.messages.close();
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) onAbort();
+    const forget = whenAborted(signal, () => this.#close(subscription));
     try {
       yield* subscription.messages;
     } finally {
-      signal.removeEventListener('abort', onAbort);
+      forget();
       this.#close(subscription);
     }
   }
@@ -85,15 +84,13 @@ export class LogBroker implements ControlLoop, LogBrokerService {
     for (const subscription of this.#subscriptions.values()) {
       if (subscription.expects(nodeId)) listener.push(subscription.opening);
     }
-    const onAbort = () => listener.end();
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) onAbort();
+    const close = () => this.#closeListener(nodeId, listener);
+    const forget = whenAborted(signal, close);
     try {
       yield* listener;
     } finally {
-      signal.removeEventListener('abort', onAbort);
-      listeners.delete(listener);
-      if (listeners.size === 0) this.#onNodeGone(nodeId, listeners);
+      forget();
+      close();
     }
   }
 
@@ -138,7 +135,8 @@ export class LogBroker implements ControlLoop, LogBrokerService {
   }
 
   #close(subscription: Subscription): void {
-    this.#subscriptions.delete(subscription.id);
+    subscription.messages.close();
+    if (!this.#subscriptions.delete(subscription.id)) return;
     const notice = create(SubscriptionMessageSchema, { id: subscription.id, close: true });
     for (const nodeId of subscription.nodes) this.#tell(nodeId, notice);
   }
@@ -157,8 +155,11 @@ export class LogBroker implements ControlLoop, LogBrokerService {
     return true;
   }
 
-  #onNodeGone(nodeId: string, listeners: Set<Listener>): void {
-    if (this.#listeners.get(nodeId) === listeners) this.#listeners.delete(nodeId);
+  #closeListener(nodeId: string, listener: Listener): void {
+    listener.end();
+    const listeners = this.#listeners.get(nodeId);
+    if (!listeners?.delete(listener) || listeners.size > 0) return;
+    this.#listeners.delete(nodeId);
     for (const subscription of this.#subscriptions.values()) {
       subscription.nodeDone(nodeId, `node ${nodeId} disconnected unexpectedly`);
     }
