@@ -1,0 +1,79 @@
+import type { Server } from 'node:http';
+import { join } from 'node:path';
+import { readyServer } from '@skep/api';
+import { ContainerExecutor } from '@skep/executor';
+import { errorMessage, RealClock, RealDisk, RealProcesses, RealRandom } from '@skep/platform';
+import { assembleApi } from './api.js';
+import type { DaemonOptions } from './config/options.js';
+import { type EngineRooms, openEngineRooms } from './engine-rooms.js';
+import { gatherFacts, nodeFacts } from './facts.js';
+import { engineId } from './engine-id.js';
+import { listen } from './http/listen.js';
+import { Membership } from './swarm/membership.js';
+import type { Platform } from './swarm/manager.js';
+
+/** Puts the rooms together, opens the doors, and closes them again in reverse. */
+export class Daemon {
+  readonly #platform: Platform;
+  readonly #options: DaemonOptions;
+  #rooms: EngineRooms | undefined;
+  #membership: Membership | undefined;
+  #servers: Server[] = [];
+
+  constructor(options: DaemonOptions, platform: Pick<Platform, 'log' | 'onFatal'>) {
+    this.#options = options;
+    this.#platform = {
+      ...platform,
+      clock: new RealClock(),
+      random: new RealRandom(),
+      disk: new RealDisk(),
+    };
+  }
+
+  /** Resolves when the API answers and the node has taken up everything it ran before. */
+  async start(): Promise<void> {
+    const { clock, disk, log, random } = this.#platform;
+    const options = this.#options;
+    for (const root of [options.dataRoot, options.execRoot]) await disk.makeDirectory(root, 0o711);
+    const id = await engineId(disk, random, join(options.dataRoot, 'engine-id'));
+    const rooms = await openEngineRooms(options, this.#platform);
+    this.#rooms = rooms;
+    const facts = await gatherFacts(options, id, new RealProcesses());
+    const executor = new ContainerExecutor({
+      engine: rooms.containers,
+      images: rooms.images,
+      volumes: rooms.volumes,
+      publisher: rooms.network.publisher,
+      disk,
+      clock,
+      logger: log,
+      facts: () => nodeFacts(facts),
+    });
+    const membership = new Membership({ ...this.#platform, dataRoot: options.dataRoot, executor });
+    this.#membership = membership;
+    await membership.restore();
+    const api = await readyServer(assembleApi({ rooms, membership, facts, log, clock, random }));
+    for (const host of options.hosts) {
+      this.#servers.push(await listen(api, host, options.tls));
+      log.info({ host }, 'the API listens');
+    }
+  }
+
+  /** Stops serving and lets go of everything. Containers go on, and are taken over at the next start. */
+  async stop(): Promise<void> {
+    for (const server of this.#servers) {
+      server.close();
+      server.closeAllConnections();
+    }
+    await this.#step('leaving the swarm session', () => this.#membership?.stop());
+    await this.#step('closing the engine', () => this.#rooms?.close());
+  }
+
+  async #step(what: string, run: () => Promise<void> | undefined): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      this.#platform.log.error({ error: errorMessage(error) }, `${what} failed`);
+    }
+  }
+}

@@ -1,0 +1,110 @@
+import { join } from 'node:path';
+import {
+  connectContainerd,
+  type ContainerdClient,
+  ContainerdSupervisor,
+  containerdPaths,
+  createContainerEngine,
+  type Engine,
+  Images,
+  probeContainerd,
+  RealDetachedProcesses,
+} from '@skep/containers';
+import { createNetwork, type Network } from '@skep/network';
+import type { DaemonOptions } from './config/options.js';
+import type { Platform } from './swarm/manager.js';
+
+/** containerd's namespace of everything that is ours. */
+const CONTAINERD_NAMESPACE = 'skep';
+
+/** Time containerd may take to answer when the daemon starts. */
+const CONTAINERD_READY_TIMEOUT_MS = 30_000;
+
+/** What runs containers on this node, put together and restored. */
+export interface EngineRooms {
+  containerd: ContainerdClient;
+  containerdVersion: string;
+  containers: Engine;
+  images: Images;
+  volumes: Engine['volumes'];
+  network: Network;
+  /** Whether containerd answers. */
+  available(): boolean;
+  /** Closes in reverse; containers go on. */
+  close(): Promise<void>;
+}
+
+/** Starts containerd if it is ours to start, then takes over what runs, in every room. */
+export async function openEngineRooms(
+  options: DaemonOptions,
+  platform: Platform,
+): Promise<EngineRooms> {
+  const { clock, random, disk, log: logger } = platform;
+  const { dataRoot, execRoot } = options;
+  const supervisor = options.containerd ? undefined : await startContainerd(options, platform);
+  const address =
+    options.containerd?.replace(/^unix:\/\//, '') ?? containerdPaths(dataRoot, execRoot).socket;
+  const containerd = connectContainerd({
+    address,
+    namespace: CONTAINERD_NAMESPACE,
+    clock,
+    logger,
+  });
+  await containerd.ready(AbortSignal.timeout(CONTAINERD_READY_TIMEOUT_MS));
+  const pools = options.defaultAddressPools;
+  const network = await createNetwork({
+    dataRoot,
+    execRoot,
+    clock,
+    random,
+    disk,
+    logger,
+    ...(pools.length > 0 ? { addressPools: pools } : {}),
+  });
+  const images = new Images({ containerd, clock, random, logger });
+  const containers = createContainerEngine({
+    dataRoot,
+    execRoot,
+    containerd,
+    images,
+    networking: network.networking,
+    logger,
+    clock,
+    random,
+  });
+  await images.start();
+  await containers.restore();
+  return {
+    containerd,
+    containerdVersion: (await containerd.version()).version,
+    containers,
+    images,
+    volumes: containers.volumes,
+    network,
+    available: () => supervisor?.running ?? true,
+    close: async () => {
+      await containers.close();
+      await network.close();
+      images.close();
+      containerd.close();
+      await supervisor?.stop();
+    },
+  };
+}
+
+async function startContainerd(
+  options: DaemonOptions,
+  { clock, disk, log: logger }: Platform,
+): Promise<ContainerdSupervisor> {
+  const supervisor = new ContainerdSupervisor({
+    paths: containerdPaths(options.dataRoot, options.execRoot),
+    disk,
+    processes: new RealDetachedProcesses(),
+    probe: (socket) => probeContainerd(socket, clock),
+    clock,
+    logger,
+  });
+  await disk.makeDirectory(join(options.execRoot), 0o711);
+  await supervisor.start();
+  return supervisor;
+}

@@ -1,0 +1,59 @@
+import { join } from 'node:path';
+import { type Disk, hasErrno, invariant } from '@skep/platform';
+
+/** What a node must know of its swarm before it can open the log. */
+export interface SwarmState {
+  nodeId: string;
+  clusterId: string;
+  listenAddress: string;
+  /** `ip:port`. */
+  advertiseAddress: string;
+  dataPathAddress: string;
+}
+
+const FILE = 'state.json';
+
+/**
+ * The file whose presence makes this node a member: written last when joining, removed first when leaving,
+ * so that a crash in between leaves leftovers, never half a member.
+ */
+export class SwarmStateFile {
+  readonly #disk: Disk;
+  readonly directory: string;
+
+  constructor(disk: Disk, dataRoot: string) {
+    this.#disk = disk;
+    this.directory = join(dataRoot, 'swarm');
+  }
+
+  /** Undefined on a node outside any swarm. Throws when the file is there and cannot be understood. */
+  async read(): Promise<SwarmState | undefined> {
+    let text: string;
+    try {
+      text = Buffer.from(await this.#disk.readFile(join(this.directory, FILE))).toString('utf8');
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT')) return undefined;
+      throw error;
+    }
+    const state = JSON.parse(text) as SwarmState;
+    invariant(state.nodeId && state.advertiseAddress, `${FILE} names node and address`);
+    return state;
+  }
+
+  async write(state: SwarmState): Promise<void> {
+    const text = `${JSON.stringify(state, undefined, 2)}\n`;
+    await this.#disk.writeFileAtomic(join(this.directory, FILE), Buffer.from(text), 0o600);
+  }
+
+  /** An empty directory, whatever an interrupted attempt left in it. */
+  async prepare(): Promise<void> {
+    await this.#disk.remove(this.directory);
+    await this.#disk.makeDirectory(this.directory, 0o700);
+  }
+
+  async remove(): Promise<void> {
+    await this.#disk.remove(join(this.directory, FILE));
+    await this.#disk.syncDirectory(this.directory);
+    await this.#disk.remove(this.directory);
+  }
+}
