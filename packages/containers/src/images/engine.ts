@@ -1,50 +1,109 @@
+import { createHash } from 'node:crypto';
 import { type Clock, errorMessage, type Logger, type Random } from '@skep/platform';
 import type { Containerd } from '../containerd/containerd.js';
-import type { ProgressMessage, ResolvedImage } from '../contract/engine.js';
+import type {
+  Filters,
+  ImageEngine,
+  ImageSummary,
+  ProgressMessage,
+  RegistryAuth,
+  ResolvedImage,
+} from '../contract/engine.js';
 import type { EngineEvent } from '../contract/state.js';
+import { RegistryClient } from '../registry/client.js';
+import { InsecureRegistries } from '../registry/insecure.js';
+import { HttpTransport, type Transport } from '../registry/transport.js';
+import type { FindUsers } from './change/conflict.js';
+import { pruneImages } from './change/prune.js';
+import { type RemovedItem, removeImage } from './change/remove.js';
+import { tagImage } from './change/tag.js';
 import type { ImageContext } from './context.js';
 import { ImageEvents } from './events.js';
 import { ImageIndex } from './image-index.js';
 import { KeyedMutex } from './keyed-mutex.js';
 import { removeStaleLeases } from './lease.js';
+import { DOWNLOADS_MAX } from './limits.js';
 import { loadArchive } from './load/load.js';
+import { hostPlatform, parsePlatform } from './platform.js';
 import { ProgressChannel } from './progress-channel.js';
+import { type DistributionInspect, inspectDistribution } from './pull/distribution.js';
+import { pullImage } from './pull/pull.js';
+import { Semaphore } from './pull/semaphore.js';
+import { SharedPulls } from './pull/shared-pulls.js';
+import { imageHistory } from './query/history.js';
+import { inspectImage } from './query/inspect.js';
+import { listImages } from './query/list.js';
+import { LayerSizes } from './query/sizes.js';
+import { canonicalString, parseReference, storedReference } from './reference.js';
 import { resolvedImage } from './resolve.js';
 
-export interface ImageEngineOptions {
+export interface ImagesOptions {
   containerd: Containerd;
   clock: Clock;
   random: Random;
   logger: Logger;
+  /** `HOST[:PORT]` or CIDR, as of `--insecure-registry`. */
+  insecureRegistries?: readonly string[];
+  /** URLs, as of `--registry-mirror`. */
+  registryMirrors?: readonly string[];
+  /** The containers made from an image. */
+  usersOf?: FindUsers;
+  transport?: Transport;
 }
 
 /** The images of one node. */
-export class Images {
+export class Images implements ImageEngine {
   readonly #context: ImageContext;
+  readonly #registry: RegistryClient;
+  readonly #sizes: LayerSizes;
+  readonly #downloads = new Semaphore(DOWNLOADS_MAX);
+  readonly #pulls = new SharedPulls();
+  readonly #usersOf: FindUsers;
 
-  constructor(options: ImageEngineOptions) {
+  constructor(options: ImagesOptions) {
     const { containerd, clock, random, logger } = options;
-    this.#context = {
-      containerd,
+    const index = new ImageIndex({ containerd, logger });
+    const events = new ImageEvents(clock);
+    const mutex = new KeyedMutex();
+    this.#context = { containerd, clock, random, logger, index, events, mutex };
+    this.#sizes = new LayerSizes(containerd);
+    this.#usersOf = options.usersOf ?? (() => []);
+    this.#registry = new RegistryClient({
+      transport: options.transport ?? new HttpTransport(),
+      insecure: new InsecureRegistries(options.insecureRegistries ?? []),
+      mirrors: options.registryMirrors ?? [],
       clock,
-      random,
       logger,
-      index: new ImageIndex({ containerd, logger }),
-      events: new ImageEvents(clock),
-      mutex: new KeyedMutex(),
-    };
+    });
   }
 
   /** Once, before anything is pulled or loaded: removes what a killed daemon left half-made. */
   async start(): Promise<void> {
-    const { containerd, logger } = this.#context;
+    const { containerd, logger, index } = this.#context;
     const count = await removeStaleLeases(containerd);
     if (count > 0) logger.info({ count }, 'removed leases of unfinished pulls and loads');
-    await this.#context.index.refreshAll();
+    await index.refreshAll();
   }
 
   close(): void {
     this.#context.index.close();
+  }
+
+  async *pull(
+    text: string,
+    options: { auth?: RegistryAuth; platform?: string; signal?: AbortSignal },
+  ): AsyncGenerator<ProgressMessage> {
+    const reference = storedReference(parseReference(text));
+    const platformGiven = Boolean(options.platform);
+    const platform = options.platform ? parsePlatform(options.platform) : hostPlatform();
+    const { auth, signal } = options;
+    // A pull is shared only with who shows the same credentials: others may not be let in.
+    const key = JSON.stringify([canonicalString(reference), platform, platformGiven, secret(auth)]);
+    const deps = { downloads: this.#downloads, context: this.#context, registry: this.#registry };
+    yield* this.#pulls.join(key, signal, (say, shared) => {
+      const request = { reference, platform, platformGiven, auth, say, signal: shared };
+      return pullImage(deps, request);
+    });
   }
 
   load(
@@ -63,11 +122,56 @@ export class Images {
     return channel;
   }
 
+  list(options: {
+    all: boolean;
+    filters: Filters;
+    digests: boolean;
+    sharedSize: boolean;
+  }): Promise<ImageSummary[]> {
+    return listImages(this.#context, this.#sizes, options);
+  }
+
+  inspect(reference: string): Promise<Record<string, unknown>> {
+    return inspectImage(this.#context, this.#sizes, reference);
+  }
+
+  history(reference: string): Promise<Record<string, unknown>[]> {
+    return imageHistory(this.#context, this.#sizes, reference);
+  }
+
+  tag(reference: string, repository: string, tag: string): Promise<void> {
+    return tagImage(this.#context, reference, repository, tag);
+  }
+
+  remove(reference: string, options: { force: boolean; noPrune: boolean }): Promise<RemovedItem[]> {
+    return removeImage(this.#context, this.#usersOf, reference, options);
+  }
+
+  prune(filters: Filters): Promise<{ ImagesDeleted: RemovedItem[]; SpaceReclaimed: number }> {
+    const deps = { sizes: this.#sizes, usersOf: this.#usersOf };
+    return pruneImages(this.#context, deps, filters);
+  }
+
   async resolve(reference: string): Promise<ResolvedImage> {
     return resolvedImage(await this.#context.index.find(reference));
+  }
+
+  distribution(reference: string, auth?: RegistryAuth): Promise<DistributionInspect> {
+    return inspectDistribution(this.#registry, reference, auth);
+  }
+
+  async login(auth: RegistryAuth): Promise<{ Status: string; IdentityToken: string }> {
+    return { Status: 'Login Succeeded', IdentityToken: await this.#registry.login(auth) };
   }
 
   onEvent(listener: (event: EngineEvent) => void): () => void {
     return this.#context.events.subscribe(listener);
   }
+}
+
+/** What tells credentials apart without being them. */
+function secret(auth: RegistryAuth | undefined): string {
+  return createHash('sha256')
+    .update(JSON.stringify(auth ?? {}))
+    .digest('hex');
 }

@@ -45,6 +45,11 @@ export class ImageIndex {
     this.#unsubscribe();
   }
 
+  /** What is known at the moment, without asking anybody. */
+  get current(): Image[] {
+    return this.#map.all;
+  }
+
   /** All images; rejects UNAVAILABLE when containerd was never reached. */
   async all(): Promise<Image[]> {
     await this.#ensureLoaded();

@@ -1,0 +1,157 @@
+import type { ProgressMessage, RegistryAuth } from '../../contract/engine.js';
+import type { RegistryClient } from '../../registry/client.js';
+import { RegistryError } from '../../registry/errors.js';
+import type { RepositorySession } from '../../registry/session.js';
+import { parseImageConfig } from '../config.js';
+import type { ImageContext } from '../context.js';
+import { indexLabels } from '../gc-labels.js';
+import { ingestBytes } from '../ingest.js';
+import { type LeaseScope, withLease } from '../lease.js';
+import { CONFIG_BYTES_MAX } from '../limits.js';
+import { MANIFEST_ACCEPT } from '../media-types.js';
+import type { Platform } from '../platform.js';
+import { linkParts, setName } from '../record.js';
+import { canonicalString, familiarName, familiarString, type Reference } from '../reference.js';
+import { hasSnapshot } from '../unpack.js';
+import { pullError } from './errors.js';
+import { fetchBlob } from './fetch-blob.js';
+import { pullLayers } from './layers.js';
+import { type RemoteImage, resolveRemote } from './resolve-remote.js';
+import type { Semaphore } from './semaphore.js';
+
+export interface PullRequest {
+  /** With tag or digest. */
+  reference: Reference;
+  platform: Platform;
+  /** The user asked for this platform, rather than taking the host's. */
+  platformGiven: boolean;
+  auth: RegistryAuth | undefined;
+  signal: AbortSignal;
+  say(message: ProgressMessage): void;
+}
+
+export interface PullDependencies {
+  context: ImageContext;
+  registry: RegistryClient;
+  downloads: Semaphore;
+}
+
+/** Pulls an image: asks the registry what the name means now, and fetches and unpacks what is not here. */
+export async function pullImage(deps: PullDependencies, request: PullRequest): Promise<void> {
+  const { reference, auth, signal } = request;
+  const { domain, path } = reference;
+  try {
+    await deps.registry.withRepository({ domain, path, auth, signal }, async (session) => {
+      const digest = (await currentDigest(deps, session, request)) ?? (await fetchAll());
+      finish(deps, request, digest);
+
+      async function fetchAll(): Promise<{ digest: string; isNew: boolean }> {
+        return withLease(deps.context, (scope) => fetchImage(deps, scope, session, request));
+      }
+    });
+  } catch (error) {
+    throw pullError(error, reference);
+  }
+}
+
+/** The name's digest at the registry when exactly that is here, whole; undefined otherwise. */
+async function currentDigest(
+  deps: PullDependencies,
+  session: RepositorySession,
+  request: PullRequest,
+): Promise<{ digest: string; isNew: boolean } | undefined> {
+  const { reference, platformGiven, say } = request;
+  const { index, containerd } = deps.context;
+  const image = await index.byName(canonicalString(reference));
+  if (!image || platformGiven) return undefined;
+  const target = image.names.find((name) => name.name === canonicalString(reference))?.target;
+  const wanted = reference.digest ?? reference.tag ?? 'latest';
+  const head = await session.headManifest(wanted, MANIFEST_ACCEPT);
+  if (head === undefined || head.digest !== target?.digest) return undefined;
+  const top = image.chainIds.at(-1);
+  if (top !== undefined && !(await hasSnapshot(containerd, top))) return undefined;
+  say({ status: `Pulling from ${reference.path}`, id: wanted });
+  return { digest: head.digest, isNew: false };
+}
+
+async function fetchImage(
+  deps: PullDependencies,
+  scope: LeaseScope,
+  session: RepositorySession,
+  request: PullRequest,
+): Promise<{ digest: string; isNew: boolean }> {
+  const { context, downloads } = deps;
+  const { reference, platform, say, signal } = request;
+  const remote = await resolveRemote(session, reference, platform);
+  say({
+    status: `Pulling from ${reference.path}`,
+    id: reference.digest ?? reference.tag ?? 'latest',
+  });
+  const config = await fetchConfig(context, scope, session, remote, signal);
+  const manifest = remote.parsed;
+  if (config.diffIds.length !== manifest.layers.length) {
+    throw new RegistryError('invalid', 'the manifest and the image config differ in their layers');
+  }
+  const layers = { session, manifest, config, downloads, say, signal };
+  const fetched = await pullLayers(context, scope, layers);
+  await storeDocuments(context, scope, remote);
+  await linkParts(scope, remote.manifest.descriptor.digest, manifest, config);
+  const renamed = await nameImage(context, reference, remote);
+  return { digest: remote.target.digest, isNew: fetched || renamed };
+}
+
+async function fetchConfig(
+  context: ImageContext,
+  scope: LeaseScope,
+  session: RepositorySession,
+  remote: RemoteImage,
+  signal: AbortSignal,
+) {
+  const blob = remote.parsed.config;
+  if (blob.size > CONFIG_BYTES_MAX) {
+    throw new RegistryError('invalid', `the image config exceeds ${CONFIG_BYTES_MAX} bytes`);
+  }
+  await fetchBlob(context, scope, { session, blob, signal });
+  const bytes = await scope.containerd.content.readAll(blob.digest, CONFIG_BYTES_MAX);
+  return parseImageConfig(bytes);
+}
+
+async function storeDocuments(
+  context: ImageContext,
+  scope: LeaseScope,
+  remote: RemoteImage,
+): Promise<void> {
+  await ingestBytes(scope, context.clock, remote.manifest.data);
+  for (const { data, chosen } of remote.indexes) {
+    await ingestBytes(scope, context.clock, data, indexLabels(chosen));
+  }
+}
+
+/** The tag, and the digest it stands for today: both name the image from now on. True if any is new. */
+async function nameImage(
+  context: ImageContext,
+  reference: Reference,
+  remote: RemoteImage,
+): Promise<boolean> {
+  const { index } = context;
+  const { domain, path } = reference;
+  const { target } = remote;
+  const id = remote.parsed.config.digest;
+  const name = canonicalString(reference);
+  const before = await index.byName(name);
+  await setName(context, name, target);
+  await setName(context, canonicalString({ domain, path, digest: target.digest }), target);
+  return before?.id !== id;
+}
+
+function finish(
+  { context }: PullDependencies,
+  { reference, say }: PullRequest,
+  { digest, isNew }: { digest: string; isNew: boolean },
+): void {
+  const shown = familiarString(reference);
+  const result = isNew ? 'Downloaded newer image for' : 'Image is up to date for';
+  say({ status: `Digest: ${digest}` });
+  say({ status: `Status: ${result} ${shown}` });
+  context.events.emit('pull', shown, familiarName(reference));
+}
