@@ -233,5 +233,7 @@ export interface VolumeEngine {
   inspect(name: string): Promise<VolumeInfo>;
   remove(name: string, force: boolean): Promise<void>;
   prune(filters: Filters): Promise<{ VolumesDeleted: string[]; SpaceReclaimed: number }>;
+  /** All volumes with `UsageData`, for `system df`; a size that takes too long to count is -1. */
+  usage?(): Promise<VolumeInfo[]>;
   onEvent(listener: (event: EngineEvent) => void): () => void;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CreateRequest, HostConfig } from '../contract/config.js';
 import { testHost, testRecord } from '../spec/fixtures.js';
-import { mergeConfig } from './merge.js';
+import { completeHostConfig, mergeConfig } from './merge.js';
 import { parseBind, wantedMounts } from './mount-requests.js';
 import { validateContainer } from './validate.js';
 
@@ -54,6 +54,27 @@ describe('validateContainer', () => {
     expect(refusal({}, { WorkingDir: 'rel' })).toThrow('it needs to be an absolute path');
     expect(refusal({}, { StopSignal: 'SIGNOPE' })).toThrow('invalid signal: SIGNOPE');
     expect(refusal({})).not.toThrow();
+  });
+});
+
+describe('completeHostConfig', () => {
+  const logConfig = { Type: 'json-file', Config: { 'max-size': '1m' } };
+  const logOf = (LogConfig: HostConfig['LogConfig']) =>
+    completeHostConfig({ LogConfig }, { logConfig }).LogConfig;
+
+  it('applies options without a driver to the default one', () => {
+    const options = { 'max-file': '2' };
+    expect(logOf({ Type: '', Config: options })).toEqual({ Type: 'json-file', Config: options });
+    expect(logOf({ Type: '', Config: {} })).toEqual(logConfig);
+    expect(logOf({ Type: 'none', Config: {} })).toEqual({ Type: 'none', Config: {} });
+  });
+
+  it('takes null for not given', () => {
+    const nulls = { PortBindings: null, CapAdd: null, Mounts: null } as unknown as HostConfig;
+    expect(completeHostConfig(nulls, { logConfig })).toMatchObject({
+      PortBindings: {},
+      Mounts: [],
+    });
   });
 });
 

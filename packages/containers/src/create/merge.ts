@@ -139,12 +139,22 @@ export function completeHostConfig(
   merged.IpcMode ||= base.IpcMode;
   merged.Runtime ||= base.Runtime;
   if (!merged.RestartPolicy.Name) merged.RestartPolicy = base.RestartPolicy;
-  if (!merged.LogConfig.Type) merged.LogConfig = base.LogConfig;
-  merged.LogConfig = { Type: merged.LogConfig.Type, Config: merged.LogConfig.Config ?? {} };
+  merged.LogConfig = completeLogConfig(merged.LogConfig, defaults.logConfig);
   if (merged.NetworkMode === '' || merged.NetworkMode === 'default') merged.NetworkMode = 'bridge';
   if (merged.Memory > 0 && merged.MemorySwap === 0) merged.MemorySwap = merged.Memory * 2;
   const { maskedPaths, readonlyPaths } = protectedPaths(merged);
   return { ...merged, MaskedPaths: maskedPaths, ReadonlyPaths: readonlyPaths };
+}
+
+/** Options without a driver are for the default one; a driver of its own does not take its options. */
+function completeLogConfig(
+  asked: Partial<HostConfig['LogConfig']>,
+  fallback: HostConfig['LogConfig'],
+): HostConfig['LogConfig'] {
+  const Type = asked.Type || fallback.Type;
+  const given = asked.Config ?? {};
+  const none = Object.keys(given).length === 0;
+  return { Type, Config: none && Type === fallback.Type ? fallback.Config : given };
 }
 
 /** JSON bodies carry `null` for lists that were not given: those too take the default. */

@@ -32,7 +32,7 @@ export class ExecManager {
   }
 
   create(container: Container, request: ExecRequest): Exec {
-    if (request.Cmd.length === 0) {
+    if (!request.Cmd?.length) {
       throw new RpcError(Code.INVALID_ARGUMENT, 'No exec command specified');
     }
     requireRunning(container);

@@ -67,6 +67,18 @@ export class LocalMounts {
     this.#kernel.unmount(this.#store.dataPath(name));
   }
 
+  /**
+   * Makes sure that a volume's directory is our own disk's before it is deleted: a file system that an
+   * earlier daemon left mounted there is somebody else's data.
+   */
+  detach(volume: VolumeRecord): void {
+    if (!volume.options?.['device']) return;
+    const target = this.#store.dataPath(volume.name);
+    if (isMountPoint(target)) this.#kernel.unmount(target);
+    if (!isMountPoint(target)) return;
+    throw new RpcError(Code.INTERNAL, `remove ${volume.name}: cannot unmount ${target}`);
+  }
+
   async #mount(volume: VolumeRecord): Promise<void> {
     const target = this.#store.dataPath(volume.name);
     if (isMountPoint(target)) return; // by the daemon before this one

@@ -93,9 +93,8 @@ export class Volumes implements VolumeEngine {
   }
 
   async remove(name: string, force: boolean): Promise<void> {
-    const volume = this.#options.store.get(name);
-    if (!volume && force) return;
-    this.#find(name);
+    if (!this.#options.store.get(name) && force) return;
+    const volume = this.#find(name);
     const users = this.#options.usersOf(name);
     if (users.length > 0) {
       throw new RpcError(
@@ -103,8 +102,13 @@ export class Volumes implements VolumeEngine {
         `remove ${name}: volume is in use - [${users.join(', ')}]`,
       );
     }
-    this.#options.store.remove(name);
-    this.#emit('destroy', name);
+    this.#delete(volume);
+  }
+
+  #delete(volume: VolumeRecord): void {
+    this.#options.mounts.detach(volume);
+    this.#options.store.remove(volume.name);
+    this.#emit('destroy', volume.name);
   }
 
   async prune(filters: Filters): ReturnType<VolumeEngine['prune']> {
@@ -120,10 +124,10 @@ export class Volumes implements VolumeEngine {
     });
     const sizes = await this.#sizes(candidates.map((volume) => volume.name));
     const report = { VolumesDeleted: [] as string[], SpaceReclaimed: 0 };
-    for (const { name } of candidates) {
+    for (const volume of candidates) {
+      const { name } = volume;
       if (this.#options.usersOf(name).length > 0) continue; // taken while sizes were counted
-      this.#options.store.remove(name);
-      this.#emit('destroy', name);
+      this.#delete(volume);
       report.VolumesDeleted.push(name);
       report.SpaceReclaimed += Math.max(0, sizes.get(name) ?? 0);
     }
