@@ -94,14 +94,13 @@ export class Images implements ImageEngine {
     options: { auth?: RegistryAuth; platform?: string; signal?: AbortSignal },
   ): AsyncGenerator<ProgressMessage> {
     const reference = storedReference(parseReference(text));
-    const platformGiven = Boolean(options.platform);
     const platform = options.platform ? parsePlatform(options.platform) : hostPlatform();
     const { auth, signal } = options;
     // A pull is shared only with who shows the same credentials: others may not be let in.
-    const key = JSON.stringify([canonicalString(reference), platform, platformGiven, secret(auth)]);
+    const key = JSON.stringify([canonicalString(reference), platform, secret(auth)]);
     const deps = { downloads: this.#downloads, context: this.#context, registry: this.#registry };
     yield* this.#pulls.join(key, signal, (say, shared) => {
-      const request = { reference, platform, platformGiven, auth, say, signal: shared };
+      const request = { reference, platform, auth, say, signal: shared };
       return pullImage(deps, request);
     });
   }

@@ -1,4 +1,5 @@
 import type { Labels } from '../containerd/types.js';
+import { shortId } from './digest.js';
 import type { Manifest } from './manifest.js';
 
 /**
@@ -7,7 +8,8 @@ import type { Manifest } from './manifest.js';
  */
 
 export function indexLabels(manifestDigest: string): Labels {
-  return { 'containerd.io/gc.ref.content.m.0': manifestDigest };
+  // Keyed by digest: an index may have several of its manifests here.
+  return { [`containerd.io/gc.ref.content.m.${shortId(manifestDigest)}`]: manifestDigest };
 }
 
 export function manifestLabels(manifest: Manifest): Labels {

@@ -2,7 +2,7 @@ import { Code, errorMessage, type Logger, RpcError } from '@skep/platform';
 import type { Containerd } from '../containerd/containerd.js';
 import type { ImageRecord } from '../containerd/types.js';
 import { chainIds } from './digest.js';
-import { type Image, type ImageDetails, ImageMap, imageName } from './index-map.js';
+import { type Image, type ImageDetails, ImageMap, type ImageName, imageName } from './index-map.js';
 import { hasCode } from './ingest.js';
 import { KeyedMutex } from './keyed-mutex.js';
 import { INDEX_CONCURRENCY } from './limits.js';
@@ -141,16 +141,18 @@ export class ImageIndex {
     const name = imageName(record);
     if (!name) return;
     const known = this.#map.byName(name.name);
-    const sameTarget = this.#map.targetOf(name.name)?.digest === record.target.digest;
-    const details = known && sameTarget ? known : await this.#readDetails(record);
+    const before = this.#map.nameOf(name.name);
+    const isSame =
+      before?.target.digest === name.target.digest && before.manifestDigest === name.manifestDigest;
+    const details = known && isSame ? known : await this.#readDetails(name);
     if (details) this.#map.set(name, details);
     else this.#map.delete(name.name);
   }
 
   /** Undefined for an image whose parts are missing: a pull repairs it. */
-  async #readDetails(record: ImageRecord): Promise<ImageDetails | undefined> {
+  async #readDetails(name: ImageName): Promise<ImageDetails | undefined> {
     try {
-      const stored = await readStoredManifest(this.#containerd, record.target);
+      const stored = await readStoredManifest(this.#containerd, name);
       return {
         id: stored.manifest.config.digest,
         manifestDescriptor: stored.descriptor,
@@ -160,7 +162,7 @@ export class ImageIndex {
       };
     } catch (error) {
       if (!hasCode(error, Code.NOT_FOUND) && !hasCode(error, Code.INVALID_ARGUMENT)) throw error;
-      const fields = { image: record.name, error: errorMessage(error) };
+      const fields = { image: name.name, error: errorMessage(error) };
       this.#logger.warn(fields, 'an image in the store is incomplete and is left out');
       return undefined;
     }

@@ -3,6 +3,9 @@ import type { ImageConfig } from './config.js';
 import type { Manifest } from './manifest.js';
 import { parseReference, type Reference } from './reference.js';
 
+/** On an image record: which manifest of its index is here. */
+export const MANIFEST_LABEL = 'skep.manifest';
+
 /** Names that keep an image nobody has a name for; never shown. */
 export const DANGLING_NAME = 'dangling.skep.invalid/image';
 
@@ -12,6 +15,8 @@ export interface ImageName {
   reference: Reference;
   dangling: boolean;
   target: Descriptor;
+  /** Which manifest of the target is meant; absent on records that others made. */
+  manifestDigest: string | undefined;
   updatedNs: bigint;
 }
 
@@ -35,8 +40,9 @@ export function imageName(record: ImageRecord): ImageName | undefined {
   try {
     const reference = parseReference(record.name);
     const { name, target, updatedNs } = record;
+    const manifestDigest = record.labels[MANIFEST_LABEL];
     const dangling = name.startsWith(`${DANGLING_NAME}@`);
-    return { name, reference, dangling, target, updatedNs };
+    return { name, reference, dangling, target, manifestDigest, updatedNs };
   } catch {
     return undefined; // somebody else's record, which no reference of ours can mean
   }
@@ -64,9 +70,9 @@ export class ImageMap {
     return id === undefined ? undefined : this.#images.get(id);
   }
 
-  /** The target a name stands for at the moment. */
-  targetOf(name: string): Descriptor | undefined {
-    return this.byName(name)?.names.find((entry) => entry.name === name)?.target;
+  /** What is known of a name. */
+  nameOf(name: string): ImageName | undefined {
+    return this.byName(name)?.names.find((entry) => entry.name === name);
   }
 
   set(name: ImageName, details: ImageDetails): void {

@@ -17,9 +17,9 @@ export interface StoredManifest {
 /** Follows a name's target to the manifest that is here (through an index) and reads its config. */
 export async function readStoredManifest(
   containerd: Containerd,
-  target: Descriptor,
+  name: { target: Descriptor; manifestDigest: string | undefined },
 ): Promise<StoredManifest> {
-  let descriptor = target;
+  let descriptor = name.target;
   for (let depth = 0; depth <= INDEX_DEPTH_MAX; depth++) {
     const bytes = await containerd.content.readAll(descriptor.digest, MANIFEST_BYTES_MAX);
     const parsed = parseManifestOrIndex(bytes, descriptor.mediaType);
@@ -28,14 +28,19 @@ export async function readStoredManifest(
       const config = await containerd.content.readAll(manifest.config.digest, CONFIG_BYTES_MAX);
       return { descriptor, manifest, config: parseImageConfig(config) };
     }
-    descriptor = await presentManifest(containerd, parsed.index);
+    descriptor = await presentManifest(containerd, parsed.index, name.manifestDigest);
   }
   throw new RpcError(Code.INVALID_ARGUMENT, 'indexes are nested too deeply');
 }
 
 /** Of an index usually one platform was fetched: this host's, or the one that was asked for. */
-async function presentManifest(containerd: Containerd, index: Index): Promise<Descriptor> {
-  const own = choosePlatform(index, hostPlatform());
+async function presentManifest(
+  containerd: Containerd,
+  index: Index,
+  stated: string | undefined,
+): Promise<Descriptor> {
+  const given = index.manifests.find((entry) => entry.digest === stated);
+  const own = given ?? choosePlatform(index, hostPlatform());
   const candidates = own ? [own, ...index.manifests] : index.manifests;
   for (const candidate of candidates) {
     if (await hasContent(containerd, candidate.digest)) return candidate;

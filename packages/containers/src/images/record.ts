@@ -4,11 +4,17 @@ import type { ImageConfig } from './config.js';
 import type { ImageContext } from './context.js';
 import { chainIds } from './digest.js';
 import { configLabels, layerLabels, manifestLabels } from './gc-labels.js';
-import { DANGLING_NAME } from './index-map.js';
+import { DANGLING_NAME, MANIFEST_LABEL } from './index-map.js';
 import { hasCode } from './ingest.js';
 import type { LeaseScope } from './lease.js';
 import type { Manifest } from './manifest.js';
 import { type UnpackLayer, unpackLayer } from './unpack.js';
+
+/** What a name stands for: an index or manifest, and the one manifest of it that is here. */
+export interface Meaning {
+  target: Descriptor;
+  manifestDigest: string;
+}
 
 /** The steps from an image's layers to its snapshots, bottom first. */
 export function unpackPlan(manifest: Manifest, config: ImageConfig): UnpackLayer[] {
@@ -58,19 +64,23 @@ export async function linkParts(
 export function setName(
   context: ImageContext,
   name: string,
-  target: Descriptor,
+  meaning: Meaning,
 ): Promise<string | undefined> {
   return context.mutex.run(`name ${name}`, async () => {
     const { index } = context;
     const before = await index.byName(name);
     const old = before?.names.find((entry) => entry.name === name);
-    if (old?.target.digest === target.digest) return undefined;
+    const sameTarget = old?.target.digest === meaning.target.digest;
+    if (sameTarget && before?.manifestDescriptor.digest === meaning.manifestDigest)
+      return undefined;
     if (before && old && before.names.length === 1) {
-      await putName(context, danglingName(before.id), old.target);
+      const { target, manifestDescriptor } = { ...before, ...old };
+      const stays = { target, manifestDigest: manifestDescriptor.digest };
+      await putName(context, danglingName(before.id), stays);
     }
-    await putName(context, name, target);
+    await putName(context, name, meaning);
     const after = await index.byName(name);
-    if (after) await dropDangling(context, after.id);
+    if (after && !name.startsWith(DANGLING_NAME)) await dropDangling(context, after.id);
     return before && before.id !== after?.id ? before.id : undefined;
   });
 }
@@ -87,13 +97,15 @@ async function dropDangling(context: ImageContext, imageId: string): Promise<voi
   for (const { name } of standIns) await deleteName(context, name);
 }
 
-async function putName(context: ImageContext, name: string, target: Descriptor): Promise<void> {
+async function putName(context: ImageContext, name: string, meaning: Meaning): Promise<void> {
   const { images } = context.containerd;
+  const { target, manifestDigest } = meaning;
+  const labels = { [MANIFEST_LABEL]: manifestDigest };
   try {
-    await images.create({ name, target });
+    await images.create({ name, target, labels });
   } catch (error) {
     if (!hasCode(error, Code.ALREADY_EXISTS)) throw error;
-    await images.update({ name, target });
+    await images.update({ name, target, labels });
   }
   await context.index.refresh(name);
 }

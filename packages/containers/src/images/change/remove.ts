@@ -45,7 +45,10 @@ export async function removeImage(
   const isLast = leaving.length === image.names.filter((entry) => !entry.dangling).length;
   // An image that a container runs from stays, without a name, even when forced.
   const stays = isLast && deleteConflict(image, users, { force, ignoreNames: true });
-  if (stays) await setName(context, danglingName(image.id), name.target);
+  if (stays) {
+    const meaning = { target: name.target, manifestDigest: image.manifestDescriptor.digest };
+    await setName(context, danglingName(image.id), meaning);
+  }
   const removed = await untag(context, image, leaving);
   return isLast && !stays ? [...removed, ...deleted(context, image)] : removed;
 }

@@ -18,7 +18,8 @@ export async function tagImage(
   const withTag = tag === '' ? named : parseReference(`${canonicalString({ ...named })}:${tag}`);
   const reference = withDefaultTag(withTag);
   const target = image.names[0]?.target ?? image.manifestDescriptor;
-  await setName(context, canonicalString(reference), target);
+  const meaning = { target, manifestDigest: image.manifestDescriptor.digest };
+  await setName(context, canonicalString(reference), meaning);
   const labels = image.config.config.Labels ?? {};
   context.events.emit('tag', image.id, familiarString(reference), labels);
 }

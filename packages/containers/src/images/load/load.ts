@@ -50,9 +50,10 @@ async function loadImage(
   }
   await linkParts(scope, descriptor.digest, manifest, config);
   const id = manifest.config.digest;
+  const meaning = { target: descriptor, manifestDigest: descriptor.digest };
   for (const text of image.names) {
     const reference = storedReference(parseReference(text));
-    const replaced = await setName(context, canonicalString(reference), descriptor);
+    const replaced = await setName(context, canonicalString(reference), meaning);
     const shown = familiarString(reference);
     if (replaced !== undefined) {
       const old = `renaming the old one with ID ${replaced} to empty string`;
@@ -61,7 +62,7 @@ async function loadImage(
     say({ stream: `Loaded image: ${shown}\n` });
   }
   if (image.names.length === 0) {
-    if (!(await context.index.byId(id))) await setName(context, danglingName(id), descriptor);
+    if (!(await context.index.byId(id))) await setName(context, danglingName(id), meaning);
     say({ stream: `Loaded image ID: ${id}\n` });
   }
   context.events.emit('load', id, id, config.config.Labels ?? {});

@@ -9,7 +9,7 @@ import { ingestBytes } from '../ingest.js';
 import { type LeaseScope, withLease } from '../lease.js';
 import { CONFIG_BYTES_MAX } from '../limits.js';
 import { MANIFEST_ACCEPT } from '../media-types.js';
-import type { Platform } from '../platform.js';
+import { type Platform, platformFit } from '../platform.js';
 import { linkParts, setName } from '../record.js';
 import { canonicalString, familiarName, familiarString, type Reference } from '../reference.js';
 import { hasSnapshot } from '../unpack.js';
@@ -23,8 +23,6 @@ export interface PullRequest {
   /** With tag or digest. */
   reference: Reference;
   platform: Platform;
-  /** The user asked for this platform, rather than taking the host's. */
-  platformGiven: boolean;
   auth: RegistryAuth | undefined;
   signal: AbortSignal;
   say(message: ProgressMessage): void;
@@ -60,10 +58,10 @@ async function currentDigest(
   session: RepositorySession,
   request: PullRequest,
 ): Promise<{ digest: string; isNew: boolean } | undefined> {
-  const { reference, platformGiven, say } = request;
+  const { reference, platform, say } = request;
   const { index, containerd } = deps.context;
   const image = await index.byName(canonicalString(reference));
-  if (!image || platformGiven) return undefined;
+  if (!image || platformFit(platform, image.config) === 0) return undefined;
   const target = image.names.find((name) => name.name === canonicalString(reference))?.target;
   const wanted = reference.digest ?? reference.tag ?? 'latest';
   const head = await session.headManifest(wanted, MANIFEST_ACCEPT);
@@ -139,8 +137,9 @@ async function nameImage(
   const id = remote.parsed.config.digest;
   const name = canonicalString(reference);
   const before = await index.byName(name);
-  await setName(context, name, target);
-  await setName(context, canonicalString({ domain, path, digest: target.digest }), target);
+  const meaning = { target, manifestDigest: remote.manifest.descriptor.digest };
+  await setName(context, name, meaning);
+  await setName(context, canonicalString({ domain, path, digest: target.digest }), meaning);
   return before?.id !== id;
 }
 
