@@ -1,6 +1,7 @@
 /**
- * An engine in a process of its own, for tests that kill it: starts one container that counts, says its
- * id, and goes on until it is killed. Arguments: the engine room's directory and the container's name.
+ * An engine in a process of its own, for tests that kill it: starts one container that counts, says
+ * its id, and goes on until it is killed. Arguments: the engine room's directory and the
+ * container's name.
  */
 import { join } from 'node:path';
 import { connectContainerd, containerdPaths, createContainerEngine } from '@skep/containers';

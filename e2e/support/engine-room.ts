@@ -46,7 +46,9 @@ export interface EngineRoom {
   dispose(): Promise<void>;
 }
 
-/** Namespaces made with `ip netns`, without any link: what a container needs of a network to start. */
+/**
+ * Namespaces made with `ip netns`, without any link: what a container needs of a network to start.
+ */
 export function bareNetworking(): ContainerNetworking {
   const nameOf = (id: string) => `skep-test-${id.slice(0, 12)}`;
   const state = (id: string, netnsPath: string): SandboxState => ({

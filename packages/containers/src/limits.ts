@@ -34,7 +34,10 @@ export const STOP_TIMEOUT_MS_DEFAULT = 10_000;
 /** How long a process that got SIGKILL may take to go (disk wait), ms. */
 export const KILL_WAIT_MS = 10_000;
 
-/** Restart back-off: first delay, longest delay, and run time after which it starts over (Docker's), ms. */
+/**
+ * Restart back-off: first delay, longest delay, and run time after which it starts over (Docker's),
+ * ms.
+ */
 export const RESTART_DELAY_MS_FIRST = 100;
 export const RESTART_DELAY_MS_MAX = 60_000;
 export const RESTART_RESET_MS = 10_000;

@@ -144,7 +144,10 @@ export class Creator {
     return { ...record, Name: volume.Name, Source: volume.Mountpoint };
   }
 
-  /** Copies image content into volumes that are empty yet. Only then is the root mounted at creation. */
+  /**
+   * Copies image content into volumes that are empty yet. Only then is the root mounted at
+   * creation.
+   */
   async #fillVolumes(record: ContainerRecord): Promise<void> {
     const context = this.#context;
     const volumes = record.mounts.filter(

@@ -8,7 +8,10 @@ import { protectedPaths } from '../spec/security.js';
 /** Length of the id's prefix that is a container's host name when none is given. */
 const SHORT_ID_LENGTH = 12;
 
-/** The configuration that a request and its image's defaults make together. Throws as Docker refuses. */
+/**
+ * The configuration that a request and its image's defaults make together. Throws as Docker
+ * refuses.
+ */
 export function mergeConfig(
   id: string,
   request: CreateRequest,
@@ -46,8 +49,8 @@ export function mergeConfig(
 }
 
 /**
- * A request's entrypoint drops the image's command as well; a request's command alone keeps the image's
- * entrypoint. `['']` is how a client says "no entrypoint".
+ * A request's entrypoint drops the image's command as well; a request's command alone keeps the
+ * image's entrypoint. `['']` is how a client says "no entrypoint".
  */
 function mergeCommand(
   request: CreateRequest,
@@ -146,7 +149,9 @@ export function completeHostConfig(
   return { ...merged, MaskedPaths: maskedPaths, ReadonlyPaths: readonlyPaths };
 }
 
-/** Options without a driver are for the default one; a driver of its own does not take its options. */
+/**
+ * Options without a driver are for the default one; a driver of its own does not take its options.
+ */
 function completeLogConfig(
   asked: Partial<HostConfig['LogConfig']>,
   fallback: HostConfig['LogConfig'],

@@ -16,7 +16,9 @@ export interface WantedMount extends Omit<MountRecord, 'Source'> {
 
 const PROPAGATIONS = new Set(['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave']);
 
-/** All mounts of a container: `Binds`, `Mounts`, `Tmpfs`, and the image's and request's `Volumes`. */
+/**
+ * All mounts of a container: `Binds`, `Mounts`, `Tmpfs`, and the image's and request's `Volumes`.
+ */
 export function wantedMounts(config: ContainerConfig, hostConfig: HostConfig): WantedMount[] {
   const mounts = new Map<string, WantedMount>();
   const add = (mount: WantedMount) => {
@@ -69,7 +71,8 @@ export function parseBind(text: string, volumeDriver = ''): WantedMount {
   requireAbsolute(text, target);
   if (posix.normalize(target) === '/') {
     throw invalid(
-      `invalid volume specification: '${text}': invalid mount config for type "bind": invalid specification: destination can't be '/'`,
+      `invalid volume specification: '${text}': invalid mount config for type "bind": ` +
+        "invalid specification: destination can't be '/'",
     );
   }
   const isBind = source.startsWith('/');
@@ -90,7 +93,8 @@ export function parseBind(text: string, volumeDriver = ''): WantedMount {
 function requireAbsolute(text: string, target: string): string {
   if (target.startsWith('/')) return target;
   throw invalid(
-    `invalid volume specification: '${text}': invalid mount path: '${target}' mount path must be absolute`,
+    `invalid volume specification: '${text}': invalid mount path: '${target}' ` +
+      'mount path must be absolute',
   );
 }
 

@@ -92,7 +92,8 @@ function validateRestart(hostConfig: HostConfig): void {
   const { Name, MaximumRetryCount } = hostConfig.RestartPolicy;
   if (!RESTART_POLICIES.includes(Name)) {
     refuse(
-      `invalid restart policy: unknown policy '${Name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`,
+      `invalid restart policy: unknown policy '${Name}'; ` +
+        "use one of 'no', 'always', 'on-failure', or 'unless-stopped'",
     );
   }
   if (MaximumRetryCount < 0) {

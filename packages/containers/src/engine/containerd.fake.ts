@@ -18,8 +18,8 @@ type Event = ContainerdEvent extends infer E
   : never;
 
 /**
- * containerd in memory, as far as the engine uses it: containers, tasks with streams, writable layers and
- * events. Processes end when a test says so, or by SIGKILL.
+ * containerd in memory, as far as the engine uses it: containers, tasks with streams, writable
+ * layers and events. Processes end when a test says so, or by SIGKILL.
  */
 export class FakeContainerd {
   readonly containers = new Map<string, object>();

@@ -214,6 +214,47 @@ describe('restart policy', () => {
   });
 });
 
+describe('listing', () => {
+  async function names(filters: Record<string, string[]>, all = true): Promise<string[]> {
+    const rows = await engine.list({ all, size: false, filters });
+    return rows.map((row) => row.Names[0] ?? '');
+  }
+
+  it('selects by every kind of filter', async () => {
+    const done = await started({ Labels: { tier: 'db' } }, 'done');
+    const exit = engine.wait(done, 'next-exit');
+    containerd.exit(done, 5, { atMs: clock.now() });
+    await exit;
+    await clock.advance(1000);
+    await started({}, 'web-1');
+    await clock.advance(1000);
+    const task = { endpoints: [], files: [] };
+    await engine.create('web-2', { Image: 'other', HostConfig: { Binds: ['vol:/v'] } }, task);
+    expect(await names({}, false)).toEqual(['/web-1']);
+    expect(await names({})).toEqual(['/web-2', '/web-1', '/done']);
+    expect(await names({ status: ['exited', 'created'] }, false)).toEqual(['/web-2', '/done']);
+    expect(await names({ exited: ['5'] }, false)).toEqual(['/done']);
+    expect(await names({ name: ['^/web'] })).toEqual(['/web-2', '/web-1']);
+    expect(await names({ label: ['tier=db'] })).toEqual(['/done']);
+    expect(await names({ 'is-task': ['true'] })).toEqual(['/web-2']);
+    expect(await names({ volume: ['vol'] })).toEqual(['/web-2']);
+    expect(await names({ id: [done.slice(0, 9)] })).toEqual(['/done']);
+    expect(await names({ before: ['web-1'] })).toEqual(['/done']);
+    expect(await names({ since: ['web-1'] })).toEqual(['/web-2']);
+    await expect(names({ nope: ['1'] })).rejects.toThrow("invalid filter 'nope'");
+    await expect(names({ status: ['nope'] })).rejects.toThrow("invalid filter 'status=nope'");
+  });
+
+  it('prunes what is stopped and matches', async () => {
+    await engine.create('old', { Image: 'busybox', Labels: { keep: '' } });
+    await engine.create('new', { Image: 'busybox' });
+    await started({}, 'running');
+    const report = await engine.prune({ 'label!': ['keep'] });
+    expect(report).toMatchObject({ ContainersDeleted: [expect.any(String)], SpaceReclaimed: 10 });
+    expect((await names({})).sort()).toEqual(['/old', '/running']);
+  });
+});
+
 describe('the next daemon', () => {
   async function reopen(): Promise<void> {
     await engine.close();

@@ -87,8 +87,8 @@ export class Engine implements ContainerEngine {
   }
 
   /**
-   * To be called once, before anything else: takes over what runs, notes what ended, clears what was half
-   * made. Resolves when containerd was reached and everything agrees.
+   * To be called once, before anything else: takes over what runs, notes what ended, clears what
+   * was half made. Resolves when containerd was reached and everything agrees.
    */
   async restore(): Promise<void> {
     this.#restorer.load();

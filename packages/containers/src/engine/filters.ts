@@ -32,7 +32,9 @@ export function booleanFilter(name: string, value: string): boolean {
 const DURATION_PART = /(\d+(?:\.\d+)?)(h|m|s|ms)/g;
 const UNIT_MS: Record<string, number> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
 
-/** An `until` filter: an RFC 3339 time, seconds since the epoch, or a Go duration before now. Ms. */
+/**
+ * An `until` filter: an RFC 3339 time, seconds since the epoch, or a Go duration before now. Ms.
+ */
 export function untilMs(text: string, nowMs: number): number {
   if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
   const parts = [...text.matchAll(DURATION_PART)];

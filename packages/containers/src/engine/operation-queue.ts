@@ -1,7 +1,10 @@
 import { Code, RpcError } from '@skep/platform';
 import { OPERATIONS_PER_CONTAINER_MAX } from '../limits.js';
 
-/** Runs operations one after the other, in the order they came. A failed one does not hold up the next. */
+/**
+ * Runs operations one after the other, in the order they came. A failed one does not hold up the
+ * next.
+ */
 export class OperationQueue {
   #tail: Promise<unknown> = Promise.resolve();
   #waiting = 0;

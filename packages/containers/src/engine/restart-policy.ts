@@ -13,7 +13,10 @@ export interface RestartInput {
   lastDelayMs: number;
 }
 
-/** Delay before the next restart in ms, or undefined when there is none. Docker's back-off: 100 ms doubling. */
+/**
+ * Delay before the next restart in ms, or undefined when there is none. Docker's back-off: 100 ms
+ * doubling.
+ */
 export function restartDelayMs(input: RestartInput): number | undefined {
   if (input.manuallyStopped || !wanted(input)) return undefined;
   if (input.lastDelayMs === 0 || input.ranMs >= RESTART_RESET_MS) return RESTART_DELAY_MS_FIRST;

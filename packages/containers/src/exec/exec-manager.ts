@@ -80,7 +80,7 @@ export class ExecManager {
       return session;
     } catch (error) {
       if (!(error instanceof RpcError) || exec.exitCode === null) throw error;
-      // Clients ask for the exit code (126, 127) after the stream: the failure is told on the stream.
+      // Clients ask for the exit code (126, 127) after the stream, so it is told on the stream.
       return failedSession(error.message);
     }
   }

@@ -13,9 +13,9 @@ export interface Kernel {
   /** Makes a named pipe; no error when one is there already. */
   makeFifo(path: string, mode: number): void;
   /**
-   * Opens a named pipe without waiting for the other side; for writing in both directions, so that it
-   * never lacks a reader. The descriptor is the caller's; Node does not count it as opened by itself,
-   * and so does not object when a socket takes it over in a worker thread.
+   * Opens a named pipe without waiting for the other side; for writing in both directions, so that
+   * it never lacks a reader. The descriptor is the caller's; Node does not count it as opened by
+   * itself, and so does not object when a socket takes it over in a worker thread.
    */
   openFifo(path: string, mode: 'read' | 'write'): number;
   mount(mount: MountSpec, target: string): void;
@@ -96,7 +96,8 @@ function loadLibC(): LibC {
     open: library.func('int open(const char *path, int flags)'),
     mkfifo: library.func('int mkfifo(const char *path, uint32_t mode)'),
     mount: library.func(
-      'int mount(const char *source, const char *target, const char *type, ulong flags, const char *data)',
+      'int mount(const char *source, const char *target, const char *type, ' +
+        'ulong flags, const char *data)',
     ),
     umount2: library.func('int umount2(const char *target, int flags)'),
     chdir: library.func('int chdir(const char *path)'),
@@ -105,7 +106,9 @@ function loadLibC(): LibC {
   };
 }
 
-/** The machine's kernel, through libc. Loaded at first use, so that nothing needs it to import this. */
+/**
+ * The machine's kernel, through libc. Loaded at first use, so that nothing needs it to import this.
+ */
 export class RealKernel implements Kernel {
   #libc: LibC | undefined;
 
@@ -131,8 +134,8 @@ export class RealKernel implements Kernel {
       Buffer.byteLength(data) > MOUNT_DATA_BYTES_MAX && mount.type === 'overlay'
         ? shortenOverlay(data)
         : undefined;
-    // Relative lower directories count from the working directory. The call is synchronous and all other
-    // paths of the daemon are absolute, so nobody sees the change.
+    // Relative lower directories count from the working directory. The call is synchronous and all
+    // other paths of the daemon are absolute, so nobody sees the change.
     if (short && this.#c.chdir(short.directory) !== 0) this.#fail('chdir', short.directory);
     const text = short?.data ?? data;
     const failed =

@@ -4,8 +4,9 @@ import { hasErrno } from '@skep/platform';
 import { SYMLINKS_MAX } from '../limits.js';
 
 /**
- * The host path of a path inside a container's root, with symbolic links followed as the container would:
- * an absolute link, or `..`, never leaves `root`. Parts that do not exist are taken as they are.
+ * The host path of a path inside a container's root, with symbolic links followed as the container
+ * would: an absolute link, or `..`, never leaves `root`. Parts that do not exist are taken as they
+ * are.
  */
 export function scopedPath(root: string, path: string): string {
   const pending = path.split('/').filter((part) => part !== '' && part !== '.');

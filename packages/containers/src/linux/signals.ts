@@ -5,7 +5,9 @@ const SIGNAL_MAX = 64;
 /** Real-time signals, counted from SIGRTMIN (34 with glibc) as Docker names them. */
 const SIGRTMIN = 34;
 
-/** The number of a signal given by number or by name with or without `SIG`. Throws as Docker does. */
+/**
+ * The number of a signal given by number or by name with or without `SIG`. Throws as Docker does.
+ */
 export function signalNumber(signal: string): number {
   const text = signal.trim().toUpperCase();
   if (/^\d+$/.test(text)) {

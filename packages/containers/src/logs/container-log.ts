@@ -8,8 +8,8 @@ import type { LogPolicy } from './options.js';
 
 const NEWLINE = 10;
 /**
- * A chunk up to this size that ends a line, with none before it unfinished, goes to the log at once: that
- * takes no longer than writing the journal would.
+ * A chunk up to this size that ends a line, with none before it unfinished, goes to the log at
+ * once: that takes no longer than writing the journal would.
  */
 const UNJOURNALED_BYTES_MAX = 4096;
 
@@ -23,9 +23,9 @@ export interface ContainerLogOptions {
 }
 
 /**
- * What a container prints, kept as Docker's json-file. Every chunk is in the kernel's cache when `write`
- * returns, also the beginning of a line whose end has not come: the next daemon goes on in the middle of
- * it. See {@link LogJournal} for how a kill between two writes is undone.
+ * What a container prints, kept as Docker's json-file. Every chunk is in the kernel's cache when
+ * `write` returns, also the beginning of a line whose end has not come: the next daemon goes on in
+ * the middle of it. See {@link LogJournal} for how a kill between two writes is undone.
  */
 export class ContainerLog {
   readonly policy: LogPolicy;

@@ -28,10 +28,13 @@ export function encodeEntry(
 ): string {
   const text = Buffer.from(line.buffer, line.byteOffset, line.byteLength).toString('utf8');
   const attrs = attributes === '' ? '' : `"attrs":${attributes},`;
-  return `{"log":${JSON.stringify(text)},"stream":"${stream}",${attrs}"time":"${nanosToIso(timeNs)}"}\n`;
+  const time = nanosToIso(timeNs);
+  return `{"log":${JSON.stringify(text)},"stream":"${stream}",${attrs}"time":"${time}"}\n`;
 }
 
-/** Reads a line of a json-file log; undefined for one that is damaged (cut off by a full disk, say). */
+/**
+ * Reads a line of a json-file log; undefined for one that is damaged (cut off by a full disk, say).
+ */
 export function decodeEntry(json: string): LogEntry | undefined {
   let parsed: { log?: unknown; stream?: unknown; time?: unknown; attrs?: Attributes };
   try {

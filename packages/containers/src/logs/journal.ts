@@ -28,8 +28,9 @@ interface Header {
 const HEADER_BYTES = 256;
 
 /**
- * A file that holds the one chunk that is on its way to the log. It is written before the log is, in one
- * call, so that whatever instant a daemon is killed at, the next one can finish what was begun.
+ * A file that holds the one chunk that is on its way to the log. It is written before the log is,
+ * in one call, so that whatever instant a daemon is killed at, the next one can finish what was
+ * begun.
  */
 export class LogJournal {
   readonly #path: string;

@@ -3,8 +3,9 @@ import { LOG_LINE_BYTES_MAX } from '../limits.js';
 const NEWLINE = 10;
 
 /**
- * Cuts a stream of bytes into lines, each with its newline. A longer one than Docker's 16 KiB comes in
- * pieces, all but the last without newline. What has no newline yet waits in {@link LineSplitter.pending}.
+ * Cuts a stream of bytes into lines, each with its newline. A longer one than Docker's 16 KiB comes
+ * in pieces, all but the last without newline. What has no newline yet waits in {@link
+ * LineSplitter.pending}.
  */
 export class LineSplitter {
   #pending: Buffer;

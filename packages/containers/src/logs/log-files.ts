@@ -10,9 +10,9 @@ import {
 import { hasErrno } from '@skep/platform';
 
 /**
- * A log in numbered files of bounded size: `path` is written, `path.1` is the one before, and so on.
- * Files are told apart by generation, a number that grows by one at each rotation, so that a reader
- * finds "the next file" whatever was renamed meanwhile.
+ * A log in numbered files of bounded size: `path` is written, `path.1` is the one before, and so
+ * on. Files are told apart by generation, a number that grows by one at each rotation, so that a
+ * reader finds "the next file" whatever was renamed meanwhile.
  */
 export class LogFiles {
   readonly path: string;
@@ -46,9 +46,9 @@ export class LogFiles {
   }
 
   /**
-   * Appends at once, before it returns: a chunk that was taken from a container is in the kernel's cache
-   * when the next is read, and `kill -9` cannot lose it. A new file is begun between two entries when the
-   * bound would be passed.
+   * Appends at once, before it returns: a chunk that was taken from a container is in the kernel's
+   * cache when the next is read, and `kill -9` cannot lose it. A new file is begun between two
+   * entries when the bound would be passed.
    */
   append(entries: readonly string[]): void {
     let batch: string[] = [];

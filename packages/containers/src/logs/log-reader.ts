@@ -13,8 +13,8 @@ interface Position {
 }
 
 /**
- * Reads a container's log: the last lines or all, then, following, what is added until the container's
- * streams end. Holds one block of one file in memory, whatever the log's size.
+ * Reads a container's log: the last lines or all, then, following, what is added until the
+ * container's streams end. Holds one block of one file in memory, whatever the log's size.
  */
 export async function* readLog(
   log: ContainerLog,
@@ -31,7 +31,10 @@ export async function* readLog(
   }
 }
 
-/** Where the last `lines` lines begin: blocks are read backwards, files from the newest to the oldest. */
+/**
+ * Where the last `lines` lines begin: blocks are read backwards, files from the newest to the
+ * oldest.
+ */
 async function tailPosition(log: ContainerLog, lines: number | undefined): Promise<Position> {
   const { files } = log;
   if (lines === undefined) return { generation: files.oldestGeneration, offset: 0 };
@@ -99,7 +102,9 @@ async function* readLines(
   }
 }
 
-/** Lines from one file; at its end waits for more as long as `wait` says that more may come here. */
+/**
+ * Lines from one file; at its end waits for more as long as `wait` says that more may come here.
+ */
 async function* readFile(
   log: ContainerLog,
   file: FileHandle,
@@ -135,7 +140,10 @@ async function* readFile(
   }
 }
 
-/** Remembers a change from the moment it is made, so that one between a read and the wait is not missed. */
+/**
+ * Remembers a change from the moment it is made, so that one between a read and the wait is not
+ * missed.
+ */
 function watchChange(log: ContainerLog): {
   wait(signal: AbortSignal): Promise<void>;
   stop(): void;

@@ -61,7 +61,10 @@ export class ContainerDirectory<T extends Named> {
     this.release(container.name, container.id);
   }
 
-  /** By full id, name (with or without slash), or unique prefix of the id, in this order as Docker does. */
+  /**
+   * By full id, name (with or without slash), or unique prefix of the id, in this order as Docker
+   * does.
+   */
   find(reference: string): T {
     const name = reference.startsWith('/') ? reference.slice(1) : reference;
     const exact = this.#byId.get(reference) ?? this.byName(name);

@@ -27,12 +27,13 @@ export interface LoadedRecord {
 /**
  * The records on disk: a directory for each container, with two files.
  *
- * `config.json` is what a client was promised (that the container exists, its name): it is synced before
- * the promise is kept, so that it survives a power cut. `state.json` changes at each start and exit and
- * is *not* synced: after `kill -9` of the daemon the page cache still has it, and after a power cut no
- * container runs any more, so that whatever it says is corrected from containerd, whose list is empty.
- * It is a file of its own so that a rename that the disk did not finish can never harm `config.json`.
- * That makes two syncs (file, directory) for a create, one for a remove and none for start, stop and exit.
+ * `config.json` is what a client was promised (that the container exists, its name): it is synced
+ * before the promise is kept, so that it survives a power cut. `state.json` changes at each start
+ * and exit and is *not* synced: after `kill -9` of the daemon the page cache still has it, and
+ * after a power cut no container runs any more, so that whatever it says is corrected from
+ * containerd, whose list is empty. It is a file of its own so that a rename that the disk did not
+ * finish can never harm `config.json`. That makes two syncs (file, directory) for a create, one for
+ * a remove and none for start, stop and exit.
  */
 export class RecordStore {
   readonly #root: string;
@@ -77,7 +78,10 @@ export class RecordStore {
     renameSync(`${path}.tmp`, path);
   }
 
-  /** Removes the container's directory. The record goes first: what is left of a crash is a leftover. */
+  /**
+   * Removes the container's directory. The record goes first: what is left of a crash is a
+   * leftover.
+   */
   remove(id: string): void {
     const directory = this.directory(id);
     rmSync(join(directory, CONFIG_FILE), { force: true });
@@ -85,7 +89,9 @@ export class RecordStore {
     rmSync(directory, { recursive: true, force: true });
   }
 
-  /** Reads all records; directories without a readable one are removed, they were never promised. */
+  /**
+   * Reads all records; directories without a readable one are removed, they were never promised.
+   */
   load(): LoadedRecord[] {
     const loaded: LoadedRecord[] = [];
     for (const name of readdirSync(this.#root)) {
@@ -135,7 +141,9 @@ function syncDirectorySync(path: string): void {
   }
 }
 
-/** Writes a small file whole and durably: temporary file, sync, rename. Used for volume metadata. */
+/**
+ * Writes a small file whole and durably: temporary file, sync, rename. Used for volume metadata.
+ */
 export function writeDurably(path: string, text: string): void {
   const file = openSync(`${path}.tmp`, 'w', 0o600);
   try {

@@ -30,8 +30,8 @@ export class ExitHandler {
   }
 
   /**
-   * Clears up after a run and announces its end. To be called in the container's queue; a second call for
-   * the same run does nothing. `pid` tells runs apart: an event may come late.
+   * Clears up after a run and announces its end. To be called in the container's queue; a second
+   * call for the same run does nothing. `pid` tells runs apart: an event may come late.
    */
   async handle(container: Container, exit: Exit, pid: number): Promise<void> {
     const { state } = container.status;

@@ -7,8 +7,9 @@ import type { InjectedFileRecord } from '../records/record.js';
 const PAGE_BYTES = 4096;
 
 /**
- * Puts secrets and configs into a memory-backed mount of the container's own. It is made at creation and
- * stays until removal: a daemon that is started anew finds them there and need not be given them again.
+ * Puts secrets and configs into a memory-backed mount of the container's own. It is made at
+ * creation and stays until removal: a daemon that is started anew finds them there and need not be
+ * given them again.
  */
 export function writeInjectedFiles(
   context: EngineContext,

@@ -5,7 +5,10 @@ import type { EngineContext } from '../engine/context.js';
 import { scopedPath } from '../linux/scoped-path.js';
 import type { MountRecord } from '../records/record.js';
 
-/** Where each mount of a container stands on the host now; volumes are held until {@link releaseVolumes}. */
+/**
+ * Where each mount of a container stands on the host now; volumes are held until {@link
+ * releaseVolumes}.
+ */
 export async function mountSources(
   context: EngineContext,
   container: Container,

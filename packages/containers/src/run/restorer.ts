@@ -30,7 +30,9 @@ interface RestorerOptions {
   hooks: RestorerHooks;
 }
 
-/** Makes records and reality agree: at the start of the daemon, and whenever containerd was away. */
+/**
+ * Makes records and reality agree: at the start of the daemon, and whenever containerd was away.
+ */
 export class Restorer {
   readonly #options: RestorerOptions;
   readonly #context: EngineContext;

@@ -7,8 +7,9 @@ import type { ContainerRecord } from '../records/record.js';
 import type { AccountFiles } from '../spec/user.js';
 
 /**
- * Mounts a container's root file system. We do it and not the shim: the accounts of the image and the
- * content for new volumes are read through it before the process exists, and one mount serves both.
+ * Mounts a container's root file system. We do it and not the shim: the accounts of the image and
+ * the content for new volumes are read through it before the process exists, and one mount serves
+ * both.
  */
 export function mountRoot(context: EngineContext, record: ContainerRecord): string {
   const target = context.paths.root(record.id);

@@ -32,7 +32,10 @@ export class Starter {
     this.#hooks = hooks;
   }
 
-  /** Starts a container that does not run; no error when it does. To be called in the container's queue. */
+  /**
+   * Starts a container that does not run; no error when it does. To be called in the container's
+   * queue.
+   */
   async start(container: Container): Promise<void> {
     const { state } = container.status;
     if (state.Paused) {
@@ -81,7 +84,9 @@ export class Starter {
     saveStatus(this.#context, container);
   }
 
-  /** Network and mounts, spec, streams, process. What it leaves on failure is cleared by `#abandon`. */
+  /**
+   * Network and mounts, spec, streams, process. What it leaves on failure is cleared by `#abandon`.
+   */
   async #launch(container: Container): Promise<{ pid: number; startedAtMs: number }> {
     const context = this.#context;
     const { record } = container;
@@ -216,7 +221,9 @@ export async function removeFromContainerd(context: EngineContext, id: string): 
   await containers.delete(id).catch(unlessMissing);
 }
 
-/** Gives back everything of a run that is outside containerd: network, mounts, run-time directory. */
+/**
+ * Gives back everything of a run that is outside containerd: network, mounts, run-time directory.
+ */
 export async function clearRun(context: EngineContext, container: Container): Promise<void> {
   const { id } = container;
   unmountRoot(context, id);

@@ -49,7 +49,8 @@ export class Stopper {
     if (await this.#within(exited, KILL_WAIT_MS)) return;
     throw new RpcError(
       Code.INTERNAL,
-      `cannot stop container: ${container.id}: tried to kill container, but did not receive an exit event`,
+      `cannot stop container: ${container.id}: ` +
+        'tried to kill container, but did not receive an exit event',
     );
   }
 
@@ -58,8 +59,8 @@ export class Stopper {
     const number = signalNumber(signal);
     const { state } = container.status;
     if (!container.running) {
-      const refused = `Cannot kill container: ${reference}: Container ${container.id} is not running`;
-      throw new RpcError(Code.ALREADY_EXISTS, refused);
+      const why = `Container ${container.id} is not running`;
+      throw conflict(`Cannot kill container: ${reference}: ${why}`);
     }
     const ends = number === SIGKILL || number === this.#stopSignal(container);
     if (ends) this.#noteStopped(container);

@@ -2,19 +2,20 @@ import { Code, RpcError } from '@skep/platform';
 
 /** Every capability of Linux, in the kernel's order. */
 export const ALL_CAPABILITIES = (
-  'CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE ' +
-  'NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT ' +
-  'SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE ' +
-  'AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ ' +
-  'PERFMON BPF CHECKPOINT_RESTORE'
+  'CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP ' +
+  'LINUX_IMMUTABLE NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER ' +
+  'SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE ' +
+  'SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP ' +
+  'MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF ' +
+  'CHECKPOINT_RESTORE'
 )
   .split(' ')
   .map((name) => `CAP_${name}`);
 
 /** What Docker leaves to the root user of a container. */
 export const DEFAULT_CAPABILITIES = (
-  'CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID SETFCAP SETPCAP NET_BIND_SERVICE ' +
-  'SYS_CHROOT KILL AUDIT_WRITE'
+  'CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID SETFCAP SETPCAP ' +
+  'NET_BIND_SERVICE SYS_CHROOT KILL AUDIT_WRITE'
 )
   .split(' ')
   .map((name) => `CAP_${name}`);
@@ -27,7 +28,9 @@ export interface CapabilityRequest {
   supported: readonly string[];
 }
 
-/** The capabilities of a container, in the kernel's order. Unknown names are refused as Docker does. */
+/**
+ * The capabilities of a container, in the kernel's order. Unknown names are refused as Docker does.
+ */
 export function containerCapabilities(request: CapabilityRequest): string[] {
   if (request.privileged) return ordered(new Set(request.supported));
   const add = request.add.map((name) => normalise(name, request.supported));
@@ -49,7 +52,8 @@ function normalise(name: string, supported: readonly string[]): string {
   if (!supported.includes(full)) {
     throw new RpcError(
       Code.INVALID_ARGUMENT,
-      `capability not supported by your kernel or not available in the current environment: "${name}"`,
+      'capability not supported by your kernel or not available in the current environment: ' +
+        `"${name}"`,
     );
   }
   return full;

@@ -13,7 +13,10 @@ export interface HostFacts {
   kernelRelease: string;
   cpuCount: number;
   capabilities: string[];
-  /** Undefined when the profile is not installed: containers are then refused unless they ask for none. */
+  /**
+   * Undefined when the profile is not installed: containers are then refused unless they ask for
+   * none.
+   */
   seccompProfile: SeccompProfile | undefined;
   /** `hybrid`: controllers on v1, an empty v2 tree beside them. */
   cgroupMode: 'v1' | 'hybrid' | 'v2';

@@ -42,7 +42,9 @@ export function fileMount(source: string, destination: string, readOnly: boolean
   return mount(destination, 'bind', source, ['rbind', 'rprivate', readOnly ? 'ro' : 'rw']);
 }
 
-/** A bind, volume or tmpfs of the user. `source` is where a volume or bind stands on the host now. */
+/**
+ * A bind, volume or tmpfs of the user. `source` is where a volume or bind stands on the host now.
+ */
 export function userMount(record: MountRecord, source: string, host: HostFacts): OciMount {
   if (record.Type === 'tmpfs') {
     const options = ['noexec', 'nosuid', 'nodev', ...(record.tmpfsOptions ?? [])];

@@ -11,7 +11,9 @@ const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 /** Where the init program is mounted with `--init`. */
 export const INIT_TARGET = '/sbin/docker-init';
 
-/** The environment of a process: Docker's own variables, then the container's, later ones winning. */
+/**
+ * The environment of a process: Docker's own variables, then the container's, later ones winning.
+ */
 export function processEnvironment(
   config: ContainerConfig,
   extra: readonly string[] = [],

@@ -1,6 +1,8 @@
 import type { OciSeccomp } from './oci.js';
 
-/** One rule of a profile file: for which containers it holds is said by `includes` and `excludes`. */
+/**
+ * One rule of a profile file: for which containers it holds is said by `includes` and `excludes`.
+ */
 interface ProfileRule {
   name?: string;
   names?: string[];

@@ -69,7 +69,8 @@ export function seccompFilter(
   if (!profile) {
     throw new RpcError(
       Code.INTERNAL,
-      'the default seccomp profile is not installed (Debian package golang-github-containers-common); ' +
+      'the default seccomp profile is not installed ' +
+        '(Debian package golang-github-containers-common); ' +
         'install it, or run with --security-opt seccomp=unconfined',
     );
   }

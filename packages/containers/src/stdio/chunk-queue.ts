@@ -2,8 +2,8 @@ import type { OutputChunk } from '../contract/engine.js';
 import { SESSION_BACKLOG_BYTES } from '../limits.js';
 
 /**
- * Output on its way to one attached client. It never drops: when more than the backlog waits, `full`
- * says so and the source is to pause until `onDrained` is called.
+ * Output on its way to one attached client. It never drops: when more than the backlog waits,
+ * `full` says so and the source is to pause until `onDrained` is called.
  */
 export class ChunkQueue implements AsyncIterable<OutputChunk> {
   readonly #onDrained: () => void;

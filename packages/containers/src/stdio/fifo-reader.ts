@@ -5,7 +5,8 @@ import { STREAM_CHUNK_BYTES } from '../limits.js';
 import type { Kernel } from '../linux/kernel.js';
 
 /**
- * Every chunk is used up in the turn in which it is read, so one buffer serves all pipes of the process.
+ * Every chunk is used up in the turn in which it is read, so one buffer serves all pipes of the
+ * process.
  */
 const sharedBuffer = Buffer.alloc(STREAM_CHUNK_BYTES);
 

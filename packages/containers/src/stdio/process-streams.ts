@@ -27,8 +27,9 @@ export interface ProcessIoOptions {
 }
 
 /**
- * The streams of one run of one process, and the clients attached to it. The pipes are named, so that the
- * shim keeps its ends when this daemon dies and the next one goes on reading where it stopped.
+ * The streams of one run of one process, and the clients attached to it. The pipes are named, so
+ * that the shim keeps its ends when this daemon dies and the next one goes on reading where it
+ * stopped.
  */
 export class ProcessStreams {
   readonly #options: ProcessIoOptions;
@@ -63,7 +64,9 @@ export class ProcessStreams {
     };
   }
 
-  /** Makes the pipes (those of a running process are kept) and starts to read. Before Tasks.Create. */
+  /**
+   * Makes the pipes (those of a running process are kept) and starts to read. Before Tasks.Create.
+   */
   open(): void {
     const { directory, kernel } = this.#options;
     const { stdin, stdout, stderr } = this.io;

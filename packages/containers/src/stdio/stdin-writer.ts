@@ -1,7 +1,9 @@
 import { Socket } from 'node:net';
 import type { Kernel } from '../linux/kernel.js';
 
-/** The write end of a process's input. Opened for both directions so that it never lacks a reader. */
+/**
+ * The write end of a process's input. Opened for both directions so that it never lacks a reader.
+ */
 export class StdinWriter {
   #socket: Socket | undefined;
 

@@ -68,8 +68,8 @@ export class LocalMounts {
   }
 
   /**
-   * Makes sure that a volume's directory is our own disk's before it is deleted: a file system that an
-   * earlier daemon left mounted there is somebody else's data.
+   * Makes sure that a volume's directory is our own disk's before it is deleted: a file system that
+   * an earlier daemon left mounted there is somebody else's data.
    */
   detach(volume: VolumeRecord): void {
     if (!volume.options?.['device']) return;

@@ -5,8 +5,8 @@ import type { Clock } from '@skep/platform';
 const BLOCK_BYTES = 512;
 
 /**
- * Bytes that a tree takes on disk, or -1 when it is not counted by the deadline (Docker's "unknown").
- * Hard links are counted once each; what vanishes meanwhile is skipped.
+ * Bytes that a tree takes on disk, or -1 when it is not counted by the deadline (Docker's
+ * "unknown"). Hard links are counted once each; what vanishes meanwhile is skipped.
  */
 export async function treeBytes(path: string, clock: Clock, deadlineMs: number): Promise<number> {
   let bytes = 0;

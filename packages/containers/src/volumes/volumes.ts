@@ -53,7 +53,8 @@ export class Volumes implements VolumeEngine {
       throw new RpcError(
         Code.INVALID_ARGUMENT,
         `create ${name}: "${name}" includes invalid characters for a local volume name, only ` +
-          '"[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path',
+          '"[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. ' +
+          'If you intended to pass a host directory, use absolute path',
       );
     }
     const options = request.DriverOpts ?? {};
