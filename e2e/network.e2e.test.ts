@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -73,7 +74,6 @@ describe('the network of one node, on the real kernel', () => {
       expect(await lab.ask(lab.client, '172.17.0.2', 81)).toBe('timeout');
       const secret = createServer((socket) => socket.end('secret'));
       await new Promise<void>((resolve) => secret.listen(6000, '127.0.0.1', resolve));
-      await lab.shell(`nsenter --net=${server} ip route add 127.0.0.5/32 via 172.17.0.1 || true`);
       await lab.shell(
         `nsenter --net=${neighbour} sh -ec 'ip addr del 127.0.0.1/8 dev lo; ` +
           `echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet; ` +
@@ -150,10 +150,23 @@ describe('the network of one node, on the real kernel', () => {
     it('lets tasks out, and keeps them apart on their way out', async () => {
       expect(await lab.ask(paths['t1'] ?? '', CLIENT_ADDRESS, 7000)).toBe(`world ${HOST_ADDRESS}`);
       const second = await lab.shell(
-        `nsenter --net=${paths['t2']} ip -o -4 addr show dev eth1 | sed 's/.*inet \\([0-9.]*\\).*/\\1/'`,
+        `nsenter --net=${paths['t2']} ip -o -4 addr show dev eth1 | ` +
+          `sed 's/.*inet \\([0-9.]*\\).*/\\1/'`,
       );
       expect(second).toMatch(/^172\./);
       expect(await lab.ask(paths['t1'] ?? '', second, 8000)).not.toMatch(/^t2/);
+    });
+
+    it('binds a task’s own port, reached from outside, a neighbour and itself', async () => {
+      const ports = { '8000/tcp': at('8686') };
+      const request = { ...task('own', '10.0.0.50'), ports };
+      const { netnsPath } = await lab.network.networking.setUp(request);
+      await lab.serve(netnsPath, 8000, 'own');
+      expect(await lab.ask(lab.client, HOST_ADDRESS, 8686)).toBe(`own ${CLIENT_ADDRESS}`);
+      expect(await lab.ask(paths['t1'] ?? '', HOST_ADDRESS, 8686)).toMatch(/^own /);
+      expect(await lab.ask(netnsPath, HOST_ADDRESS, 8686)).toMatch(/^own /);
+      await lab.network.networking.tearDown('own');
+      expect(await lab.ask(lab.client, HOST_ADDRESS, 8686)).toBe('ECONNREFUSED');
     });
 
     it('lets connections go on when their task leaves, and sends new ones elsewhere', async () => {
@@ -214,6 +227,19 @@ describe('the network of one node, on the real kernel', () => {
       expect(await lab.ask(lab.client, HOST_ADDRESS, 9090)).toBe('ECONNREFUSED');
       expect(await lab.ask('', '127.0.0.1', 9090)).toBe('ECONNREFUSED');
     });
+  });
+
+  it('works in a process with thousands of open files', async () => {
+    const open = Array.from({ length: 3_000 }, () => openSync('/dev/null', 'r'));
+    await lab.network.publisher.configureNode(undefined);
+    await lab.network.publisher.configureNode(INGRESS);
+    const state = await lab.network.networking.setUp(task('late', '10.0.0.60'));
+    await lab.serve(state.netnsPath, 8000, 'late');
+    await lab.network.publisher.activate(published('late', '10.0.0.60'));
+    expect(await lab.ask(lab.client, HOST_ADDRESS, 9090)).toBe(`late ${CLIENT_ADDRESS}`);
+    await lab.network.publisher.deactivate('late');
+    await lab.network.networking.tearDown('late');
+    for (const fd of open) closeSync(fd);
   });
 
   it('leaves nothing in the kernel when all is removed', async () => {

@@ -8,7 +8,7 @@ import { createNetwork, type Network } from '@skep/network';
 import koffi from 'koffi';
 import { until } from './exec.ts';
 
-/** A host and a client beside it, in network namespaces of their own: the machine's stay as they are. */
+/** A host and a client beside it, in namespaces of their own: the machine's stay as they are. */
 
 export const HOST_ADDRESS = '198.51.100.1';
 export const CLIENT_ADDRESS = '198.51.100.9';
@@ -99,7 +99,7 @@ export class NetworkLab {
     }
   }
 
-  /** Starts a server on a port within a namespace; kills it with the lab, or earlier by what it gives. */
+  /** Starts a server within a namespace; it ends with the lab, or earlier by what this gives. */
   async serve(namespace: string, port: number, name: string): Promise<() => void> {
     const args = [`--net=${namespace}`, process.execPath, '-e', SERVER, String(port), name];
     const child = spawn('nsenter', args, { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -37,7 +37,7 @@ describe('setUp', () => {
     expect(machine.holder.held).toEqual(new Set(['tcp 8080 0.0.0.0']));
   });
 
-  it('gives a task its swarm interface first, the way out last, and a way for answers', async () => {
+  it('gives a task its swarm interface, then the way out, and a way for answers', async () => {
     const { network, kernel } = await started();
     await network.publisher.configureNode(INGRESS);
     const state = await network.networking.setUp(taskOf('t', '10.0.0.5'));

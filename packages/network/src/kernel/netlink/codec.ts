@@ -20,6 +20,8 @@ export const Flag = {
   REQUEST: 0x1,
   MULTI: 0x2,
   ACK: 0x4,
+  /** A listing was changed while it was read out: it may lack or repeat something. */
+  DUMP_INTERRUPTED: 0x10,
   DUMP: 0x300,
   REPLACE: 0x100,
   EXCLUSIVE: 0x200,

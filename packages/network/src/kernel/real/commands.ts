@@ -29,6 +29,7 @@ export class CommandRunner {
         this.#namespaces.add(command.path);
         break;
       case 'namespace-remove':
+        this.#handles.forget(command.path);
         this.#namespaces.remove(command.path);
         break;
       case 'veth-add':

@@ -1,14 +1,17 @@
 import { HOST, type NamespacePath } from '../contract.js';
+import { LowDescriptors } from './low-descriptors.js';
 import type { Namespaces } from './namespaces.js';
 import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from './netlink-socket.js';
 import { NftContext } from './nft-context.js';
 
 /**
- * Open sockets and nft contexts by namespace. Those of a container's namespace are closed after
- * each batch, because an open one keeps a removed namespace alive; the host's stay open.
+ * Open sockets and nft contexts by namespace. An open socket keeps a removed namespace alive, so
+ * those of other namespaces are closed after each batch. An nft context is kept until its namespace
+ * is removed: few namespaces have rules, and making one takes longer than using it.
  */
 export class Handles {
   readonly #namespaces: Namespaces;
+  readonly #low = new LowDescriptors();
   readonly #route = new Map<NamespacePath, NetlinkSocket>();
   readonly #netfilter = new Map<NamespacePath, NetlinkSocket>();
   readonly #nft = new Map<NamespacePath, NftContext>();
@@ -26,16 +29,30 @@ export class Handles {
   }
 
   nft(namespace: NamespacePath): NftContext {
-    return this.#made(this.#nft, namespace, () => new NftContext());
+    const make = () => new NftContext();
+    const makeLow = () => this.#low.withLow(make, (context) => context.free());
+    return this.#made(this.#nft, namespace, makeLow);
   }
 
-  /** Closes what belongs to other namespaces than the host's. */
+  /** Lets go of a namespace that is about to be removed. */
+  forget(namespace: NamespacePath): void {
+    const context = this.#nft.get(namespace);
+    context?.free();
+    this.#nft.delete(namespace);
+    if (context) this.#low.refill();
+    this.#closeSockets((other) => other === namespace);
+  }
+
+  /** Closes the sockets in other namespaces than the host's. */
   closeForeign(): void {
-    this.#closeWhere((namespace) => namespace !== HOST);
+    this.#closeSockets((namespace) => namespace !== HOST);
   }
 
   closeAll(): void {
-    this.#closeWhere(() => true);
+    this.#closeSockets(() => true);
+    for (const context of this.#nft.values()) context.free();
+    this.#nft.clear();
+    this.#low.close();
   }
 
   #made<T>(known: Map<NamespacePath, T>, namespace: NamespacePath, make: () => T): T {
@@ -47,16 +64,13 @@ export class Handles {
     return handle;
   }
 
-  #closeWhere(doomed: (namespace: NamespacePath) => boolean): void {
-    const close = <T>(known: Map<NamespacePath, T>, end: (handle: T) => void) => {
-      for (const [namespace, handle] of known) {
+  #closeSockets(doomed: (namespace: NamespacePath) => boolean): void {
+    for (const known of [this.#route, this.#netfilter]) {
+      for (const [namespace, socket] of known) {
         if (!doomed(namespace)) continue;
-        end(handle);
+        socket.close();
         known.delete(namespace);
       }
-    };
-    close(this.#route, (socket) => socket.close());
-    close(this.#netfilter, (socket) => socket.close());
-    close(this.#nft, (context) => context.free());
+    }
   }
 }

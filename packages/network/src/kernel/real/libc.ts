@@ -15,6 +15,7 @@ const calls = {
   setsockopt: libc.func(
     'int setsockopt(int fd, int level, int name, const void *value, uint length)',
   ),
+  getsockopt: libc.func('int getsockopt(int fd, int level, int name, void *value, void *length)'),
   close: libc.func('int close(int fd)'),
   send: libc.func('long send(int fd, const void *data, size_t length, int flags)'),
   recv: libc.func('long recv(int fd, _Out_ void *data, size_t length, int flags)'),
@@ -64,6 +65,21 @@ export function detachMount(target: string): void {
 
 export function openSocket(domain: number, type: number, protocol: number): number {
   return checked('socket', calls.socket(domain, type, protocol));
+}
+
+const SOL_SOCKET = 1;
+const SO_PROTOCOL = 38;
+const SO_DOMAIN = 39;
+const AF_NETLINK = 16;
+
+/** The protocol of a netlink socket; undefined when the descriptor is none. */
+export function socketProtocol(fd: number): number | undefined {
+  const option = (name: number) => {
+    const value = Buffer.alloc(4);
+    const length = Buffer.of(4, 0, 0, 0);
+    return calls.getsockopt(fd, SOL_SOCKET, name, value, length) < 0 ? -1 : value.readInt32LE();
+  };
+  return option(SO_DOMAIN) === AF_NETLINK ? option(SO_PROTOCOL) : undefined;
 }
 
 /**

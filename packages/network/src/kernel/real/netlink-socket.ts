@@ -31,6 +31,9 @@ const RECEIVE_BYTES = 64 * 1024;
 /** The kernel answers within the call; this ends a wait that a bug would make endless. */
 const RECEIVE_TIMEOUT_SECONDS = 10;
 
+/** On a host where links come and go all the time, the last reading has to do. */
+const DUMP_ATTEMPTS_MAX = 5;
+
 /** `struct timeval` of a 64-bit machine. */
 function timeOfSeconds(seconds: number): Buffer {
   const bytes = Buffer.alloc(16);
@@ -80,13 +83,23 @@ export class NetlinkSocket {
     }
   }
 
-  /** All objects of a kind: the bodies of the answers. */
+  /** All objects of a kind: the bodies of the answers. Read again when they change meanwhile. */
   dump(what: string, type: number, body: Buffer): Buffer[] {
+    for (let attempt = 1; attempt < DUMP_ATTEMPTS_MAX; attempt++) {
+      const { bodies, interrupted } = this.#dumpOnce(what, type, body);
+      if (!interrupted) return bodies;
+    }
+    return this.#dumpOnce(what, type, body).bodies;
+  }
+
+  #dumpOnce(what: string, type: number, body: Buffer): { bodies: Buffer[]; interrupted: boolean } {
     this.#send(type, Flag.REQUEST | Flag.DUMP, body);
     const bodies: Buffer[] = [];
+    let interrupted = false;
     for (;;) {
       for (const message of this.#receive()) {
-        if (message.type === MessageType.DONE) return bodies;
+        interrupted ||= (message.flags & Flag.DUMP_INTERRUPTED) !== 0;
+        if (message.type === MessageType.DONE) return { bodies, interrupted };
         if (message.type === MessageType.ERROR) this.#throwIfError(what, message);
         else bodies.push(Buffer.from(message.body));
       }
