@@ -129,7 +129,6 @@ export class Skepd extends Daemon {
 
   command() {
     return [
-      process.execPath,
       join(root, 'bin/skepd'),
       ...['--data-root', join(this.directory, 'data'), '--exec-root', join(this.directory, 'run')],
       ...['-H', `unix://${this.socket}`, '--log-level', 'warn'],

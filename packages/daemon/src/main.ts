@@ -12,7 +12,7 @@ import { VERSION } from './version.js';
 const STOP_TIMEOUT_MS = 15_000;
 
 /** The program `skepd`. */
-export async function main(args: readonly string[]): Promise<void> {
+async function main(args: readonly string[]): Promise<void> {
   try {
     const commandLine = parseCommandLine(args);
     if (commandLine.help) return void process.stdout.write(HELP);
@@ -69,3 +69,5 @@ function stopOnSignals(stop: () => Promise<void>): void {
   };
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
 }
+
+await main(process.argv.slice(2));
