@@ -54,6 +54,12 @@ export function createServer(options: ServerOptions, groups: readonly Routes[]):
     reply.header('Server', options.serverName);
     checkVersion(request.apiVersion);
   });
+  // Docker's clients compare the content type as a whole: with a charset they print errors as raw JSON.
+  app.addHook('onSend', async (_request, reply, payload) => {
+    const type = String(reply.getHeader('content-type') ?? '');
+    if (type.startsWith('application/json;')) reply.header('content-type', 'application/json');
+    return payload;
+  });
   app.setNotFoundHandler((_request, reply) => reply.code(404).send({ message: 'page not found' }));
   app.setErrorHandler((error, request, reply) => {
     const answer = toHttpError(error);

@@ -25,6 +25,6 @@ export interface ControlContext {
   clock: Clock;
   random: Random;
   members: ManagerMembers;
-  /** A new join token for a swarm whose root certificate has this digest (`sha256:<hex>`). */
-  newJoinToken(rootDigest: string): string;
+  /** A new join token for a swarm with this root certificate (PEM). */
+  newJoinToken(rootCertificate: Uint8Array): string;
 }

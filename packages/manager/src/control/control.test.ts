@@ -252,7 +252,11 @@ describe('cluster', () => {
     await sim.put('cluster', {
       id: 'c',
       spec: { annotations: { name: 'default' } },
-      rootCa: { caKey: bytes('key'), caCertHash: 'd', joinTokens: { worker: 'w', manager: 'm' } },
+      rootCa: {
+        caKey: bytes('key'),
+        caCert: bytes('pem'),
+        joinTokens: { worker: 'w', manager: 'm' },
+      },
       networkBootstrapKeys: [{ key: bytes('gossip') }],
     });
   });
@@ -268,7 +272,7 @@ describe('cluster', () => {
 
   it('rotates the join tokens it is asked to', async () => {
     const { cluster } = await update({}, { workerJoinToken: true });
-    expect(cluster?.rootCa?.joinTokens).toMatchObject({ worker: 'SWMTKN-1-d-1', manager: 'm' });
+    expect(cluster?.rootCa?.joinTokens).toMatchObject({ worker: 'SWMTKN-1-3-1', manager: 'm' });
     expect(sim.store.view.get('cluster', 'c')?.rootCa.caKey).toEqual(bytes('key'));
   });
 

@@ -50,7 +50,7 @@ export class SimControl {
       clock: this.clock,
       random: this.random,
       members: { list: () => this.members, canRemove: () => this.canRemoveMembers },
-      newJoinToken: (digest) => `SWMTKN-1-${digest}-${++this.#tokens}`,
+      newJoinToken: (root) => `SWMTKN-1-${root.length}-${++this.#tokens}`,
     });
   }
 

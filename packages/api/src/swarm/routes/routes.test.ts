@@ -51,6 +51,15 @@ const web = (changes: object = {}) => ({
   ...changes,
 });
 
+describe('answers', () => {
+  it('say plain application/json, also for errors: clients compare it whole', async () => {
+    for (const url of ['/swarm', '/nothing']) {
+      const { headers } = await app.inject({ method: 'GET', url });
+      expect(headers['content-type']).toBe('application/json');
+    }
+  });
+});
+
 describe('membership', () => {
   it('answers 503 before there is a swarm', async () => {
     for (const url of ['/swarm', '/nodes', '/services', '/tasks', '/secrets', '/configs']) {

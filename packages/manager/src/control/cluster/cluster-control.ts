@@ -64,8 +64,8 @@ function withNewTokens(
 ): ClusterObject['rootCa'] {
   const { worker, manager } = rootCa.joinTokens;
   const joinTokens = create(JoinTokensSchema, {
-    worker: rotation?.workerJoinToken ? newJoinToken(rootCa.caCertHash) : worker,
-    manager: rotation?.managerJoinToken ? newJoinToken(rootCa.caCertHash) : manager,
+    worker: rotation?.workerJoinToken ? newJoinToken(rootCa.caCert) : worker,
+    manager: rotation?.managerJoinToken ? newJoinToken(rootCa.caCert) : manager,
   });
   return { ...rootCa, joinTokens };
 }
