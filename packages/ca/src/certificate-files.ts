@@ -6,7 +6,10 @@ const DIRECTORY = 'certificates';
 const ROOT_FILE = 'swarm-root-ca.crt';
 const CERTIFICATE_FILE = 'swarm-node.crt';
 const KEY_FILE = 'swarm-node.key';
-/** Certificate and key together, until each has its place: a crash never leaves one without the other. */
+/**
+ * Certificate and key together, until each has its place: a crash never leaves one without the
+ * other.
+ */
 const PENDING_FILE = '.swarm-node.pending';
 
 const PUBLIC_MODE = 0o644;

@@ -17,7 +17,9 @@ export interface JoinToken {
   secret: string;
 }
 
-/** The digest of root certificates that join tokens carry, over the exact bytes a manager serves. */
+/**
+ * The digest of root certificates that join tokens carry, over the exact bytes a manager serves.
+ */
 export function rootDigest(rootPem: Uint8Array | string): string {
   const digest = createHash('sha256').update(rootPem).digest();
   return base36(digest).padStart(DIGEST_CHARACTERS, '0');

@@ -32,8 +32,9 @@ export function createNodeRequest(commonName = ''): { keyPem: string; csrPem: st
 }
 
 /**
- * Who a certificate (with its intermediates) is for, once it is sure that one of the roots vouches for it.
- * Throws UNAUTHENTICATED when none does, it is out of date, or it is not a node's certificate.
+ * Who a certificate (with its intermediates) is for, once it is sure that one of the roots vouches
+ * for it. Throws UNAUTHENTICATED when none does, it is out of date, or it is not a node's
+ * certificate.
  */
 export function verifyNodeCertificate(
   chainPem: string,
@@ -54,7 +55,10 @@ export function parseNodeCertificate(chainPem: string): NodeIdentity {
   return identityOf(parseCertificates(chainPem)[0]!);
 }
 
-/** What a node with this certificate, trusting these roots, reports. Throws when none of them signed it. */
+/**
+ * What a node with this certificate, trusting these roots, reports. Throws when none of them signed
+ * it.
+ */
 export function tlsInfoOf(chainPem: string, rootPem: string): TlsInfo {
   const [leaf, ...intermediates] = parseCertificates(chainPem);
   const signers = [...intermediates, ...parseCertificates(rootPem)];
@@ -68,8 +72,8 @@ export function tlsInfoOf(chainPem: string, rootPem: string): TlsInfo {
 }
 
 /**
- * How long to wait before renewing a certificate, ms: up to a random minute between 50 % and 80 % of its
- * validity; 0 once that is past.
+ * How long to wait before renewing a certificate, ms: up to a random minute between 50 % and 80 %
+ * of its validity; 0 once that is past.
  */
 export function renewalDelayMs(
   validity: { notBeforeMs: number; notAfterMs: number },

@@ -59,8 +59,9 @@ export class RootCa {
   readonly #signer: Signer | undefined;
 
   /**
-   * Takes up root certificates, and the key of the first if given. Throws INVALID_ARGUMENT when one of them
-   * cannot be read, is out of date, is signed in a way SwarmKit refuses, or when the key does not fit.
+   * Takes up root certificates, and the key of the first if given. Throws INVALID_ARGUMENT when one
+   * of them cannot be read, is out of date, is signed in a way SwarmKit refuses, or when the key
+   * does not fit.
    */
   constructor(material: RootCaMaterial, dependencies: RootCaDependencies) {
     const { certificatePem, keyPem, intermediatesPem = '' } = material;
@@ -116,8 +117,9 @@ export class RootCa {
   }
 
   /**
-   * Signs a node's certificate and returns its PEM, followed by the intermediates. Throws INVALID_ARGUMENT
-   * for a request that cannot be read or is not signed with its own key, FAILED_PRECONDITION without a key.
+   * Signs a node's certificate and returns its PEM, followed by the intermediates. Throws
+   * INVALID_ARGUMENT for a request that cannot be read or is not signed with its own key,
+   * FAILED_PRECONDITION without a key.
    */
   signNodeCertificate(request: NodeCertificateRequest): string {
     if (!this.#signer) throw new RpcError(Code.FAILED_PRECONDITION, 'no valid signer found');

@@ -151,8 +151,8 @@ class RealFile implements DiskFile {
   }
 
   /**
-   * Node has no fallocate, so zeros are written: they take their blocks now, and later writes over them
-   * change no metadata, which makes each datasync cheaper.
+   * Node has no fallocate, so zeros are written: they take their blocks now, and later writes over
+   * them change no metadata, which makes each datasync cheaper.
    */
   async allocate(size: number): Promise<void> {
     const before = await this.size();

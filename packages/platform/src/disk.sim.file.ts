@@ -77,14 +77,16 @@ export class SimFileNode {
   }
 
   /**
-   * What Linux does when writing back fails: programs go on seeing the data, a later sync succeeds, and
-   * the disk never gets it.
+   * What Linux does when writing back fails: programs go on seeing the data, a later sync succeeds,
+   * and the disk never gets it.
    */
   forgetUnsynced(count: number): void {
     this.#unsynced.splice(0, count);
   }
 
-  /** Loses what was not synced; given chance, an arbitrary part of it had reached the disk already. */
+  /**
+   * Loses what was not synced; given chance, an arbitrary part of it had reached the disk already.
+   */
   crash(random: Random | undefined): void {
     if (random) {
       for (const change of this.#unsynced) applyPartly(this.#durable, change, random);

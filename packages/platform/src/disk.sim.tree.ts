@@ -4,7 +4,9 @@ import { type Random, randomBelow } from './random.js';
 
 export type SimNode = SimFileNode | SimDirectory;
 
-/** A simulated directory: the names programs see, and those that would be found after a power cut. */
+/**
+ * A simulated directory: the names programs see, and those that would be found after a power cut.
+ */
 export class SimDirectory {
   readonly seen = new Map<string, SimNode>();
   readonly durable = new Map<string, SimNode>();
@@ -77,7 +79,9 @@ export class SimTree {
     this.#unsynced = others;
   }
 
-  /** Goes back to the durable names; given chance, the first few changes had been journaled already. */
+  /**
+   * Goes back to the durable names; given chance, the first few changes had been journaled already.
+   */
   crash(random: Random | undefined): void {
     const kept = random ? randomBelow(random, this.#unsynced.length + 1) : 0;
     this.#unsynced.slice(0, kept).forEach(makeDurable);

@@ -52,8 +52,8 @@ export class SimPowerCutError extends Error {
 const SYNCS: readonly SimDiskOperation[] = ['datasync', 'syncDirectory'];
 
 /**
- * A disk in memory that keeps apart what was written and what was synced, loses the difference in a crash,
- * and fails on demand. Paths are absolute; only `/` exists at first.
+ * A disk in memory that keeps apart what was written and what was synced, loses the difference in a
+ * crash, and fails on demand. Paths are absolute; only `/` exists at first.
  */
 export class SimDisk implements Disk {
   capacityBytes: number;
@@ -75,7 +75,9 @@ export class SimDisk implements Disk {
     return this.#operations;
   }
 
-  /** Lays a fault on operations to come. Several may lie at once; the first that matches strikes. */
+  /**
+   * Lays a fault on operations to come. Several may lie at once; the first that matches strikes.
+   */
   injectFault(fault: SimDiskFault): void {
     this.#faults.push({ ...fault });
   }
@@ -84,15 +86,23 @@ export class SimDisk implements Disk {
     this.#faults = [];
   }
 
+  /**
+   * Cuts the power now: every operation fails until {@link SimDisk.crash}, also those under way.
+   */
+  cutPower(): void {
+    this.#powered = false;
+  }
+
   /** Cuts the power at the given operation, counted as {@link SimDisk.operations} counts. */
   cutPowerAt(operation: number): void {
     this.#powerCutAt = operation;
   }
 
   /**
-   * A power cut and a new start: open files are gone, and with them all writes and names that were not synced.
-   * With `random`, an arbitrary part of those had reached the disk: whole writes, single sectors, the first
-   * few names.
+   * A power cut and a new start: open files are gone, and with them all writes and names that were
+   * not synced. With `random`, an arbitrary part of those had reached the disk: whole writes,
+   * single sectors, the first few names. Cut the power and let promises settle first where
+   * something may still be running, as no program lives through a crash.
    */
   crash(options: { random?: Random } = {}): void {
     this.#tree.crash(options.random);
@@ -208,7 +218,8 @@ export class SimDisk implements Disk {
   }
 
   /**
-   * One operation: lets others run first, as a real disk would, then has its effect or its fault. @internal
+   * One operation: lets others run first, as a real disk would, then has its effect or its fault.
+   * @internal
    */
   async run<T>(
     operation: SimDiskOperation,
@@ -222,8 +233,8 @@ export class SimDisk implements Disk {
     await Promise.resolve();
     this.#needPower();
     if (cutsPower) {
-      if (!SYNCS.includes(operation)) effect();
       this.#powered = false;
+      if (!SYNCS.includes(operation)) effect();
       this.#needPower();
     }
     if (fault) {

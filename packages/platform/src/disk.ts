@@ -6,8 +6,8 @@ export interface FileInfo {
 }
 
 /**
- * How a file is opened: `read` and `read-write` want it to exist (ENOENT), `create` makes it (mode 0600) and
- * wants it not to (EEXIST).
+ * How a file is opened: `read` and `read-write` want it to exist (ENOENT), `create` makes it (mode
+ * 0600) and wants it not to (EEXIST).
  */
 export type OpenMode = 'read' | 'read-write' | 'create';
 
@@ -20,8 +20,8 @@ export interface DiskFile {
   /** Makes what was written, and the size, durable (fdatasync). */
   datasync(): Promise<void>;
   /**
-   * Reserves blocks so that the file is at least `size` bytes, zero-filled, and ENOSPC comes here and not on a
-   * later write. A failure leaves the file as long as it was.
+   * Reserves blocks so that the file is at least `size` bytes, zero-filled, and ENOSPC comes here
+   * and not on a later write. A failure leaves the file as long as it was.
    */
   allocate(size: number): Promise<void>;
   truncate(size: number): Promise<void>;
@@ -30,8 +30,8 @@ export interface DiskFile {
 }
 
 /**
- * The only way cores reach a file system. Errors are Node's (`code` ENOENT, EEXIST, ENOSPC, EIO, …).
- * A name change is durable only after {@link Disk.syncDirectory} of its directory.
+ * The only way cores reach a file system. Errors are Node's (`code` ENOENT, EEXIST, ENOSPC, EIO,
+ * …). A name change is durable only after {@link Disk.syncDirectory} of its directory.
  */
 export interface Disk {
   open(path: string, mode: OpenMode): Promise<DiskFile>;
@@ -44,7 +44,10 @@ export interface Disk {
   stat(path: string): Promise<FileInfo | undefined>;
   /** Names in a directory, sorted; empty when the directory is missing. */
   list(path: string): Promise<string[]>;
-  /** Makes a directory and its missing parents (mode 0700 unless given), durably; no error when it is there. */
+  /**
+   * Makes a directory and its missing parents (mode 0700 unless given), durably; no error when it
+   * is there.
+   */
   makeDirectory(path: string, mode?: number): Promise<void>;
   /** Gives a file or directory another name, replacing a file that had it. */
   rename(from: string, to: string): Promise<void>;

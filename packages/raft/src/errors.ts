@@ -1,6 +1,9 @@
 import { Code, RpcError } from '@skep/platform';
 
-/** Data that was synced is damaged or missing. Going on would lose acknowledged writes, so nothing does. */
+/**
+ * Data that was synced is damaged or missing. Going on would lose acknowledged writes, so nothing
+ * does.
+ */
 export class LogCorruptError extends Error {
   /** File that is damaged. */
   readonly path: string;

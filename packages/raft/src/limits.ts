@@ -11,8 +11,9 @@ export const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 export const BATCH_ENTRIES_MAX = 1024;
 
 /**
- * Room at the end of the last segment that ordinary entries must leave when no other segment could be
- * reserved, so that a full disk never stops a node from starting: a start writes about 300 bytes.
+ * Room at the end of the last segment that ordinary entries must leave when no other segment could
+ * be reserved, so that a full disk never stops a node from starting: a start writes about 300
+ * bytes.
  */
 export const RESERVE_BYTES = 64 * 1024;
 
@@ -38,7 +39,7 @@ export const SNAPSHOT_INTERVAL_ENTRIES = 10_000;
 export const ENTRIES_KEPT_BEHIND = 500;
 
 /**
- * Snapshots kept besides the newest, together with the log that follows them, so that a newest one that
- * cannot be read costs nothing.
+ * Snapshots kept besides the newest, together with the log that follows them, so that a newest one
+ * that cannot be read costs nothing.
  */
 export const OLD_SNAPSHOTS_KEPT = 1;

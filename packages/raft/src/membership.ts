@@ -72,8 +72,9 @@ export class Membership {
   }
 
   /**
-   * Applies a committed change; applying it again changes nothing. A member that cannot be read, or comes
-   * back after its removal, still votes: the configuration changes on every node, whatever it thinks.
+   * Applies a committed change; applying it again changes nothing. A member that cannot be read, or
+   * comes back after its removal, still votes: the configuration changes on every node, whatever it
+   * thinks.
    */
   apply(data: Uint8Array): void {
     const change = fromBinary(ConfChangeSchema, data);

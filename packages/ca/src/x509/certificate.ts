@@ -57,7 +57,9 @@ export interface Issuer {
 }
 
 const SERIAL_BYTES = 20;
-/** digitalSignature and keyEncipherment; certSign and cRLSign; each with its count of unused bits. */
+/**
+ * digitalSignature and keyEncipherment; certSign and cRLSign; each with its count of unused bits.
+ */
 const LEAF_USAGE = { bits: 0b1010_0000, unused: 5 };
 const AUTHORITY_USAGE = { bits: 0b0000_0110, unused: 1 };
 
@@ -114,7 +116,9 @@ function extension(type: string, value: Uint8Array, isCritical = false): Uint8Ar
   return sequence(oid(type), ...critical, encode(Tag.OCTET_STRING, value));
 }
 
-/** SHA-1 of the key's bits, the usual key identifier (RFC 5280 4.2.1.2): a name, not a protection. */
+/**
+ * SHA-1 of the key's bits, the usual key identifier (RFC 5280 4.2.1.2): a name, not a protection.
+ */
 function keyId(publicKeyDer: Uint8Array): Uint8Array {
   const bits = decodeFields(publicKeyDer)[1]?.content.subarray(1) ?? new Uint8Array(0);
   return createHash('sha1').update(bits).digest();
@@ -134,7 +138,10 @@ export interface ParsedCertificate {
   notAfterMs: number;
 }
 
-/** The certificates of a PEM text, in order. Throws on one that cannot be read, and when there is none. */
+/**
+ * The certificates of a PEM text, in order. Throws on one that cannot be read, and when there is
+ * none.
+ */
 export function parseCertificates(pem: string): ParsedCertificate[] {
   const blocks = decodePem(pem).filter(({ label }) => label === 'CERTIFICATE');
   if (blocks.length === 0) throw new Error('no certificates found');

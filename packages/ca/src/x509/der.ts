@@ -71,7 +71,10 @@ export function text(value: string): Uint8Array {
   return encode(isPrintable ? Tag.PRINTABLE_STRING : Tag.UTF8_STRING, Buffer.from(value));
 }
 
-/** A point in time, to the second: UTCTime up to 2049, GeneralizedTime from then on (RFC 5280 4.1.2.5). */
+/**
+ * A point in time, to the second: UTCTime up to 2049, GeneralizedTime from then on (RFC 5280
+ * 4.1.2.5).
+ */
 export function time(ms: number): Uint8Array {
   const digits = new Date(ms).toISOString().replace(/[-:T]|\.\d{3}/g, '');
   const year = Number(digits.slice(0, 4));

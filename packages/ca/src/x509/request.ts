@@ -28,8 +28,8 @@ export function createRequest(signer: Signer, commonName: string): string {
 }
 
 /**
- * The DER of the public key that a request asks a certificate for. Throws unless the request is signed with
- * the private key that belongs to it.
+ * The DER of the public key that a request asks a certificate for. Throws unless the request is
+ * signed with the private key that belongs to it.
  */
 export function requestedKey(pem: string): Uint8Array {
   const block = decodePem(pem).find(({ label }) => label === LABEL);

@@ -33,7 +33,10 @@ const BY_CURVE: Record<string, SignatureAlgorithm> = {
   secp521r1: ECDSA_SHA512,
 };
 
-/** A private key that SwarmKit accepts as a signer's: ECDSA P-256, P-384, P-521, or RSA of 2048 bits. */
+/**
+ * A private key that SwarmKit accepts as a signer's: ECDSA P-256, P-384, P-521, or RSA of 2048
+ * bits.
+ */
 export class Signer {
   /** The DER of its public key's SubjectPublicKeyInfo. */
   readonly publicKeyDer: Uint8Array;

@@ -33,7 +33,9 @@ export class FileCipher {
     return Buffer.concat([nonce, body, cipher.getAuthTag()]);
   }
 
-  /** The plain bytes; undefined when key, context or bytes are not those of {@link FileCipher.seal}. */
+  /**
+   * The plain bytes; undefined when key, context or bytes are not those of {@link FileCipher.seal}.
+   */
   open(sealed: Uint8Array, context: Uint8Array): Uint8Array | undefined {
     if (sealed.length < SEAL_BYTES) return undefined;
     const tagAt = sealed.length - TAG_BYTES;
@@ -50,8 +52,8 @@ export class FileCipher {
 }
 
 /**
- * The key that log and snapshots are encrypted under. Each file has a key derived from it and the file's
- * salt, so that random nonces stay far from repeating however long the node lives.
+ * The key that log and snapshots are encrypted under. Each file has a key derived from it and the
+ * file's salt, so that random nonces stay far from repeating however long the node lives.
  */
 export class DataKey {
   /** Tells keys apart without giving one away. */

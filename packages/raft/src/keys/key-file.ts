@@ -4,7 +4,9 @@ import { DataKey, KEY_BYTES } from './cipher.js';
 
 const FILE_VERSION = 1;
 
-/** How the data key is protected in its file: not at all, or (autolock) by a key only people know. */
+/**
+ * How the data key is protected in its file: not at all, or (autolock) by a key only people know.
+ */
 export interface KeyWrapping {
   /** Written into the file, so that a key wrapped otherwise is told from a damaged one. */
   readonly name: string;

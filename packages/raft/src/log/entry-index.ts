@@ -31,14 +31,17 @@ export class EntryIndex {
     return this.#locations[Number(index - this.#base.index) - 1];
   }
 
-  /** Term of an entry, or of the position before the first; undefined where the log does not reach. */
+  /**
+   * Term of an entry, or of the position before the first; undefined where the log does not reach.
+   */
   termOf(index: bigint): bigint | undefined {
     return index === this.#base.index ? this.#base.term : this.at(index)?.term;
   }
 
   /**
-   * Adds an entry. One at an index that is taken replaces that entry and all after it; one at or before the
-   * base makes the log start after it (such an entry is older than what was compacted away since).
+   * Adds an entry. One at an index that is taken replaces that entry and all after it; one at or
+   * before the base makes the log start after it (such an entry is older than what was compacted
+   * away since).
    */
   put(index: bigint, location: EntryLocation): void {
     if (index <= this.#base.index) {
@@ -52,7 +55,9 @@ export class EntryIndex {
     this.#locations.push(location);
   }
 
-  /** Lets the log go on after `start`: keeps entries that agree with it, drops all when they do not. */
+  /**
+   * Lets the log go on after `start`: keeps entries that agree with it, drops all when they do not.
+   */
   startAt(start: LogPosition): void {
     if (this.termOf(start.index) === start.term) return;
     this.#base = start;

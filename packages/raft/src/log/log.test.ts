@@ -1,4 +1,4 @@
-import { SimDisk, silentLogger } from '@skep/platform';
+import { SimDisk, settle, silentLogger } from '@skep/platform';
 import { describe, expect, it } from 'vitest';
 import { LogCorruptError, LogFailedError, NoSpaceError } from '../errors.js';
 import { DataKey } from '../keys/cipher.js';
@@ -131,6 +131,26 @@ describe('RaftLog', () => {
     expect(Buffer.from(again.metadata ?? []).toString()).toBe('me');
     expect(again.hardState.vote).toBe(5n);
     expect((await readAll(again))[0]?.index).toBe(base.index + 1n);
+  });
+
+  it('keeps the segment before an empty one, whose first batch a crash has wiped', async () => {
+    const rig = new LogRig();
+    const log = await rig.open();
+    await log.append({ metadata: Buffer.from('me'), entries: [testEntry(1n)] });
+    await settle();
+    rig.disk.injectFault({ code: 'EIO', operation: 'write', path: '0002-', after: 0 });
+    await expect(log.append({ entries: [testEntry(2n, 1n, 4000)] })).rejects.toThrow();
+    rig.disk.crash();
+    const again = await rig.open();
+    expect(await rig.newestSegment()).toContain('0000000000000002-');
+    await again.compact(1n);
+    expect((await reopened(rig, again)).last.index).toBe(1n);
+    const third = await rig.open();
+    await third.append({ entries: [testEntry(2n)] });
+    await third.compact(2n);
+    const fourth = await reopened(rig, third);
+    expect(fourth.base.index).toBe(1n);
+    expect(Buffer.from(fourth.metadata ?? []).toString()).toBe('me');
   });
 
   it('stops for good when a sync fails, and stands by nothing it did not promise', async () => {

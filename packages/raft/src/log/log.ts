@@ -16,7 +16,7 @@ import type { EntryIndex, EntryLocation } from './entry-index.js';
 import { readEntries } from './read.js';
 import { encodeBatch, type LogRecord, RecordType, recordBytes } from './record.js';
 import { type RecoveredLog, recoverLog } from './recovery.js';
-import { type OpenSegment, type Segment, writeSyncMark } from './segment.js';
+import { type OpenSegment, SEGMENT_HEADER_BYTES, type Segment, writeSyncMark } from './segment.js';
 import { SegmentSupply } from './supply.js';
 
 export interface RaftLogOptions {
@@ -38,8 +38,8 @@ export interface LogBatch {
   metadata?: Uint8Array;
   hardState?: HardState;
   /**
-   * Lets the log go on after a snapshot from elsewhere: entries that disagree with it, or do not reach it,
-   * are dropped.
+   * Lets the log go on after a snapshot from elsewhere: entries that disagree with it, or do not
+   * reach it, are dropped.
    */
   start?: LogPosition;
   /** Contiguous. Where the first index is taken already, it and all that follow it are replaced. */
@@ -47,9 +47,9 @@ export interface LogBatch {
 }
 
 /**
- * Raft's log on disk: entries, hard state and identity, in preallocated segments. One append is one write and
- * one sync; callers gather what belongs together while an append is under way, and start the next one
- * after it.
+ * Raft's log on disk: entries, hard state and identity, in preallocated segments. One append is one
+ * write and one sync; callers gather what belongs together while an append is under way, and start
+ * the next one after it.
  */
 export class RaftLog {
   readonly #options: RaftLogOptions;
@@ -78,8 +78,8 @@ export class RaftLog {
   }
 
   /**
-   * Opens a log, or starts an empty one. What a crash cut off is wiped. Needs no disk space for a log that
-   * exists. Throws `LogCorruptError` when synced data is damaged.
+   * Opens a log, or starts an empty one. What a crash cut off is wiped. Needs no disk space for a
+   * log that exists. Throws `LogCorruptError` when synced data is damaged.
    */
   static async open(options: RaftLogOptions): Promise<RaftLog> {
     const { disk, directory, log } = options;
@@ -123,7 +123,10 @@ export class RaftLog {
     return this.#entries.termOf(index);
   }
 
-  /** Entries from `first` to `last`, both included: at least one, then no more than `bytesMax` of records. */
+  /**
+   * Entries from `first` to `last`, both included: at least one, then no more than `bytesMax` of
+   * records.
+   */
   async read(first: bigint, last: bigint, bytesMax: number): Promise<LogEntry[]> {
     const locations: EntryLocation[] = [];
     let bytes = 0;
@@ -138,8 +141,9 @@ export class RaftLog {
   }
 
   /**
-   * Whether entries with this many payload bytes in all are likely to find room. True while segments can be
-   * reserved; on a full disk, the room left in the current one counts, less the reserve.
+   * Whether entries with this many payload bytes in all are likely to find room. True while
+   * segments can be reserved; on a full disk, the room left in the current one counts, less the
+   * reserve.
    */
   hasRoom(entries: number, payloadBytes: number): boolean {
     if (!this.#supply.isDiskFull) return true;
@@ -150,8 +154,8 @@ export class RaftLog {
   /**
    * Writes a batch and resolves when it is durable. One at a time.
    *
-   * Throws `NoSpaceError` when no segment can be reserved: nothing was written, and the log goes on.
-   * Throws `LogFailedError` on any other failure, and from then on: the process must stop.
+   * Throws `NoSpaceError` when no segment can be reserved: nothing was written, and the log goes
+   * on. Throws `LogFailedError` on any other failure, and from then on: the process must stop.
    *
    * @param mayUseReserve for what a node needs to start or to free space
    */
@@ -172,18 +176,21 @@ export class RaftLog {
   }
 
   /**
-   * Drops segments that hold no entry after `index`. Entries up to it may stay readable; that a snapshot
-   * covers them is the caller's duty.
+   * Drops segments that hold no entry after `index`. Entries up to it may stay readable; that a
+   * snapshot covers them is the caller's duty.
    */
   async compact(index: bigint): Promise<void> {
     invariant(index <= this.last.index, 'compaction beyond the log');
     for (;;) {
       const [oldest, next] = this.#segments;
       if (!oldest || !next || next.firstIndex > index + 1n) return;
+      // A segment that says nothing yet cannot be read without the one before it.
+      if (this.#segments.length === 2 && this.#isCurrentEmpty) return;
       this.#segments.shift();
       this.#entries.dropUpTo(next.firstIndex - 1n);
       await this.#options.disk.remove(oldest.path);
-      // One by one: were a later one gone and an earlier one back after a crash, that would be a gap.
+      // One by one: were a later one gone and an earlier one back after a crash, that would be a
+      // gap.
       await this.#options.disk.syncDirectory(this.#options.directory);
     }
   }
@@ -211,16 +218,21 @@ export class RaftLog {
     return this.#current ? this.#current.size - this.#current.position : 0;
   }
 
+  get #isCurrentEmpty(): boolean {
+    return this.#current?.position === SEGMENT_HEADER_BYTES;
+  }
+
   async #write(batch: LogBatch, mayUseReserve: boolean): Promise<void> {
     let records = recordsOf(batch);
     if (records.length === 0) return;
-    const bytes = lengthOf(records);
+    const head = this.#carriedOver();
+    const isFresh = this.#isCurrentEmpty;
+    const bytes = lengthOf(records) + (isFresh ? lengthOf(head) : 0);
     const mustLeave = mayUseReserve || this.#supply.spareRoom > 0 ? 0 : this.#reserveBytes;
-    if (this.#room < bytes + mustLeave) {
-      const head = this.#carriedOver();
-      await this.#rollOver(lengthOf(head) + bytes);
-      records = [...head, ...records];
-    }
+    const isRollingOver = this.#room < bytes + mustLeave;
+    if (isRollingOver) await this.#rollOver(lengthOf(head) + bytes);
+    // Also where a crash wiped the first batch of a segment, which then has to be said again.
+    if (isRollingOver || isFresh) records = [...head, ...records];
     const segment = this.#current;
     invariant(segment, 'no segment to write to');
     const number = this.#lastBatch + 1n;
@@ -232,7 +244,10 @@ export class RaftLog {
     this.#lastBatch = number;
   }
 
-  /** Seals the current segment and goes on in the next. All in the current one is synced at this point. */
+  /**
+   * Seals the current segment and goes on in the next. All in the current one is synced at this
+   * point.
+   */
   async #rollOver(bytes: number): Promise<void> {
     const sealed = this.#current;
     const firstIndex = this.last.index + 1n;
@@ -269,7 +284,10 @@ export class RaftLog {
     }
   }
 
-  /** Once the log is quiet, notes that all is synced: evidence, should its last batch ever be damaged. */
+  /**
+   * Once the log is quiet, notes that all is synced: evidence, should its last batch ever be
+   * damaged.
+   */
   #markLater(): void {
     this.#cancelMark?.();
     this.#cancelMark = this.#options.clock.after(SYNC_MARK_DELAY_MS, () => {
@@ -283,8 +301,8 @@ export class RaftLog {
 }
 
 /**
- * Space was reserved, and can still turn out missing on a file system that copies on write. What was written
- * of the batch then lacks its end, and so will be taken for a write cut off by a crash.
+ * Space was reserved, and can still turn out missing on a file system that copies on write. What
+ * was written of the batch then lacks its end, and so will be taken for a write cut off by a crash.
  */
 async function writeReserved(segment: OpenSegment, encoded: Uint8Array): Promise<void> {
   try {

@@ -38,8 +38,8 @@ export interface SegmentIdentity {
 }
 
 /*
- * Header, little-endian: magic u32, body length u32, CRC-32C u32 of the rest of header and body, type u8,
- * flags u8, zero u16, batch u64. Then the body, sealed, and zeros up to a multiple of 8.
+ * Header, little-endian: magic u32, body length u32, CRC-32C u32 of the rest of header and body,
+ * type u8, flags u8, zero u16, batch u64. Then the body, sealed, and zeros up to a multiple of 8.
  */
 const HEADER_BYTES = 24;
 const MAGIC = 0x31524b53;
@@ -88,14 +88,17 @@ export function encodeBatch(
   return bytes;
 }
 
-/** The batch number of the intact record at `offset`, without opening it; undefined if there is none. */
+/**
+ * The batch number of the intact record at `offset`, without opening it; undefined if there is
+ * none.
+ */
 export function batchAt(segment: Buffer, offset: number): bigint | undefined {
   return framedAt(segment, offset)?.readBigUInt64LE(BATCH_AT);
 }
 
 /**
- * The record at `at` of `bytes`: undefined when there is none (zeros, or a checksum that does not fit),
- * 'sealed' when its checksum fits and its key or place does not.
+ * The record at `at` of `bytes`: undefined when there is none (zeros, or a checksum that does not
+ * fit), 'sealed' when its checksum fits and its key or place does not.
  *
  * @param offset where in its segment the record lies, when `bytes` are not the whole segment
  */

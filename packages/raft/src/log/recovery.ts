@@ -120,8 +120,9 @@ function readBatches(
 }
 
 /**
- * Tells a write that was cut off from damage to data that was synced. A batch is begun only when the one
- * before it is synced; so where a later batch, or a mark saying so, is found, an unreadable one is damage.
+ * Tells a write that was cut off from damage to data that was synced. A batch is begun only when
+ * the one before it is synced; so where a later batch, or a mark saying so, is found, an unreadable
+ * one is damage.
  */
 function checkNothingSyncedBeyond(
   segment: Segment,
@@ -180,8 +181,8 @@ async function reopen(
 }
 
 /**
- * Writes again what no mark calls synced. After a failed sync Linux may hold such pages as clean: they read
- * well, no later sync writes them, and a power cut would lose them.
+ * Writes again what no mark calls synced. After a failed sync Linux may hold such pages as clean:
+ * they read well, no later sync writes them, and a power cut would lose them.
  */
 async function rewriteUnmarked(
   file: DiskFile,

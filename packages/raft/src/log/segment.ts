@@ -9,8 +9,8 @@ import type { SegmentIdentity } from './record.js';
 export const SEGMENT_HEADER_BYTES = 4096;
 
 /*
- * Header, little-endian: magic 8 bytes, version u32, CRC-32C u32 of the fields after it, sequence u64,
- * id of the data key, salt of the segment's key.
+ * Header, little-endian: magic 8 bytes, version u32, CRC-32C u32 of the fields after it, sequence
+ * u64, id of the data key, salt of the segment's key.
  */
 const MAGIC = Buffer.from('SKEPLOG\n');
 const FORMAT_VERSION = 1;
@@ -47,7 +47,10 @@ function hex16(value: bigint): string {
   return value.toString(16).padStart(16, '0');
 }
 
-/** Path of a segment in use: its name carries sequence and first index, so names sort as the log runs. */
+/**
+ * Path of a segment in use: its name carries sequence and first index, so names sort as the log
+ * runs.
+ */
 export function segmentPath(directory: string, sequence: bigint, firstIndex: bigint): string {
   return join(directory, `${hex16(sequence)}-${hex16(firstIndex)}.log`);
 }

@@ -29,7 +29,10 @@ export interface SupplyOptions {
   spaceRetryMs: number;
 }
 
-/** Keeps one segment reserved ahead, so that rolling over is quick and a full disk is met between writes. */
+/**
+ * Keeps one segment reserved ahead, so that rolling over is quick and a full disk is met between
+ * writes.
+ */
 export class SegmentSupply {
   readonly #options: SupplyOptions;
   #spare: Spare | undefined;
@@ -55,7 +58,10 @@ export class SegmentSupply {
     return this.#options.clock.monotonic() - this.#refusedAtMs < this.#options.spaceRetryMs;
   }
 
-  /** Takes over the spare with this sequence that an earlier run left, and removes all other left-overs. */
+  /**
+   * Takes over the spare with this sequence that an earlier run left, and removes all other
+   * left-overs.
+   */
   async adopt(sequence: bigint): Promise<void> {
     const { disk, directory } = this.#options;
     const wanted = sparePath(directory, sequence);
@@ -87,8 +93,8 @@ export class SegmentSupply {
   }
 
   /**
-   * Begins to reserve a spare, unless there is one or a full disk refused one a moment ago. A failure shows
-   * when one is taken.
+   * Begins to reserve a spare, unless there is one or a full disk refused one a moment ago. A
+   * failure shows when one is taken.
    */
   prepare(sequence: bigint): void {
     if (this.#spare || this.#reserving || this.#isTooSoon) return;

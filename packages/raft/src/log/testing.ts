@@ -1,4 +1,4 @@
-import { SimClock, SimDisk, SimRandom, silentLogger } from '@skep/platform';
+import { type Random, SimClock, SimDisk, SimRandom, settle, silentLogger } from '@skep/platform';
 import { DataKey } from '../keys/cipher.js';
 import { EntryType, type LogEntry } from './entry.js';
 import { RaftLog, type RaftLogOptions } from './log.js';
@@ -30,6 +30,13 @@ export class LogRig {
       reserveBytes: 512,
       ...options,
     });
+  }
+
+  /** A power cut, after which an arbitrary part of what was not synced is there. */
+  async crash(random: Random): Promise<void> {
+    this.disk.cutPower();
+    await settle();
+    this.disk.crash({ random });
   }
 
   /** Path of the newest segment. */

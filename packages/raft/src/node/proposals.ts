@@ -41,7 +41,9 @@ export class Proposals {
     this.#bytes += data.length;
   }
 
-  /** The next entries to write: at least one, within the limits. They stay pending until `finish`. */
+  /**
+   * The next entries to write: at least one, within the limits. They stay pending until `finish`.
+   */
   take(limits: ProposalLimits): readonly LogEntry[] {
     let count = 0;
     let bytes = 0;

@@ -189,7 +189,7 @@ describe('SoloNode and snapshots', () => {
     expect(rig.machine.texts).toEqual(numbers(1, 260));
   });
 
-  it('falls back to the older one when the newest is damaged, and gives up when both are', async () => {
+  it('falls back to the older one when the newest is damaged, else gives up', async () => {
     const rig = await snapshotRig();
     const node = await rig.start();
     const { raftId } = node.status;

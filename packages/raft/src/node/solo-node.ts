@@ -44,7 +44,10 @@ export interface SoloNodeOptions extends SoloNodeSettings {
   log: Logger;
   /** This node's id, the same at every start. */
   nodeId: string;
-  /** host:port where other managers reach this one. A new one is written to the log at the next start. */
+  /**
+   * host:port where other managers reach this one. A new one is written to the log at the next
+   * start.
+   */
   address: string;
   keyWrapping?: KeyWrapping;
   /** The log failed or is damaged: the process must stop. Called once at most. */
@@ -65,8 +68,8 @@ export interface NodeStatus {
 type Phase = 'new' | 'starting' | 'ready' | 'stopping' | 'stopped' | 'failed';
 
 /**
- * A swarm's only manager: what it has synced is committed. Log, snapshots and membership are those of a full
- * Raft node, so that a second manager can join later.
+ * A swarm's only manager: what it has synced is committed. Log, snapshots and membership are those
+ * of a full Raft node, so that a second manager can join later.
  */
 export class SoloNode implements Proposer {
   readonly #options: SoloNodeOptions;
@@ -91,9 +94,10 @@ export class SoloNode implements Proposer {
   }
 
   /**
-   * Founds a swarm of one, or takes up the log there is; then wins an election, and has applied the whole log
-   * to `machine` when it resolves. Rejects, having changed nothing that counts, when the log is damaged
-   * (`LogCorruptError`), belongs to another node or has other voters (FAILED_PRECONDITION).
+   * Founds a swarm of one, or takes up the log there is; then wins an election, and has applied the
+   * whole log to `machine` when it resolves. Rejects, having changed nothing that counts, when the
+   * log is damaged (`LogCorruptError`), belongs to another node or has other voters
+   * (FAILED_PRECONDITION).
    */
   async start(machine: StateMachine): Promise<void> {
     invariant(this.#phase === 'new', 'started twice');
@@ -161,7 +165,9 @@ export class SoloNode implements Proposer {
     await this.#written;
     await this.#snapshotting;
     this.#phase = 'stopped';
-    this.#giveUp(new RpcError(Code.UNAVAILABLE, 'raft: this manager is stopping'));
+    if (this.#proposals.count > 0) {
+      this.#giveUp(new RpcError(Code.UNAVAILABLE, 'raft: this manager is stopping'));
+    }
     await this.#state?.log.close();
     this.#state = undefined;
   }
@@ -198,8 +204,9 @@ export class SoloNode implements Proposer {
   }
 
   /**
-   * Votes for itself in a new term and opens that with an empty entry, in one batch: alone, both are decided
-   * as soon as they are synced. May use the log's reserve, so that a full disk stops no one from starting.
+   * Votes for itself in a new term and opens that with an empty entry, in one batch: alone, both
+   * are decided as soon as they are synced. May use the log's reserve, so that a full disk stops no
+   * one from starting.
    */
   async #campaign({ log }: DiskState, self: Member | undefined): Promise<readonly LogEntry[]> {
     const { nodeId, address, random } = this.#options;
@@ -220,7 +227,9 @@ export class SoloNode implements Proposer {
     return entries;
   }
 
-  /** Writes what is proposed, batch after batch; what arrives during a sync goes with the next one. */
+  /**
+   * Writes what is proposed, batch after batch; what arrives during a sync goes with the next one.
+   */
   async #writeAll(): Promise<void> {
     // Proposals made in one turn of the event loop share a sync.
     await Promise.resolve();
@@ -249,7 +258,10 @@ export class SoloNode implements Proposer {
     this.#snapshotIfDue();
   }
 
-  /** Drops all proposals. None of them was written, unless the log failed: so the next index is known. */
+  /**
+   * Drops all proposals. None of them was written, unless the log failed: so the next index is
+   * known.
+   */
   #giveUp(reason: Error): void {
     this.#proposals.clear();
     if (this.#state) this.#nextIndex = this.#state.log.last.index + 1n;

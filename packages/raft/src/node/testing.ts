@@ -1,8 +1,11 @@
-import { SimClock, SimDisk, SimRandom, silentLogger } from '@skep/platform';
+import { type Random, SimClock, SimDisk, SimRandom, settle, silentLogger } from '@skep/platform';
 import type { StateMachine } from '../contract.js';
 import { SoloNode, type SoloNodeOptions } from './solo-node.js';
 
-/** A state machine that remembers the texts it was given; empty entries leave no trace but the index. */
+/**
+ * A state machine that remembers the texts it was given; empty entries leave no trace but the
+ * index.
+ */
 export class TextMachine implements StateMachine {
   texts: string[] = [];
   lastIndex = 0n;
@@ -64,6 +67,13 @@ export class SoloRig {
     const node = this.make();
     await node.start(this.machine);
     return node;
+  }
+
+  /** A power cut, after which an arbitrary part of what was not synced is there. */
+  async crash(random: Random): Promise<void> {
+    this.disk.cutPower();
+    await settle();
+    this.disk.crash({ random });
   }
 
   /** Proposes texts one by one, each when the one before is applied. */

@@ -15,8 +15,8 @@ export interface RaftSnapshot extends LogPosition {
 }
 
 /*
- * File, little-endian: magic 8 bytes, version u32, CRC-32C u32 of all after it, id of the data key, salt of
- * the file's key, then a raftpb Snapshot, sealed.
+ * File, little-endian: magic 8 bytes, version u32, CRC-32C u32 of all after it, id of the data key,
+ * salt of the file's key, then a raftpb Snapshot, sealed.
  */
 const MAGIC = Buffer.from('SKEPSNP\n');
 const FORMAT_VERSION = 1;
