@@ -6,13 +6,17 @@ export type Json = Record<string, unknown>;
  * Sub-objects that Docker holds by pointer must not pass through here: they are kept even when empty.
  */
 export function omitEmpty(fields: Json): Json {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => !isEmpty(value)));
+  const kept: Json = {};
+  for (const name in fields) if (!isEmpty(fields[name])) kept[name] = fields[name];
+  return kept;
 }
 
 function isEmpty(value: unknown): boolean {
   if (!value) return true;
+  if (typeof value !== 'object') return false;
   if (Array.isArray(value)) return value.length === 0;
-  return typeof value === 'object' && Object.keys(value).length === 0;
+  for (const _name in value) return false;
+  return true;
 }
 
 /** A 64-bit count as a JSON number. */
@@ -36,4 +40,17 @@ export function enumText(names: NumericEnum, value: number): string {
 export function enumValue(names: NumericEnum, text: string): number | undefined {
   const value = names[text.toUpperCase()];
   return typeof value === 'number' ? value : undefined;
+}
+
+/**
+ * Remembers conversions by message. What the store holds never changes in place, and the tasks of a service
+ * share their spec and their networks, so a list of tasks converts each of these once.
+ */
+export function remembered<M extends object>(convert: (message: M) => Json): (message: M) => Json {
+  const known = new WeakMap<M, Json>();
+  return (message) => {
+    let json = known.get(message);
+    if (!json) known.set(message, (json = convert(message)));
+    return json;
+  };
 }

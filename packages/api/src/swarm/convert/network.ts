@@ -10,7 +10,7 @@ import {
   type NetworkSpec,
   NetworkSpecSchema,
 } from '@skep/wire/swarmkit';
-import { type Json, omitEmpty } from './json.js';
+import { type Json, omitEmpty, remembered } from './json.js';
 import { annotationsFromJson, annotationsToJson, driverToJson, metaToJson } from './meta.js';
 import type { JsonReader } from './reader.js';
 
@@ -60,9 +60,11 @@ function ipamToJson(ipam: IPAMOptions | undefined): Json | undefined {
   );
 }
 
+const attachedNetworkToJson = remembered(networkToJson);
+
 export function attachmentToJson({ network, addresses }: NetworkAttachment): Json {
   return {
-    Network: network ? networkToJson(network) : {},
+    Network: network ? attachedNetworkToJson(network) : {},
     ...omitEmpty({ Addresses: addresses }),
   };
 }

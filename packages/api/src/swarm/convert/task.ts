@@ -1,11 +1,13 @@
 import { timestampIso } from '@skep/wire';
 import { type Task, TaskState, type TaskStatus } from '@skep/wire/swarmkit';
 import { portToJson } from './endpoint.js';
-import { enumText, type Json, omitEmpty, toNumber } from './json.js';
+import { enumText, type Json, omitEmpty, remembered, toNumber } from './json.js';
 import { annotationsToJson, metaToJson, versionToJson } from './meta.js';
 import { attachmentToJson } from './network.js';
 import { genericToJson } from './resources.js';
 import { taskSpecToJson } from './task-spec.js';
+
+const specToJson = remembered(taskSpecToJson);
 
 export function taskToJson(task: Task): Json {
   const { spec, status, volumes } = task;
@@ -13,7 +15,7 @@ export function taskToJson(task: Task): Json {
     ID: task.id,
     ...metaToJson(task.meta),
     ...annotationsToJson(task.annotations),
-    Spec: spec ? taskSpecToJson(spec) : { ForceUpdate: 0 },
+    Spec: spec ? specToJson(spec) : { ForceUpdate: 0 },
     ...omitEmpty({
       ServiceID: task.serviceId,
       Slot: toNumber(task.slot),
