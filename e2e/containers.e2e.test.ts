@@ -308,6 +308,17 @@ describe('streams', () => {
     await remove(id);
   });
 
+  it('ends the input of a process whose client was done before it started', async () => {
+    const id = await create({ Cmd: ['cat'], OpenStdin: true, StdinOnce: true });
+    const options = { stdin: true, stdout: true, stderr: true, logs: false, stream: true };
+    const session = await room.engine.attach(id, options);
+    const sent = session.write(Buffer.from('early\n')).then(() => session.closeInput());
+    await room.engine.start(id);
+    await sent;
+    expect(await textOf(session)).toBe('early\n');
+    await remove(id);
+  });
+
   it('loses nothing of a large output to a slow client', async () => {
     const id = await create(shell('seq 1 400000'));
     const options = { stdin: false, stdout: true, stderr: true, logs: false, stream: true };
@@ -342,6 +353,8 @@ describe('streams', () => {
       output: 'y\n/tmp\n',
     });
     expect((await exec(id, ['id', '-u'], { User: 'web' })).output).toBe('1000\n');
+    const codes = Array.from({ length: 10 }, () => exec(id, ['sh', '-c', 'exit 5']));
+    for (const { code } of await Promise.all(codes)) expect(code).toBe(5);
     const missing = await exec(id, ['nope']);
     expect(missing.code).toBe(127);
     expect(missing.output).toMatch(

@@ -107,6 +107,8 @@ export interface HostConfig {
   GroupAdd: string[] | null;
   IpcMode: string;
   PidMode: string;
+  /** Rows and columns a terminal has from the beginning. */
+  ConsoleSize?: [height: number, width: number];
   Privileged: boolean;
   PublishAllPorts: boolean;
   ReadonlyRootfs: boolean;

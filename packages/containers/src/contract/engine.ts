@@ -67,6 +67,8 @@ export interface ExecRequest {
   AttachStderr?: boolean;
   Privileged?: boolean;
   DetachKeys?: string;
+  /** Rows and columns its terminal has from the beginning. */
+  ConsoleSize?: [height: number, width: number];
 }
 
 export interface ListOptions {

@@ -144,7 +144,13 @@ export class ExecManager {
     return streams;
   }
 
-  async #launch(exec: Exec, streams: ProcessStreams): Promise<void> {
+  #launch(exec: Exec, streams: ProcessStreams): Promise<void> {
+    const launch = this.#launchNow(exec, streams);
+    exec.launched = launch.catch(() => {}); // whoever started it is told
+    return launch;
+  }
+
+  async #launchNow(exec: Exec, streams: ProcessStreams): Promise<void> {
     const { containerd, paths, host } = this.#context;
     const { container, request } = exec;
     try {
@@ -160,6 +166,7 @@ export class ExecManager {
         ...streams.io,
       });
       const { pid } = await containerd.tasks.start(container.id, exec.id);
+      streams.markStarted();
       exec.pid = pid;
       if (exec.state === 'starting') exec.state = 'running';
       this.#emit(exec, `exec_start: ${request.Cmd.join(' ')}`);
@@ -176,6 +183,9 @@ export class ExecManager {
   async handleExit(execId: string, exitCode: number): Promise<void> {
     const exec = this.#execs.get(execId);
     if (!exec?.running) return;
+    // A short process may end before its start is answered, which fails if it is deleted by then.
+    await exec.launched;
+    if (!exec.running) return;
     // Set before the streams end: a client asks for it right then.
     exec.exitCode = exitCode;
     exec.state = 'ended';

@@ -12,6 +12,8 @@ export class Exec {
   exitCode: number | null = null;
   pid = 0;
   streams: ProcessStreams | undefined;
+  /** Resolves when the runtime has answered to the start, well or not. */
+  launched: Promise<void> = Promise.resolve();
   /** Resolves when the process has ended and all its output was handed on. */
   readonly ended: Promise<void>;
   resolveEnded: () => void = () => {};

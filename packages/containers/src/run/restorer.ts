@@ -116,7 +116,9 @@ export class Restorer {
     });
     await this.#holdVolumes(container);
     container.log.recover();
-    starter.streamsOf(container).open();
+    const streams = starter.streamsOf(container);
+    streams.open();
+    streams.markStarted();
     container.log.setLive(true);
     saveStatus(this.#context, container);
     hooks.onAdopted(container);

@@ -114,6 +114,7 @@ export class Starter {
     // Taken before: a process that ends at once must not end before it began.
     const startedAtMs = context.clock.now();
     const { pid } = await tasks.start(record.id);
+    streams.markStarted();
     return { pid, startedAtMs };
   }
 

@@ -61,7 +61,7 @@ export function containerProcess(
     hard: Hard,
   }));
   return {
-    ...(config.Tty ? { terminal: true } : {}),
+    ...(config.Tty ? terminal(hostConfig.ConsoleSize) : {}),
     user: identity(user),
     args: usesInit(hostConfig) ? [INIT_TARGET, '--', ...command] : command,
     env: processEnvironment(config),
@@ -92,7 +92,7 @@ export function execProcess(
         supported: host.capabilities,
       });
   return {
-    ...(tty ? { terminal: true } : {}),
+    ...(tty ? terminal(request.ConsoleSize) : {}),
     user: identity(user),
     args: request.Cmd,
     env: processEnvironment({ ...config, Tty: tty }, request.Env),
@@ -105,6 +105,11 @@ export function execProcess(
 
 export function usesInit(hostConfig: HostConfig): boolean {
   return hostConfig.Init === true;
+}
+
+function terminal(size: HostConfig['ConsoleSize']): Pick<OciProcess, 'terminal' | 'consoleSize'> {
+  const [height = 0, width = 0] = size ?? [];
+  return { terminal: true, ...(height && width ? { consoleSize: { height, width } } : {}) };
 }
 
 function identity(user: ResolvedUser): OciProcess['user'] {

@@ -43,6 +43,14 @@ describe('containerSpec', () => {
     expect(v2.linux.resources.memory).not.toHaveProperty('swappiness');
   });
 
+  it('gives a terminal the size it was asked to have', () => {
+    const { process } = spec({ Tty: true, HostConfig: { ConsoleSize: [33, 77] } });
+    expect(process).toMatchObject({ terminal: true, consoleSize: { height: 33, width: 77 } });
+    expect(spec({ Tty: true, HostConfig: { ConsoleSize: [0, 0] } }).process.consoleSize).toBe(
+      undefined,
+    );
+  });
+
   it('takes effective capabilities from whoever is not root', () => {
     const user = { uid: 7, gid: 7, home: '/' };
     const { capabilities } = spec({}, { user }).process;

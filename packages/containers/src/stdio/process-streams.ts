@@ -40,6 +40,8 @@ export class ProcessStreams {
   readonly #opened: Promise<void>;
   #resolveEnded: () => void = () => {};
   #resolveOpened: () => void = () => {};
+  readonly #started: Promise<void>;
+  #resolveStarted: () => void = () => {};
   #stdin: StdinWriter | undefined;
   #stdinClosed = false;
 
@@ -50,6 +52,9 @@ export class ProcessStreams {
     });
     this.#opened = new Promise((resolve) => {
       this.#resolveOpened = resolve;
+    });
+    this.#started = new Promise((resolve) => {
+      this.#resolveStarted = resolve;
     });
   }
 
@@ -78,6 +83,11 @@ export class ProcessStreams {
     this.#read('stdout', stdout);
     if (stderr !== '') this.#read('stderr', stderr);
     this.#resolveOpened();
+  }
+
+  /** The process runs: from here on the runtime can be told to end its input. */
+  markStarted(): void {
+    this.#resolveStarted();
   }
 
   #read(stream: Stream, path: string): void {
@@ -140,7 +150,9 @@ export class ProcessStreams {
   async closeInput(): Promise<void> {
     if (this.#stdinClosed || !this.#options.stdin) return;
     this.#stdinClosed = true;
-    await this.#opened;
+    // Until the shim has the pipe open, ours is its only end: closing it would lose what was written. And
+    // the shim holds a writing end of its own, which it can only be told to close once it is there.
+    await this.#started;
     await this.#stdin?.end();
     await this.#options.closeRemoteInput().catch(() => {}); // the process may have ended
   }
@@ -166,6 +178,7 @@ export class ProcessStreams {
   /** The process never ran, or its run is over: ends sessions and removes the pipes. */
   #finish(): void {
     this.#resolveOpened();
+    this.#resolveStarted();
     this.#stdin?.destroy();
     this.#stdin = undefined;
     for (const session of this.#sessions) session.end();
