@@ -2,6 +2,7 @@ export * from './containerd/child.js';
 export * from './containerd/client.js';
 export * from './containerd/config-toml.js';
 export * from './containerd/containerd.js';
+export * from './containerd/containerd.sim.js';
 export * from './containerd/probe.js';
 export * from './containerd/supervisor.js';
 export * from './containerd/types.js';

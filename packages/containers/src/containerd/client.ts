@@ -63,16 +63,16 @@ export function connectContainerd(options: ContainerdClientOptions): ContainerdC
 }
 
 function eventsReady(events: EventStream, signal?: AbortSignal): Promise<void> {
+  if (events.connected) return Promise.resolve();
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
-    const unsubscribe = events.subscribe({ onResync: () => settle(resolve) });
-    const onAbort = () => settle(() => reject(signal?.reason));
-    function settle(finish: () => void): void {
+    const settle = (finish: () => void) => {
       signal?.removeEventListener('abort', onAbort);
-      // Subscribing may resync at once, before it has returned its own undoing.
-      queueMicrotask(() => unsubscribe());
+      unsubscribe();
       finish();
-    }
+    };
+    const onAbort = () => settle(() => reject(signal?.reason));
+    const unsubscribe = events.subscribe({ onResync: () => settle(resolve) });
     signal?.addEventListener('abort', onAbort, { once: true });
   });
 }

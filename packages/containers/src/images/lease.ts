@@ -44,6 +44,17 @@ export async function withLease<T>(
   }
 }
 
+/** Resolves when all that nothing refers to is gone: room is free when a removal is answered. */
+export async function collectGarbage(deps: {
+  containerd: Containerd;
+  random: Random;
+}): Promise<void> {
+  const { leases } = deps.containerd;
+  const id = `skep-collect-${Buffer.from(deps.random.bytes(8)).toString('hex')}`;
+  await leases.create(id, { expireMs: LEASE_EXPIRE_MS, labels: { [OWNER_LABEL]: OWNER } });
+  await leases.delete(id, { sync: true });
+}
+
 /** Removes what a killed daemon left: its leases, and with them all that was half-made. */
 export async function removeStaleLeases(containerd: Containerd): Promise<number> {
   const stale = await containerd.leases.list([`labels."${OWNER_LABEL}"==${OWNER}`]);

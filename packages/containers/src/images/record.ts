@@ -111,13 +111,9 @@ async function putName(context: ImageContext, name: string, meaning: Meaning): P
 }
 
 /** Removes a name; no error when it is gone already. */
-export async function deleteName(
-  context: ImageContext,
-  name: string,
-  options: { sync?: boolean } = {},
-): Promise<void> {
+export async function deleteName(context: ImageContext, name: string): Promise<void> {
   try {
-    await context.containerd.images.delete(name, options);
+    await context.containerd.images.delete(name);
   } catch (error) {
     if (!hasCode(error, Code.NOT_FOUND)) throw error;
   }

@@ -1,5 +1,6 @@
 import type { Filters } from '../../contract/engine.js';
 import type { ImageContext } from '../context.js';
+import { collectGarbage } from '../lease.js';
 import { pruneTest } from '../query/filters.js';
 import type { LayerSizes } from '../query/sizes.js';
 import type { FindUsers } from './conflict.js';
@@ -22,5 +23,6 @@ export async function pruneImages(
     ImagesDeleted.push(...items);
     for (const { Deleted } of items) SpaceReclaimed += bytes.get(Deleted ?? '') ?? 0;
   }
+  if (ImagesDeleted.length > 0) await collectGarbage(context);
   return { ImagesDeleted, SpaceReclaimed };
 }

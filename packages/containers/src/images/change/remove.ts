@@ -1,5 +1,6 @@
 import type { ImageContext } from '../context.js';
 import type { Image, ImageName } from '../index-map.js';
+import { collectGarbage } from '../lease.js';
 import { danglingName, deleteName, setName } from '../record.js';
 import {
   canonicalString,
@@ -25,6 +26,17 @@ function isSingleReference(names: readonly ImageName[]): boolean {
 
 /** DELETE /images/{name}: a name alone where others are left, else the image. */
 export async function removeImage(
+  context: ImageContext,
+  usersOf: FindUsers,
+  text: string,
+  options: { force: boolean },
+): Promise<RemovedItem[]> {
+  const items = await removeByText(context, usersOf, text, options);
+  await collectGarbage(context);
+  return items;
+}
+
+async function removeByText(
   context: ImageContext,
   usersOf: FindUsers,
   text: string,
@@ -79,20 +91,19 @@ async function untag(
 ): Promise<RemovedItem[]> {
   const items: RemovedItem[] = [];
   for (const { name, reference } of names) {
-    // The collection is awaited so that the room is free when the answer comes.
-    await deleteName(context, name, { sync: true });
+    await deleteName(context, name);
     items.push({ Untagged: familiarString(reference) });
     context.events.emit('untag', image.id, image.id, image.config.config.Labels ?? {});
   }
   return items;
 }
 
-/** Removes an image with all its names. */
+/** Removes an image with all its names; its room is free after the next collection. */
 export async function deleteImage(context: ImageContext, image: Image): Promise<RemovedItem[]> {
   const real = image.names.filter((name) => !name.dangling);
   const items = await untag(context, image, real);
   for (const { name, dangling } of image.names) {
-    if (dangling) await deleteName(context, name, { sync: true });
+    if (dangling) await deleteName(context, name);
   }
   return [...items, ...deleted(context, image)];
 }
