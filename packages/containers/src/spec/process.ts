@@ -16,14 +16,14 @@ export const INIT_TARGET = '/sbin/docker-init';
  */
 export function processEnvironment(
   config: ContainerConfig,
-  extra: readonly string[] = [],
+  extra: readonly string[] | null = [],
 ): string[] {
   const base = [
     `PATH=${DEFAULT_PATH}`,
     `HOSTNAME=${config.Hostname}`,
     ...(config.Tty ? ['TERM=xterm'] : []),
   ];
-  return mergeEnvironment(mergeEnvironment(base, config.Env), extra);
+  return mergeEnvironment(mergeEnvironment(base, config.Env), extra ?? []);
 }
 
 /** `overrides` replaces values of the same name in place and adds the rest; a bare name removes. */
@@ -95,7 +95,8 @@ export function execProcess(
     ...(tty ? terminal(request.ConsoleSize) : {}),
     user: identity(user),
     args: request.Cmd,
-    env: processEnvironment({ ...config, Tty: tty }, request.Env),
+    // Clients send null for what they leave out.
+    env: processEnvironment({ ...config, Tty: tty }, request.Env ?? []),
     cwd: request.WorkingDir || config.WorkingDir || '/',
     capabilities: forUser(capabilities, user),
     noNewPrivileges: parseSecurityOptions(hostConfig.SecurityOpt).noNewPrivileges,
