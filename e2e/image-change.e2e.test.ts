@@ -67,6 +67,9 @@ async function ids(filters: Record<string, string[]> = {}): Promise<string[]> {
 
 const noForce = { force: false, noPrune: false };
 const force = { force: true, noPrune: false };
+/** The refusal to delete an image, in Docker's words. */
+const conflict = (id: string, how: string, reason: string) =>
+  `conflict: unable to delete ${short(id)} (${how}) - image is ${reason}`;
 const short = (id: string) => id.replace('sha256:', '').slice(0, 12);
 
 describe('list', () => {
@@ -187,8 +190,9 @@ describe('remove', () => {
 
   it('deletes by id, but several names only with force', async () => {
     await images.tag('one:1', 'other', '1');
-    const conflict = `conflict: unable to delete ${short(one.id)} (must be forced) - image is referenced in multiple repositories`;
-    await expect(images.remove(short(one.id), noForce)).rejects.toThrow(conflict);
+    await expect(images.remove(short(one.id), noForce)).rejects.toThrow(
+      conflict(one.id, 'must be forced', 'referenced in multiple repositories'),
+    );
     const removed = await images.remove(short(one.id), force);
     expect(removed.slice(0, 3)).toEqual([
       { Untagged: 'one:1' },
@@ -206,7 +210,7 @@ describe('remove', () => {
       `conflict: unable to remove repository reference "one:1" (must force) - ${using}`,
     );
     await expect(images.remove(one.id, force)).rejects.toThrow(
-      `conflict: unable to delete ${short(one.id)} (cannot be forced) - image is being used by running container ${short(user)}`,
+      conflict(one.id, 'cannot be forced', `being used by running container ${short(user)}`),
     );
     expect(await images.remove('one:1', force)).toEqual([{ Untagged: 'one:1' }]);
     expect((await images.resolve(one.id)).id).toBe(one.id);
@@ -216,7 +220,7 @@ describe('remove', () => {
     const user = 'd'.repeat(64);
     users.set(one.id, [{ id: user, running: false }]);
     await expect(images.remove(one.id, noForce)).rejects.toThrow(
-      `conflict: unable to delete ${short(one.id)} (must be forced) - image is being used by stopped container ${short(user)}`,
+      conflict(one.id, 'must be forced', `being used by stopped container ${short(user)}`),
     );
     await images.remove(one.id, force);
     expect(await ids()).toEqual([two.id]);

@@ -57,7 +57,9 @@ async function expectLoaded(image: BuiltImage): Promise<void> {
   expect(snapshot.kind).toBe('committed');
 }
 
-/** Nothing of a failed load may stay: no name, no lease, and after a collection no content either. */
+/**
+ * Nothing of a failed load may stay: no name, no lease, and after a collection no content either.
+ */
 async function expectNothingLeft(): Promise<void> {
   const { containerd } = test;
   await containerd.leases.create('collect', { expireMs: 60_000 });

@@ -110,7 +110,9 @@ export class TestRegistry {
     await this.#send('PUT', repository, path, { body: manifest.data, headers });
   }
 
-  /** Puts an index of images under a tag: each pushed by its digest first. Resolves with its digest. */
+  /**
+   * Puts an index of images under a tag: each pushed by its digest first. Resolves with its digest.
+   */
   async pushIndex(
     repository: string,
     tag: string,

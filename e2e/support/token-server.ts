@@ -13,7 +13,9 @@ const LIFE_SECONDS = 300;
 /** What answers to an identity token. */
 export const IDENTITY_TOKEN = 'identity-of-alice';
 
-/** A token server as Docker's registries use them: basic credentials or an identity token for a JWT. */
+/**
+ * A token server as Docker's registries use them: basic credentials or an identity token for a JWT.
+ */
 export class TokenServer {
   readonly #directory: string;
   readonly #key: KeyObject;

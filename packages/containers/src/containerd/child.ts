@@ -6,8 +6,8 @@ import { hasErrno } from '@skep/platform';
 /** Processes that outlive their parent, as the supervisor of containerd needs them. */
 export interface DetachedProcesses {
   /**
-   * Starts a program in a session of its own, its output appended to `logPath`. `onExit` is called when it
-   * ends while we live. Rejects when it cannot be started.
+   * Starts a program in a session of its own, its output appended to `logPath`. `onExit` is called
+   * when it ends while we live. Rejects when it cannot be started.
    */
   spawn(
     command: string,

@@ -24,7 +24,9 @@ export interface ConnectionOptions {
   clock: Clock;
 }
 
-/** A gRPC connection to containerd: adds the namespace (and lease) to every call and maps errors. */
+/**
+ * A gRPC connection to containerd: adds the namespace (and lease) to every call and maps errors.
+ */
 export class Connection {
   readonly #options: ConnectionOptions;
   readonly #client: Client;

@@ -21,8 +21,9 @@ import type {
 } from './types.js';
 
 /**
- * containerd as the rooms use it. Every method rejects with an `RpcError` that keeps containerd's gRPC code;
- * UNAVAILABLE while containerd is down. Twins: `client.ts` (real) and `containerd.sim.ts` (in memory).
+ * containerd as the rooms use it. Every method rejects with an `RpcError` that keeps containerd's
+ * gRPC code; UNAVAILABLE while containerd is down. Twins: `client.ts` (real) and
+ * `containerd.sim.ts` (in memory).
  */
 export interface Containerd {
   readonly namespace: string;

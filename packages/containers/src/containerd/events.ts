@@ -13,9 +13,10 @@ const MARKER_TOPIC = '/skep/subscribed';
 const MARKER_REPEAT_MS = 20;
 
 /**
- * containerd's event stream, opened again whenever it breaks. containerd does not say when a subscription
- * stands and replays nothing, so a marker event is published until it comes back on the stream: only then
- * is it certain that no later event is missed, and listeners are told to compare everything.
+ * containerd's event stream, opened again whenever it breaks. containerd does not say when a
+ * subscription stands and replays nothing, so a marker event is published until it comes back on
+ * the stream: only then is it certain that no later event is missed, and listeners are told to
+ * compare everything.
  */
 export class EventStream implements EventsApi {
   readonly #connection: Connection;

@@ -34,9 +34,9 @@ export interface SupervisorOptions {
 }
 
 /**
- * Keeps our own containerd running. It outlives this daemon: a living one with the same command line and
- * configuration is adopted at start, another is replaced (what runs in it does not notice: each container
- * has a shim of its own). One that dies is started again.
+ * Keeps our own containerd running. It outlives this daemon: a living one with the same command
+ * line and configuration is adopted at start, another is replaced (what runs in it does not notice:
+ * each container has a shim of its own). One that dies is started again.
  */
 export class ContainerdSupervisor {
   readonly #options: SupervisorOptions;

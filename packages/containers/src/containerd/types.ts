@@ -1,6 +1,6 @@
 /**
- * What goes in and out of {@link Containerd}, in plain TypeScript: Go's `Any` values appear as the JSON or
- * message they carry, instants as nanoseconds since the epoch (0n: never).
+ * What goes in and out of {@link Containerd}, in plain TypeScript: Go's `Any` values appear as the
+ * JSON or message they carry, instants as nanoseconds since the epoch (0n: never).
  */
 
 /** A mount as containerd's snapshotters hand it out. */
@@ -56,7 +56,10 @@ export interface RuncOptions {
   ioGid?: number;
 }
 
-/** stdio URIs of a process (wire.md 6.8): fifo path, `file://…`, `binary://…`, or empty for /dev/null. */
+/**
+ * stdio URIs of a process (wire.md 6.8): fifo path, `file://…`, `binary://…`, or empty for
+ * /dev/null.
+ */
 export interface ProcessIo {
   stdin?: string;
   stdout?: string;

@@ -12,7 +12,8 @@ export function shortId(digest: string): string {
 }
 
 /**
- * Names of the snapshots of a stack of layers, bottom first: each is made of all below it (wire.md 6.6).
+ * Names of the snapshots of a stack of layers, bottom first: each is made of all below it (wire.md
+ * 6.6).
  */
 export function chainIds(diffIds: readonly string[]): string[] {
   const chain: string[] = [];

@@ -3,8 +3,8 @@ import { shortId } from './digest.js';
 import type { Manifest } from './manifest.js';
 
 /**
- * What keeps the parts of an image alive once its name stands: references from each document to the next
- * (wire.md 6.6, 6.9).
+ * What keeps the parts of an image alive once its name stands: references from each document to the
+ * next (wire.md 6.6, 6.9).
  */
 
 export function indexLabels(manifestDigest: string): Labels {

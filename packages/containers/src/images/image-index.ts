@@ -19,8 +19,8 @@ import {
 const ID_PREFIX = /^(?:sha256:)?([0-9a-f]{1,64})$/;
 
 /**
- * All images of our namespace in memory, so that listing hundreds asks nobody. Read whole when containerd
- * is reached (again), then kept in step by its events and by our own changes.
+ * All images of our namespace in memory, so that listing hundreds asks nobody. Read whole when
+ * containerd is reached (again), then kept in step by its events and by our own changes.
  */
 export class ImageIndex {
   readonly #containerd: Containerd;
@@ -68,8 +68,8 @@ export class ImageIndex {
   }
 
   /**
-   * The image a user means: by reference, id or a unique prefix of it, in Docker's order. Rejects NOT_FOUND
-   * `No such image: …`.
+   * The image a user means: by reference, id or a unique prefix of it, in Docker's order. Rejects
+   * NOT_FOUND `No such image: …`.
    */
   async find(text: string): Promise<Image> {
     await this.#ensureLoaded();
@@ -88,7 +88,8 @@ export class ImageIndex {
     const reference = parseReference(text);
     const exact = this.#map.byName(canonicalString(storedReference(reference)));
     if (exact || reference.digest === undefined) return exact;
-    // The image may be here under its tag only, as loaded ones are; its manifest's digest names it as well.
+    // The image may be here under its tag only, as loaded ones are; its manifest's digest names it
+    // as well.
     const name = { domain: reference.domain, path: reference.path };
     return this.#map.all.find(
       (image) =>

@@ -46,8 +46,8 @@ export async function commitOrKeep(
 }
 
 /**
- * Opens an upload, waiting while somebody else holds its ref. Undefined when the content is there already;
- * it is then kept by the lease.
+ * Opens an upload, waiting while somebody else holds its ref. Undefined when the content is there
+ * already; it is then kept by the lease.
  */
 export async function openIngest(
   scope: LeaseScope,

@@ -16,8 +16,8 @@ export interface LeaseScope {
 }
 
 /**
- * Runs work whose half-made results must neither vanish meanwhile nor stay afterwards: what an image refers
- * to by then is kept by the image, the rest is collected.
+ * Runs work whose half-made results must neither vanish meanwhile nor stay afterwards: what an
+ * image refers to by then is kept by the image, the rest is collected.
  */
 export async function withLease<T>(
   deps: { containerd: Containerd; random: Random; logger: Logger },

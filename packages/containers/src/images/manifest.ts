@@ -71,7 +71,10 @@ function stringMap(value: unknown): Record<string, string> {
   );
 }
 
-/** Manifest or index, by media type (of the transport or the document) or, lacking both, by its fields. */
+/**
+ * Manifest or index, by media type (of the transport or the document) or, lacking both, by its
+ * fields.
+ */
 export function parseManifestOrIndex(
   bytes: Uint8Array,
   mediaType: string,

@@ -61,8 +61,8 @@ function variantOf(platform: Platform): string {
 }
 
 /**
- * How well a platform suits a wanted one: 2 exactly, 1 it runs (an older variant of the same architecture),
- * 0 not at all.
+ * How well a platform suits a wanted one: 2 exactly, 1 it runs (an older variant of the same
+ * architecture), 0 not at all.
  */
 export function platformFit(wanted: Platform, offered: Platform): 0 | 1 | 2 {
   if (wanted.os !== offered.os || wanted.architecture !== offered.architecture) return 0;

@@ -1,8 +1,8 @@
 import type { ProgressMessage } from '../contract/engine.js';
 
 /**
- * Messages from one worker to one reader who may be slow. Ticks of one layer replace each other while they
- * wait, so what waits is bounded by layers times states, not by time.
+ * Messages from one worker to one reader who may be slow. Ticks of one layer replace each other
+ * while they wait, so what waits is bounded by layers times states, not by time.
  */
 export class ProgressChannel implements AsyncIterable<ProgressMessage> {
   readonly #waiting = new Map<string, ProgressMessage>();

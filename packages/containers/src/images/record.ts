@@ -57,9 +57,9 @@ export async function linkParts(
 }
 
 /**
- * Gives an image a name in containerd's store, taking it from whatever had it. An image that loses its last
- * name that way stays, without a name, until it is removed or pruned. Resolves with the id of the image that
- * lost the name, if one did.
+ * Gives an image a name in containerd's store, taking it from whatever had it. An image that loses
+ * its last name that way stays, without a name, until it is removed or pruned. Resolves with the id
+ * of the image that lost the name, if one did.
  */
 export function setName(
   context: ImageContext,

@@ -1,8 +1,8 @@
 import { Code, RpcError } from '@skep/platform';
 
 /**
- * Names of images, by the grammar of Docker's `distribution/reference`: what a user writes (`busybox`),
- * its normalised form (`docker.io/library/busybox:latest`) and back.
+ * Names of images, by the grammar of Docker's `distribution/reference`: what a user writes
+ * (`busybox`), its normalised form (`docker.io/library/busybox:latest`) and back.
  */
 export interface Reference {
   /** `docker.io`, `localhost:5000`, … */

@@ -26,8 +26,8 @@ export async function hasSnapshot(containerd: Containerd, name: string): Promise
 }
 
 /**
- * Makes a layer's snapshot, once however many ask for it at a time. Interrupted anywhere, nothing but an
- * extraction snapshot of the lease is left.
+ * Makes a layer's snapshot, once however many ask for it at a time. Interrupted anywhere, nothing
+ * but an extraction snapshot of the lease is left.
  */
 export async function unpackLayer(
   deps: { mutex: KeyedMutex; random: Random },

@@ -32,7 +32,10 @@ export function credentialsOf(auth: RegistryAuth | undefined): Credentials {
   };
 }
 
-/** Answers challenges: basic credentials, or tokens from the server the registry names, kept while valid. */
+/**
+ * Answers challenges: basic credentials, or tokens from the server the registry names, kept while
+ * valid.
+ */
 export class Authorizer {
   readonly #transport: Transport;
   readonly #clock: Clock;
@@ -43,7 +46,10 @@ export class Authorizer {
     this.#clock = options.clock;
   }
 
-  /** The `authorization` header for a request, by the registry's challenges; empty when it asks nothing. */
+  /**
+   * The `authorization` header for a request, by the registry's challenges; empty when it asks
+   * nothing.
+   */
   async headers(
     challenges: readonly Challenge[],
     credentials: Credentials,

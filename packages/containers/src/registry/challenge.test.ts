@@ -4,7 +4,8 @@ import { parseChallenges } from './challenge.js';
 describe('parseChallenges', () => {
   it('reads what Docker Hub sends', () => {
     const header =
-      'Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull,push"';
+      'Bearer realm="https://auth.docker.io/token",service="registry.docker.io",' +
+      'scope="repository:a/b:pull,push"';
     expect(parseChallenges(header)).toEqual([
       {
         scheme: 'bearer',

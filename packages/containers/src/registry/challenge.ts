@@ -1,4 +1,6 @@
-/** What a registry asks for: one `WWW-Authenticate` header's scheme and parameters, in lower case. */
+/**
+ * What a registry asks for: one `WWW-Authenticate` header's scheme and parameters, in lower case.
+ */
 export interface Challenge {
   scheme: string;
   parameters: Record<string, string>;

@@ -27,7 +27,10 @@ export interface RepositoryRequest {
   signal?: AbortSignal | undefined;
 }
 
-/** Registries as images are pulled from them. Rejects with `RegistryError`s, whose `kind` says what is wrong. */
+/**
+ * Registries as images are pulled from them. Rejects with `RegistryError`s, whose `kind` says what
+ * is wrong.
+ */
 export class RegistryClient {
   readonly #options: RegistryClientOptions;
   readonly #authorizer: Authorizer;
@@ -39,8 +42,8 @@ export class RegistryClient {
   }
 
   /**
-   * Runs `work` on the first endpoint that can do it. The next one is tried when a mirror fails in any way,
-   * or the registry itself does not answer by that protocol.
+   * Runs `work` on the first endpoint that can do it. The next one is tried when a mirror fails in
+   * any way, or the registry itself does not answer by that protocol.
    */
   async withRepository<T>(
     request: RepositoryRequest,
@@ -50,7 +53,8 @@ export class RegistryClient {
     const known = endpoints.find(({ url, mirror }) => !mirror && this.#remembered(url));
     let lastError: unknown;
     for (const endpoint of endpoints) {
-      // Of the two protocols of an insecure registry only the one that worked a moment ago is tried.
+      // Of the two protocols of an insecure registry only the one that worked a moment ago is
+      // tried.
       if (known && !endpoint.mirror && endpoint !== known) continue;
       try {
         const ping = await this.#ping(endpoint, request.signal);
@@ -81,8 +85,8 @@ export class RegistryClient {
   }
 
   /**
-   * Tries credentials at a registry (`serveraddress`, Docker Hub when absent), as `docker login` does.
-   * Resolves with the identity token that may replace the password, or an empty string.
+   * Tries credentials at a registry (`serveraddress`, Docker Hub when absent), as `docker login`
+   * does. Resolves with the identity token that may replace the password, or an empty string.
    */
   async login(auth: RegistryAuth): Promise<string> {
     const domain = registryDomain(auth.serveraddress);

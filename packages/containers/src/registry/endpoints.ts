@@ -14,8 +14,8 @@ const DOCKER_HUB = 'docker.io';
 const DOCKER_HUB_HOST = 'registry-1.docker.io';
 
 /**
- * Where to ask for images of a domain, in order: mirrors (of Docker Hub only, as in Docker), then the
- * registry by https, and for an insecure one by https without verification and by http.
+ * Where to ask for images of a domain, in order: mirrors (of Docker Hub only, as in Docker), then
+ * the registry by https, and for an insecure one by https without verification and by http.
  */
 export async function endpointsOf(
   domain: string,

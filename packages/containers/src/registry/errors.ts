@@ -2,7 +2,8 @@ import { Code, RpcError } from '@skep/platform';
 
 /**
  * What went wrong with a registry:
- * - `unreachable`: no connection, no answer, or a server error; an image that is here already may be used;
+ * - `unreachable`: no connection, no answer, or a server error; an image that is here already may
+ *   be used;
  * - `unauthorized`: it wants credentials, or other ones; `denied`: it knows us and refuses;
  * - `not-found`: no such repository, manifest or blob;
  * - `rate-limited`: asked too often;
@@ -88,8 +89,8 @@ function parseErrors(body: string): { code: string; message: string } | undefine
 }
 
 /**
- * The error an HTTP answer stands for. `unknownCode` is what a bare 404 means here: a HEAD has no body to
- * tell an unknown manifest from an unknown repository.
+ * The error an HTTP answer stands for. `unknownCode` is what a bare 404 means here: a HEAD has no
+ * body to tell an unknown manifest from an unknown repository.
  */
 export function errorOfAnswer(
   status: number,

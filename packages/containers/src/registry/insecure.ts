@@ -11,8 +11,8 @@ async function systemResolve(host: string): Promise<string[]> {
 const BITS_MAX = { 4: 32, 6: 128 };
 
 /**
- * Which registries may be spoken to without a trusted certificate, or in plain HTTP: those the operator
- * names (`host[:port]` or a network), and this machine itself, as Docker has it.
+ * Which registries may be spoken to without a trusted certificate, or in plain HTTP: those the
+ * operator names (`host[:port]` or a network), and this machine itself, as Docker has it.
  */
 export class InsecureRegistries {
   readonly #hosts = new Set<string>();

@@ -71,8 +71,8 @@ export class RepositorySession {
   }
 
   /**
-   * A blob's bytes from `offset` on. `skip` says how many bytes of the stream to drop, for registries that
-   * do not know ranges and send all.
+   * A blob's bytes from `offset` on. `skip` says how many bytes of the stream to drop, for
+   * registries that do not know ranges and send all.
    */
   async getBlob(digest: string, offset: number): Promise<{ body: Readable; skip: number }> {
     const url = this.#url(`blobs/${digest}`);

@@ -11,8 +11,8 @@ type Request = MessageInitShape<typeof content.WriteContentRequestSchema>;
 type Stream = ClientDuplexStream<content.WriteContentRequest, content.WriteContentResponse>;
 
 /**
- * The content upload protocol (wire.md 6.5): one answer to each request, in lock-step, and the current
- * offset with every request, since offset 0 would throw away what is stored.
+ * The content upload protocol (wire.md 6.5): one answer to each request, in lock-step, and the
+ * current offset with every request, since offset 0 would throw away what is stored.
  */
 export class StreamContentWriter implements ContentWriter {
   readonly #stream: Stream;

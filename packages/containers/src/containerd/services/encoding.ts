@@ -4,8 +4,8 @@ import { runc } from '@skep/wire/containerd';
 import type { Descriptor, RuncOptions } from '../types.js';
 
 /**
- * Go's `Any` values (wire.md 6.4): runtime-spec types travel as JSON, protobuf messages under their bare
- * full name, which 1.6 resolves and `type.googleapis.com/…` not.
+ * Go's `Any` values (wire.md 6.4): runtime-spec types travel as JSON, protobuf messages under their
+ * bare full name, which 1.6 resolves and `type.googleapis.com/…` not.
  */
 
 const SPEC_PREFIX = 'types.containerd.io/opencontainers/runtime-spec/1/';

@@ -16,8 +16,8 @@ const STATUS: Record<taskTypes.Status, ProcessStatus> = {
 };
 
 /**
- * Get names the container in `containerId` and the exec in `id`; List puts the container into `id` and
- * leaves `containerId` empty. Hence the caller says which container it asked for.
+ * Get names the container in `containerId` and the exec in `id`; List puts the container into `id`
+ * and leaves `containerId` empty. Hence the caller says which container it asked for.
  */
 function processFromWire(wire: taskTypes.Process, containerId: string): ProcessState {
   return {

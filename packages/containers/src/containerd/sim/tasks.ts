@@ -34,7 +34,10 @@ export class SimTasks {
     this.#world = world;
   }
 
-  /** Sets how processes behave that are created from now on, in one container or (`*`) in all others. */
+  /**
+   * Sets how processes behave that are created from now on, in one container or (`*`) in all
+   * others.
+   */
   script(containerId: string, script: ProcessScript): void {
     this.#scripts.set(containerId, script);
   }

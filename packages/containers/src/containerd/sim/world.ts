@@ -42,7 +42,10 @@ export class SimWorld implements EventsApi {
     return BigInt(Math.round(this.clock.now() * NANOS_PER_MS));
   }
 
-  /** Every call passes here: one turn of the event loop, as over a socket, and none while it is down. */
+  /**
+   * Every call passes here: one turn of the event loop, as over a socket, and none while it is
+   * down.
+   */
   async call<T>(work: () => T | Promise<T>): Promise<T> {
     await Promise.resolve();
     if (!this.#connected) throw new RpcError(Code.UNAVAILABLE, 'containerd cannot be reached');
@@ -86,7 +89,10 @@ export function mustGet<T>(map: Map<string, T>, key: string, kind: string): T {
   return value;
 }
 
-/** containerd's filters, as far as the rooms use them: `labels."k"==v` and `name==v`, one of them enough. */
+/**
+ * containerd's filters, as far as the rooms use them: `labels."k"==v` and `name==v`, one of them
+ * enough.
+ */
 export function matchesFilters(
   record: { labels: Record<string, string>; name?: string },
   filters: readonly string[],

@@ -40,6 +40,6 @@ export function deleteConflict(
 /** Why the last name of an image in use may not be taken away without force. */
 export function untagConflict(text: string, image: Image, user: ImageUser): RpcError {
   const using = `container ${shortId(user.id)} is using its referenced image ${shortId(image.id)}`;
-  const message = `conflict: unable to remove repository reference "${text}" (must force) - ${using}`;
-  return new RpcError(Code.FAILED_PRECONDITION, message);
+  const refusal = `conflict: unable to remove repository reference "${text}" (must force)`;
+  return new RpcError(Code.FAILED_PRECONDITION, `${refusal} - ${using}`);
 }

@@ -16,7 +16,9 @@ export interface RemovedItem {
   Deleted?: string;
 }
 
-/** One tag, with the digests of its repository, or digests of one repository: one thing to its user. */
+/**
+ * One tag, with the digests of its repository, or digests of one repository: one thing to its user.
+ */
 function isSingleReference(names: readonly ImageName[]): boolean {
   const real = names.filter((name) => !name.dangling);
   const tags = real.filter((name) => name.reference.digest === undefined);
@@ -108,7 +110,10 @@ export async function deleteImage(context: ImageContext, image: Image): Promise<
   return [...items, ...deleted(context, image)];
 }
 
-/** The records of an image that is gone: its id, and its layers from the top that no other image has. */
+/**
+ * The records of an image that is gone: its id, and its layers from the top that no other image
+ * has.
+ */
 function deleted(context: ImageContext, image: Image): RemovedItem[] {
   const kept = new Set(context.index.current.flatMap((other) => other.chainIds));
   const layers = image.chainIds.filter((chainId) => !kept.has(chainId)).reverse();

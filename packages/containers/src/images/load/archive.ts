@@ -21,7 +21,9 @@ export interface ArchiveFile {
 const HEAD_BYTES = 8;
 const BLOB_NAME = /(?:^|\/)blobs\/sha256\/([0-9a-f]{64})$/;
 
-/** The files of an image archive by path. Links (older archives share layers by them) are followed. */
+/**
+ * The files of an image archive by path. Links (older archives share layers by them) are followed.
+ */
 export class ArchiveFiles {
   readonly #files = new Map<string, ArchiveFile>();
   readonly #links = new Map<string, string>();
@@ -53,8 +55,8 @@ export class ArchiveFiles {
 }
 
 /**
- * Streams every file of a tar into the content store. Memory does not grow with the archive; what turns out
- * not to belong to an image goes with the lease.
+ * Streams every file of a tar into the content store. Memory does not grow with the archive; what
+ * turns out not to belong to an image goes with the lease.
  */
 export async function storeArchive(
   deps: { clock: Clock; random: Random },

@@ -39,8 +39,8 @@ function invalid(message: string): RpcError {
 }
 
 /**
- * The images of an archive, by `manifest.json` (all of `docker save`'s formats have it) or else by the
- * `index.json` of an OCI layout.
+ * The images of an archive, by `manifest.json` (all of `docker save`'s formats have it) or else by
+ * the `index.json` of an OCI layout.
  */
 export async function findImages(
   context: ImageContext,

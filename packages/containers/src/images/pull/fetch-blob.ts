@@ -25,8 +25,8 @@ export interface FetchRequest {
 }
 
 /**
- * Brings a blob into the content store, once however many ask for it at a time. A dropped connection is
- * taken up where it broke; an upload a killed daemon left is, too.
+ * Brings a blob into the content store, once however many ask for it at a time. A dropped
+ * connection is taken up where it broke; an upload a killed daemon left is, too.
  */
 export async function fetchBlob(
   deps: FetchDependencies,

@@ -21,8 +21,8 @@ export interface LayersRequest {
 }
 
 /**
- * Downloads the missing layers, several at a time, and unpacks each as soon as it and all below are there.
- * Resolves with whether anything was missing.
+ * Downloads the missing layers, several at a time, and unpacks each as soon as it and all below are
+ * there. Resolves with whether anything was missing.
  */
 export async function pullLayers(
   context: ImageContext,

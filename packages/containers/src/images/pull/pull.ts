@@ -34,7 +34,10 @@ export interface PullDependencies {
   downloads: Semaphore;
 }
 
-/** Pulls an image: asks the registry what the name means now, and fetches and unpacks what is not here. */
+/**
+ * Pulls an image: asks the registry what the name means now, and fetches and unpacks what is not
+ * here.
+ */
 export async function pullImage(deps: PullDependencies, request: PullRequest): Promise<void> {
   const { reference, auth, signal } = request;
   const { domain, path } = reference;
@@ -125,7 +128,9 @@ async function storeDocuments(
   }
 }
 
-/** The tag, and the digest it stands for today: both name the image from now on. True if any is new. */
+/**
+ * The tag, and the digest it stands for today: both name the image from now on. True if any is new.
+ */
 async function nameImage(
   context: ImageContext,
   reference: Reference,

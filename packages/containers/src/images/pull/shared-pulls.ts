@@ -11,8 +11,8 @@ interface Shared {
 type StartPull = (say: (message: ProgressMessage) => void, signal: AbortSignal) => Promise<void>;
 
 /**
- * Pulls that several wait for at once are done once. Each reader sees the whole progress; the pull is given
- * up when the last of them leaves.
+ * Pulls that several wait for at once are done once. Each reader sees the whole progress; the pull
+ * is given up when the last of them leaves.
  */
 export class SharedPulls {
   readonly #running = new Map<string, Shared>();

@@ -4,7 +4,10 @@ import type { LayerSizes } from './sizes.js';
 
 const MS_PER_S = 1_000;
 
-/** GET /images/{name}/history: newest first; only the newest has an id, as the others are not images. */
+/**
+ * GET /images/{name}/history: newest first; only the newest has an id, as the others are not
+ * images.
+ */
 export async function imageHistory(
   context: ImageContext,
   sizes: LayerSizes,

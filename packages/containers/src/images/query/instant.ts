@@ -16,8 +16,8 @@ const UNIX_SECONDS = /^\d+(?:\.\d{1,9})?$/;
 const MS_PER_S = 1_000;
 
 /**
- * An instant as Docker's filters take it: a Go duration back from now (`10m`, `1h30m`), Unix seconds, or a
- * date. Ms since the epoch; rejects INVALID_ARGUMENT.
+ * An instant as Docker's filters take it: a Go duration back from now (`10m`, `1h30m`), Unix
+ * seconds, or a date. Ms since the epoch; rejects INVALID_ARGUMENT.
  */
 export function parseInstantMs(text: string, nowMs: number): number {
   if (DURATION.test(text)) {
