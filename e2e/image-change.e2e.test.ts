@@ -1,5 +1,5 @@
 import { type EngineEvent, Images, type ImageUser } from '@skep/containers';
-import { RealClock, RealRandom, silentLogger } from '@skep/platform';
+import { Code, RealClock, RealRandom, silentLogger } from '@skep/platform';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startContainerd, type TestContainerd } from './support/containerd.js';
 import { type BuiltImage, buildImage, dockerArchive, registryImage } from './support/image.js';
@@ -212,6 +212,8 @@ describe('remove', () => {
     await expect(images.remove(one.id, force)).rejects.toThrow(
       conflict(one.id, 'cannot be forced', `being used by running container ${short(user)}`),
     );
+    // 409 over HTTP.
+    await expect(images.remove(one.id, force)).rejects.toMatchObject({ code: Code.ALREADY_EXISTS });
     expect(await images.remove('one:1', force)).toEqual([{ Untagged: 'one:1' }]);
     expect((await images.resolve(one.id)).id).toBe(one.id);
   });

@@ -51,7 +51,7 @@ async function extract(random: Random, scope: LeaseScope, request: UnpackLayer):
     const applied = await diff.apply(layer, mounts);
     if (applied.digest !== diffId) {
       const message = `wrong diff id calculated on extraction "${applied.digest}"`;
-      throw new RpcError(Code.FAILED_PRECONDITION, message);
+      throw new RpcError(Code.DATA_LOSS, message);
     }
     await snapshots.commit(chainId, key);
   } catch (error) {

@@ -2,6 +2,9 @@ import { Code, RpcError } from '@skep/platform';
 import { shortId } from '../digest.js';
 import type { Image } from '../index-map.js';
 
+/** The code whose HTTP status is 409, Docker's for conflicts. */
+const CONFLICT = Code.ALREADY_EXISTS;
+
 /** A container made from an image. */
 export interface ImageUser {
   id: string;
@@ -13,7 +16,7 @@ export type FindUsers = (imageId: string) => ImageUser[] | Promise<ImageUser[]>;
 
 function conflict(image: Image, how: string, reason: string): RpcError {
   const message = `conflict: unable to delete ${shortId(image.id)} (${how}) - ${reason}`;
-  return new RpcError(Code.FAILED_PRECONDITION, message);
+  return new RpcError(CONFLICT, message);
 }
 
 /** Why an image may not be deleted: not at all, or not without force. */
@@ -41,5 +44,5 @@ export function deleteConflict(
 export function untagConflict(text: string, image: Image, user: ImageUser): RpcError {
   const using = `container ${shortId(user.id)} is using its referenced image ${shortId(image.id)}`;
   const refusal = `conflict: unable to remove repository reference "${text}" (must force)`;
-  return new RpcError(Code.FAILED_PRECONDITION, `${refusal} - ${using}`);
+  return new RpcError(CONFLICT, `${refusal} - ${using}`);
 }
