@@ -32,9 +32,9 @@ describe('plain containers', () => {
   });
 
   it('have a terminal when asked', async () => {
-    const command = `docker -H unix://${node.socket} run -it --rm ${IMAGE} sh -c 'test -t 0 && stty size && echo tty'`;
+    const command = `stty rows 30 cols 100; docker -H unix://${node.socket} run -it --rm ${IMAGE} sh -c 'test -t 0 && stty size && echo tty'`;
     const result = await exec('script', ['-qec', command, '/dev/null'], { input: '' });
-    expect(result.stdout).toMatch(/\d+ \d+\r?\ntty/);
+    expect(result.stdout).toMatch(/30 100\r?\ntty/);
   });
 
   it('publish ports and reach out of the bridge', async () => {

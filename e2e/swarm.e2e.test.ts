@@ -87,7 +87,12 @@ describe('a swarm of one', () => {
     expect(await init('--advertise-addr', '0.0.0.0')).toContain(
       'advertise address must be a non-zero IP address or network interface (with optional port number)',
     );
-    expect(await init('--default-addr-pool', '10.0.0.0/33')).toContain('invalid base pool');
+    const pools = JSON.stringify({ AdvertiseAddr: '192.0.2.10', DefaultAddrPool: ['10.0.0.0/33'] });
+    const { status, body } = await node.request('POST', '/swarm/init', pools);
+    expect([status, JSON.parse(body).message]).toEqual([
+      400,
+      expect.stringContaining('invalid base pool 10.0.0.0/33'),
+    ]);
     expect(await init('--data-path-port', '80')).toContain(
       'Datapath port number is not in valid range (1024-49151)',
     );

@@ -70,7 +70,13 @@ export function sampleImage() {
       architecture: ARCHITECTURES[process.arch] ?? process.arch,
       os: 'linux',
       created: '2026-01-01T00:00:00Z',
-      config: { Cmd: ['sh', '-c', SERVE], Env: ['PATH=/bin'], ExposedPorts: { '80/tcp': {} } },
+      config: {
+        Cmd: ['sh', '-c', SERVE],
+        Env: ['PATH=/bin'],
+        ExposedPorts: { '80/tcp': {} },
+        // As process 1, busybox ignores SIGTERM; it has nothing to put in order before it ends.
+        StopSignal: 'SIGKILL',
+      },
       rootfs: {
         type: 'layers',
         diff_ids: [`sha256:${sha256(readFileSync(join(image, 'layer/layer.tar')))}`],

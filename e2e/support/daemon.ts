@@ -68,6 +68,9 @@ export class TestDaemon {
       if (address === NODE_ADDRESS) batch.push(`route add default via ${OUTSIDE_ADDRESS}`);
       await must('ip', ['-n', namespace, '-batch', '-'], { input: `${batch.join('\n')}\n` });
     }
+    // Whatever lies behind the neighbour is refused at once, so that nothing waits for a name server.
+    await must('ip', ['-n', this.outsideNamespace, 'route', 'add', 'unreachable', 'default']);
+    await this.outside('sysctl', '-qw', 'net.ipv4.ip_forward=1');
   }
 
   /** Starts skepd and waits until it answers. */

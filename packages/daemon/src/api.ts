@@ -11,19 +11,19 @@ import {
   refusedRoutes,
   type SwarmDependencies,
   SwarmEvents,
+  type SystemFacts,
   swarmHeader,
   swarmInfo,
-  type SystemFacts,
   systemRoutes,
   volumeRoutes,
 } from '@skep/api';
 import type { EngineEvent } from '@skep/containers';
-import type { Clock, Logger, Random } from '@skep/platform';
 import type { NetworkResource } from '@skep/network';
+import type { Clock, Logger, Random } from '@skep/platform';
 import type { EngineRooms } from './engine-rooms.js';
 import type { StaticFacts } from './facts.js';
-import type { Membership } from './swarm/membership.js';
 import { systemInterfaces } from './interfaces.js';
+import type { Membership } from './swarm/membership.js';
 import { VERSION } from './version.js';
 
 export interface ApiParts {

@@ -5,12 +5,12 @@ import { ContainerExecutor } from '@skep/executor';
 import { errorMessage, RealClock, RealDisk, RealProcesses, RealRandom } from '@skep/platform';
 import { assembleApi } from './api.js';
 import type { DaemonOptions } from './config/options.js';
+import { engineId } from './engine-id.js';
 import { type EngineRooms, openEngineRooms } from './engine-rooms.js';
 import { gatherFacts, nodeFacts } from './facts.js';
-import { engineId } from './engine-id.js';
 import { listen } from './http/listen.js';
-import { Membership } from './swarm/membership.js';
 import type { Platform } from './swarm/manager.js';
+import { Membership } from './swarm/membership.js';
 
 /** Puts the rooms together, opens the doors, and closes them again in reverse. */
 export class Daemon {

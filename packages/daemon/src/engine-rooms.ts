@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import {
-  connectContainerd,
   type ContainerdClient,
   ContainerdSupervisor,
+  connectContainerd,
   containerdPaths,
   createContainerEngine,
   type Engine,
@@ -61,8 +61,17 @@ export async function openEngineRooms(
     logger,
     ...(pools.length > 0 ? { addressPools: pools } : {}),
   });
-  const images = new Images({ containerd, clock, random, logger });
-  const containers = createContainerEngine({
+  let containers: Engine | undefined;
+  const images = new Images({
+    containerd,
+    clock,
+    random,
+    logger,
+    insecureRegistries: options.insecureRegistries,
+    registryMirrors: options.registryMirrors,
+    usersOf: async (imageId) => usersOf(containers, imageId),
+  });
+  containers = createContainerEngine({
     dataRoot,
     execRoot,
     containerd,
@@ -73,23 +82,32 @@ export async function openEngineRooms(
     random,
   });
   await images.start();
-  await containers.restore();
+  const engine = containers;
+  await engine.restore();
   return {
     containerd,
     containerdVersion: (await containerd.version()).version,
-    containers,
+    containers: engine,
     images,
-    volumes: containers.volumes,
+    volumes: engine.volumes,
     network,
     available: () => supervisor?.running ?? true,
     close: async () => {
-      await containers.close();
+      await engine.close();
       await network.close();
       images.close();
       containerd.close();
       await supervisor?.stop();
     },
   };
+}
+
+/** Containers made from an image: it cannot be removed while there are any. */
+async function usersOf(containers: Engine | undefined, imageId: string) {
+  const all = (await containers?.list({ all: true, size: false, filters: {} })) ?? [];
+  return all
+    .filter(({ ImageID }) => ImageID === imageId)
+    .map(({ Id, State }) => ({ id: Id, running: State === 'running' }));
 }
 
 async function startContainerd(

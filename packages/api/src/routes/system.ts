@@ -242,7 +242,8 @@ async function diskUsage(deps: SystemDependencies, query: Query) {
   if (asked.includes('container')) {
     usage.Containers = await deps.containers.list({ all: true, size: true, filters: {} });
   }
-  if (asked.includes('volume')) usage.Volumes = await deps.volumes.list({});
+  if (asked.includes('volume'))
+    usage.Volumes = await (deps.volumes.usage?.() ?? deps.volumes.list({}));
   if (asked.includes('build-cache')) usage.BuildCache = [];
   return { BuilderSize: 0, ...usage };
 }

@@ -1,3 +1,4 @@
+import { create } from '@bufbuild/protobuf';
 import {
   CertificateFiles,
   createNodeRequest,
@@ -5,7 +6,6 @@ import {
   RootCa,
   tlsInfoOf,
 } from '@skep/ca';
-import { create } from '@bufbuild/protobuf';
 import { type Clock, type Disk, invariant, type Random } from '@skep/platform';
 import { type NodeTLSInfo, NodeTLSInfoSchema } from '@skep/wire/swarmkit';
 import type { SwarmState } from './state-file.js';
@@ -49,10 +49,7 @@ export async function foundIdentity(options: FoundingOptions) {
 }
 
 /** What the node reports of its certificates; undefined while it has none. */
-export async function loadTlsInfo(
-  disk: Disk,
-  directory: string,
-): Promise<NodeTLSInfo | undefined> {
+export async function loadTlsInfo(disk: Disk, directory: string): Promise<NodeTLSInfo | undefined> {
   const files = new CertificateFiles(disk, directory);
   const [root, node] = [await files.loadRoot(), await files.loadNode()];
   if (root === undefined || node === undefined) return undefined;

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { generateJoinToken } from '@skep/ca';
 import {
   Allocator,
   type BootstrapOptions,
@@ -17,7 +18,6 @@ import {
   TaskReaper,
   Updater,
 } from '@skep/manager';
-import { generateJoinToken } from '@skep/ca';
 import { type Clock, type Disk, invariant, type Logger, type Random } from '@skep/platform';
 import { SoloNode } from '@skep/raft';
 import { Store } from '@skep/store';
