@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { dirname, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 /** The repository's root. */
@@ -18,6 +19,22 @@ export function run(command, args, options = {}) {
 export function output(command, args) {
   const result = spawnSync(command, args, { cwd: root, encoding: 'utf8' });
   return result.status === 0 ? result.stdout.trim() : undefined;
+}
+
+/** Asks every 50 ms until the answer is truthy, and returns it; undefined when the time is over. */
+export async function until(ask, timeoutMs) {
+  const giveUpAtMs = performance.now() + timeoutMs;
+  for (;;) {
+    const answer = await ask();
+    if (answer) return answer;
+    if (performance.now() > giveUpAtMs) return undefined;
+    await sleep(50);
+  }
+}
+
+/** Containers, namespaces and firewall tables are root's to make. */
+export function requireRoot(command) {
+  if (process.getuid() !== 0) throw new Error(`${command} needs root (try: sudo ${command})`);
 }
 
 /** Prints the error without a stack and ends: what went wrong is in the output above it. */
