@@ -45,8 +45,12 @@ function startProcess() {
 }
 
 async function startDaemon() {
-  if (node.daemonPid() !== undefined && (await engine.answers())) {
-    console.log(`skepd runs already (pid ${node.daemonPid()})`);
+  const standing = node.daemonPid();
+  if (standing !== undefined) {
+    if (!(await until(() => engine.answers(), DAEMON_TIMEOUT_MS))) {
+      throw new Error(`skepd (pid ${standing}) runs but does not answer; log: ${node.logFile}`);
+    }
+    console.log(`skepd runs already (pid ${standing})`);
     return;
   }
   const daemon = startProcess();
