@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type Clock, errorMessage, type Logger, type Random } from '@skep/platform';
+import { type Clock, Code, errorMessage, type Logger, type Random, RpcError } from '@skep/platform';
 import type { Containerd } from '../containerd/containerd.js';
 import type {
   Filters,
@@ -22,7 +22,7 @@ import { ImageEvents } from './events.js';
 import { ImageIndex } from './image-index.js';
 import { KeyedMutex } from './keyed-mutex.js';
 import { removeStaleLeases } from './lease.js';
-import { DOWNLOADS_MAX } from './limits.js';
+import { DISTRIBUTION_PATIENCE_MS, DOWNLOADS_MAX } from './limits.js';
 import { loadArchive } from './load/load.js';
 import { hostPlatform, parsePlatform } from './platform.js';
 import { ProgressChannel } from './progress-channel.js';
@@ -155,8 +155,29 @@ export class Images implements ImageEngine {
     return resolvedImage(await this.#context.index.find(reference));
   }
 
-  distribution(reference: string, auth?: RegistryAuth): Promise<DistributionInspect> {
-    return inspectDistribution(this.#registry, reference, auth);
+  /**
+   * A client asks this before it creates a service, and goes on without an answer; where the image is here
+   * anyway it does not have to sit through the time-outs of name servers and connections.
+   */
+  async distribution(reference: string, auth?: RegistryAuth): Promise<DistributionInspect> {
+    const asked = inspectDistribution(this.#registry, reference, auth);
+    const isHere = await this.resolve(reference).then(
+      () => true,
+      () => false,
+    );
+    if (!isHere) return asked;
+    const { clock } = this.#context;
+    return new Promise((resolve, reject) => {
+      const cancel = clock.after(DISTRIBUTION_PATIENCE_MS, () =>
+        reject(
+          new RpcError(
+            Code.UNAVAILABLE,
+            `the registry of ${reference} does not answer within ${DISTRIBUTION_PATIENCE_MS} ms`,
+          ),
+        ),
+      );
+      asked.finally(cancel).then(resolve, reject);
+    });
   }
 
   async login(auth: RegistryAuth): Promise<{ Status: string; IdentityToken: string }> {

@@ -39,3 +39,6 @@ export const PROGRESS_INTERVAL_MS = 100;
 /** Another daemon's or an earlier upload holds an ingest: how often and how long we ask again. */
 export const INGEST_LOCKED_ATTEMPTS_MAX = 100;
 export const INGEST_LOCKED_WAIT_MS = 100;
+
+/** How long a registry may take to say what a name means when the image is on this node. */
+export const DISTRIBUTION_PATIENCE_MS = 3_000;

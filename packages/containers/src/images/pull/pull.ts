@@ -71,8 +71,15 @@ async function currentDigest(
   if (head === undefined || head.digest !== target?.digest) return undefined;
   const top = image.chainIds.at(-1);
   if (top !== undefined && !(await hasSnapshot(containerd, top))) return undefined;
-  say({ status: `Pulling from ${reference.path}`, id: wanted });
+  say(beginning(reference));
   return { digest: head.digest, isNew: false };
+}
+
+/** Docker heads a pull with the tag, or with the whole name where that has a digest. */
+function beginning(reference: Reference): ProgressMessage {
+  const { digest, path, tag = 'latest' } = reference;
+  const id = digest === undefined ? tag : canonicalString(reference);
+  return { status: `Pulling from ${path}`, id };
 }
 
 async function fetchImage(
@@ -84,10 +91,7 @@ async function fetchImage(
   const { context, downloads } = deps;
   const { reference, platform, say, signal } = request;
   const remote = await resolveRemote(session, reference, platform);
-  say({
-    status: `Pulling from ${reference.path}`,
-    id: reference.digest ?? reference.tag ?? 'latest',
-  });
+  say(beginning(reference));
   const config = await fetchConfig(context, scope, session, remote, signal);
   const manifest = remote.parsed;
   if (config.diffIds.length !== manifest.layers.length) {

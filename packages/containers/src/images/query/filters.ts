@@ -1,6 +1,6 @@
 import { Code, RpcError } from '@skep/platform';
 import type { Filters } from '../../contract/engine.js';
-import type { Image } from '../index-map.js';
+import type { Image, ImageName } from '../index-map.js';
 import { familiarName, familiarString } from '../reference.js';
 import { globMatches } from './glob.js';
 import { parseInstantMs } from './instant.js';
@@ -54,17 +54,22 @@ function hasLabel(image: Image, wanted: string): boolean {
 }
 
 /** A pattern names a repository, a repository with tag, or either with wild cards. */
-function matchesReference(image: Image, pattern: string): boolean {
-  return image.names.some(({ reference, dangling }) => {
-    if (dangling) return false;
-    const { tag, ...untagged } = reference;
-    const candidates = [
-      familiarString(reference),
-      familiarName(reference),
-      ...(tag === undefined ? [] : [familiarString(untagged)]),
-    ];
-    return candidates.some((candidate) => globMatches(pattern, candidate));
-  });
+function matchesReference({ reference, dangling }: ImageName, pattern: string): boolean {
+  if (dangling) return false;
+  const { tag, ...untagged } = reference;
+  const candidates = [
+    familiarString(reference),
+    familiarName(reference),
+    ...(tag === undefined ? [] : [familiarString(untagged)]),
+  ];
+  return candidates.some((candidate) => globMatches(pattern, candidate));
+}
+
+/** Which names of the listed images are shown: those a `reference` filter asks for. */
+export function nameTest(filters: Filters): (name: ImageName) => boolean {
+  const patterns = filters['reference'] ?? [];
+  if (patterns.length === 0) return () => true;
+  return (name) => patterns.some((pattern) => matchesReference(name, pattern));
 }
 
 function untilTest(filters: Filters, nowMs: number): ImageTest[] {
@@ -93,9 +98,9 @@ export async function listTest(filters: Filters, context: FilterContext): Promis
     const limitMs = createdMs(await context.find(name));
     tests.push((image) => createdMs(image) > limitMs);
   }
-  const patterns = filters['reference'] ?? [];
-  if (patterns.length > 0) {
-    tests.push((image) => patterns.some((pattern) => matchesReference(image, pattern)));
+  if ((filters['reference'] ?? []).length > 0) {
+    const isWanted = nameTest(filters);
+    tests.push((image) => image.names.some(isWanted));
   }
   return (image) => tests.every((test) => test(image));
 }

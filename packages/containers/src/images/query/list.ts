@@ -1,24 +1,27 @@
 import type { Filters, ImageSummary } from '../../contract/engine.js';
 import type { ImageContext } from '../context.js';
-import type { Image } from '../index-map.js';
+import type { Image, ImageName } from '../index-map.js';
 import { familiarString } from '../reference.js';
-import { createdMs, listTest } from './filters.js';
+import { createdMs, listTest, nameTest } from './filters.js';
 import type { LayerSizes } from './sizes.js';
 
 const MS_PER_S = 1_000;
 
 /** `busybox:latest`, … */
-export function repoTags(image: Image): string[] {
-  return shownNames(image, (digest) => digest === undefined);
+export function repoTags({ names }: Pick<Image, 'names'>): string[] {
+  return shownNames(names, (digest) => digest === undefined);
 }
 
 /** `busybox@sha256:…`, … */
-export function repoDigests(image: Image): string[] {
-  return shownNames(image, (digest) => digest !== undefined);
+export function repoDigests({ names }: Pick<Image, 'names'>): string[] {
+  return shownNames(names, (digest) => digest !== undefined);
 }
 
-function shownNames(image: Image, takes: (digest: string | undefined) => boolean): string[] {
-  return image.names
+function shownNames(
+  names: readonly ImageName[],
+  takes: (digest: string | undefined) => boolean,
+): string[] {
+  return names
     .filter(({ dangling, reference }) => !dangling && takes(reference.digest))
     .map(({ reference }) => familiarString(reference));
 }
@@ -33,15 +36,17 @@ export async function listImages(
   const find = (reference: string) => context.index.find(reference);
   const nowMs = context.clock.now();
   const test = await listTest(options.filters, { find, nowMs });
+  const isShown = nameTest(options.filters);
   const images = all.filter(test).sort((a, b) => createdMs(b) - createdMs(a));
   return Promise.all(
     images.map(async (image): Promise<ImageSummary> => {
+      const names = image.names.filter(isShown);
       const size = await sizes.imageBytes(image);
       return {
         Id: image.id,
         ParentId: '',
-        RepoTags: repoTags(image),
-        RepoDigests: repoDigests(image),
+        RepoTags: repoTags({ names }),
+        RepoDigests: repoDigests({ names }),
         Created: Math.floor(createdMs(image) / MS_PER_S),
         Size: size,
         SharedSize: options.sharedSize ? await sizes.sharedBytes(image, all) : -1,
