@@ -122,7 +122,12 @@ async function ensureService() {
   const port = await freePort();
   await engine.call('POST', '/services/create', {
     Name: SERVICE,
-    TaskTemplate: { ContainerSpec: { Image: SAMPLE_IMAGE } },
+    // The empty parts are what the docker client sends, and later takes for granted in updates.
+    TaskTemplate: {
+      ContainerSpec: { Image: SAMPLE_IMAGE },
+      Resources: { Limits: {}, Reservations: {} },
+      Placement: {},
+    },
     Mode: { Replicated: { Replicas: REPLICAS } },
     EndpointSpec: {
       Ports: [{ Protocol: 'tcp', TargetPort: 80, PublishedPort: port, PublishMode: 'ingress' }],
