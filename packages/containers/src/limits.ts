@@ -54,3 +54,10 @@ export const USAGE_TIMEOUT_MS = 10_000;
 export const SYMLINKS_MAX = 40;
 /** Largest /etc/passwd or /etc/group that is read from an image. */
 export const ACCOUNT_FILE_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Containers that are compared with reality at once when the daemon starts. */
+export const PARALLEL_RESTORES_MAX = 16;
+
+/** How often, and after which waits, a start tries again while a killed daemon's one is still under way. */
+export const STALE_TASK_ATTEMPTS_MAX = 40;
+export const STALE_TASK_RETRY_MS = 250;

@@ -117,6 +117,12 @@ export class Connection {
 
 const CODE_MAX = 16;
 
+/** What a socket without anybody behind it says. */
+const ERRNO_TEXTS: Record<string, string> = {
+  ECONNREFUSED: 'connection refused',
+  ENOENT: 'no such file or directory',
+};
+
 /** An error of gRPC as the rooms know it: containerd's own text, its code kept. */
 export function containerdError(error: unknown): RpcError {
   if (error instanceof RpcError) return error;
@@ -131,5 +137,9 @@ export function containerdError(error: unknown): RpcError {
 function readable(details: string): string {
   const match = /^No connection established\. Last error: (?:Error: )?(.*?)\.? Resolution note: /s;
   const reason = match.exec(details)?.[1];
-  return reason === undefined ? details : `containerd cannot be reached: ${reason}`;
+  if (reason === undefined) return details;
+  const [, errno = '', path] = /^connect (E[A-Z]+) (.+)$/.exec(reason) ?? [];
+  const words = ERRNO_TEXTS[errno];
+  if (words === undefined) return `containerd cannot be reached: ${reason}`;
+  return `containerd cannot be reached at ${path}: ${words}`;
 }

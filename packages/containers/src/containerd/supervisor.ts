@@ -146,12 +146,15 @@ export class ContainerdSupervisor {
     const { processes, paths, disk, logger } = this.#options;
     processes.limitLog(paths.log, LOG_BYTES_MAX);
     let exited: number | undefined;
-    const { pid } = await processes.spawn(this.#binary, this.#arguments, {
+    const spawned = processes.spawn(this.#binary, this.#arguments, {
       logPath: paths.log,
       onExit: () => {
         exited = pid;
         if (this.#pid === pid && this.#running) this.#died();
       },
+    });
+    const { pid } = await spawned.catch((error: unknown) => {
+      throw this.#spawnError(error);
     });
     this.#pid = pid;
     this.#startedMs = this.#clock.monotonic();
@@ -163,6 +166,12 @@ export class ContainerdSupervisor {
     }
     logger.info({ pid, tookMs: Math.round(this.#clock.monotonic() - this.#startedMs) }, STARTED);
     this.#setRunning(true);
+  }
+
+  #spawnError(error: unknown): unknown {
+    if (!hasErrno(error, 'ENOENT')) return error;
+    const text = `containerd cannot be started: no program "${this.#binary}" is found`;
+    return new RpcError(Code.UNAVAILABLE, text, { cause: error });
   }
 
   /** Waits until a process answers; false when it ends first or takes too long. */

@@ -132,6 +132,10 @@ export class FakeContainerd {
         return { exitStatus: task.exitStatus, exitedNs: 0n };
       },
       wait: async () => ({ exitStatus: 0, exitedNs: 0n }),
+      get: async (id: string) => {
+        const { pid, status, exitStatus } = this.#task(id);
+        return { containerId: id, execId: '', pid, status, exitStatus, exitedNs: 5_000_000n };
+      },
       pause: async (id: string) => void (this.#task(id).status = 'paused'),
       resume: async (id: string) => void (this.#task(id).status = 'running'),
       list: async () =>

@@ -5,7 +5,9 @@ import type { ProcessState } from '../containerd/types.js';
 import { openContainer, SNAPSHOT_LABEL } from '../create/creator.js';
 import type { Container } from '../engine/container.js';
 import { type EngineContext, saveStatus } from '../engine/context.js';
+import { Gate } from '../engine/operation-queue.js';
 import { startsWithDaemon } from '../engine/restart-policy.js';
+import { PARALLEL_RESTORES_MAX } from '../limits.js';
 import { isoTime } from '../records/record.js';
 import { mountPoints } from '../volumes/local-mount.js';
 import type { ExitHandler } from './exit-handler.js';
@@ -53,12 +55,19 @@ export class Restorer {
   async restore(): Promise<void> {
     const context = this.#context;
     const tasks = await this.#tasks();
-    await this.#removeOrphans();
+    const begun = new Set((await context.containerd.containers.list()).map(({ id }) => id));
+    await this.#removeOrphans(begun);
     const live = context.containers.all().filter((c) => isLive(tasks.get(c.id)));
     await context.networking.restore(live.flatMap((container) => container.status.sandbox ?? []));
-    for (const container of context.containers.all()) {
-      await this.#guarded(container, () => this.#restoreOne(container, tasks.get(container.id)));
-    }
+    // Undoing a half-made start takes runc seconds: the containers do not wait for each other.
+    const gate = new Gate(PARALLEL_RESTORES_MAX);
+    const restoreOne = (container: Container) =>
+      this.#restoreOne(container, tasks.get(container.id), begun.has(container.id));
+    await Promise.all(
+      context.containers
+        .all()
+        .map((one) => gate.run(() => this.#guarded(one, () => restoreOne(one)))),
+    );
   }
 
   /** After containerd was away: exits may have been missed, containers lost. */
@@ -88,14 +97,18 @@ export class Restorer {
     return new Map(tasks.map((task) => [task.containerId, task]));
   }
 
-  async #restoreOne(container: Container, task: ProcessState | undefined): Promise<void> {
+  async #restoreOne(
+    container: Container,
+    task: ProcessState | undefined,
+    begun: boolean,
+  ): Promise<void> {
     const { state } = container.status;
     if (task && isLive(task)) return this.#adopt(container, task);
     if (state.Running && !state.Restarting) {
       return this.#noteExit(container, task, state.Pid);
     }
     // What is there was half made: a start that the daemon did not live to finish.
-    if (task) await removeFromContainerd(this.#context, container.id);
+    if (begun) await removeFromContainerd(this.#context, container.id);
     await clearRun(this.#context, container);
     this.#startIfWanted(container);
   }
@@ -162,10 +175,10 @@ export class Restorer {
   }
 
   /** Removes what has no record: creations and removals that a dying daemon left half done. */
-  async #removeOrphans(): Promise<void> {
+  async #removeOrphans(begun: Iterable<string>): Promise<void> {
     const { containerd, containers, logger } = this.#context;
     const known = (id: string) => containers.byId(id) !== undefined;
-    for (const { id } of await containerd.containers.list()) {
+    for (const id of begun) {
       if (known(id)) continue;
       logger.info({ id }, 'removing a container without record');
       await removeFromContainerd(this.#context, id);

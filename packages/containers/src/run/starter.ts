@@ -1,10 +1,11 @@
 import { rmSync } from 'node:fs';
 import { Code, errorMessage, RpcError } from '@skep/platform';
+import type { NewTask } from '../containerd/types.js';
 import type { Container } from '../engine/container.js';
 import { type EngineContext, emitContainer, saveStatus } from '../engine/context.js';
 import { Gate } from '../engine/operation-queue.js';
-import { PARALLEL_STARTS_MAX } from '../limits.js';
-import { isoTime } from '../records/record.js';
+import { PARALLEL_STARTS_MAX, STALE_TASK_ATTEMPTS_MAX, STALE_TASK_RETRY_MS } from '../limits.js';
+import { type ContainerRecord, isoTime } from '../records/record.js';
 import { hostDevices } from '../spec/host.js';
 import type { OciSpec } from '../spec/oci.js';
 import { containerSpec } from '../spec/spec.js';
@@ -103,19 +104,49 @@ export class Starter {
     container.log.setLive(true);
     // A daemon that finds the process later must know what network it was given.
     saveStatus(context, container);
-    const { containers, tasks } = context.containerd;
-    await containers.create({
-      id: record.id,
-      image: record.config.Image,
-      spec,
-      snapshotKey: record.id,
-    });
-    await tasks.create({ containerId: record.id, rootfs: [], ...streams.io });
+    const { tasks } = context.containerd;
+    await this.#createInContainerd(record, spec);
+    await this.#createTask({ containerId: record.id, rootfs: [], ...streams.io });
     // Taken before: a process that ends at once must not end before it began.
     const startedAtMs = context.clock.now();
     const { pid } = await tasks.start(record.id);
     streams.markStarted();
     return { pid, startedAtMs };
+  }
+
+  /**
+   * A call of a daemon that was killed may have been carried out after this one looked what there is: what
+   * stands in the way then is half made, and goes.
+   */
+  async #createInContainerd(record: ContainerRecord, spec: OciSpec): Promise<void> {
+    const { containers } = this.#context.containerd;
+    const { id, config } = record;
+    const create = () => containers.create({ id, image: config.Image, spec, snapshotKey: id });
+    try {
+      await create();
+    } catch (error) {
+      if (!(error instanceof RpcError && error.code === Code.ALREADY_EXISTS)) throw error;
+      await removeFromContainerd(this.#context, id);
+      await create();
+    }
+  }
+
+  /**
+   * containerd goes on for a moment with what a killed daemon asked of it, and its bundle is in the way
+   * until then: what comes of it is removed, and ours tried again.
+   */
+  async #createTask(task: NewTask): Promise<void> {
+    const { containerd, clock } = this.#context;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await containerd.tasks.create(task);
+        return;
+      } catch (error) {
+        if (!isInTheWay(error) || attempt === STALE_TASK_ATTEMPTS_MAX) throw error;
+        await clock.sleep(STALE_TASK_RETRY_MS);
+        await removeTask(this.#context, task.containerId);
+      }
+    }
   }
 
   async #setUpNetwork(
@@ -201,25 +232,40 @@ export class Starter {
   }
 }
 
+/** Whether a task cannot be made because an earlier one of its name is there, or its directory. */
+function isInTheWay(error: unknown): boolean {
+  if (!(error instanceof RpcError)) return false;
+  return error.code === Code.ALREADY_EXISTS || /mkdir \S+: file exists/.test(error.message);
+}
+
 /** Removes a container's task, running or not, and its containerd record. */
 export async function removeFromContainerd(context: EngineContext, id: string): Promise<void> {
-  const { tasks, containers } = context.containerd;
-  const unlessMissing = (error: unknown) => {
+  await removeTask(context, id);
+  await context.containerd.containers.delete(id).catch(unlessMissing(context, id));
+}
+
+async function removeTask(context: EngineContext, id: string): Promise<void> {
+  const { tasks } = context.containerd;
+  const ignore = unlessMissing(context, id);
+  const task = await tasks.get(id).catch(ignore);
+  if (!task) return;
+  if (task.status !== 'stopped') {
+    // Killed first: asked to delete a process that was made and not started, runc polls for seconds.
+    const exited = tasks.wait(id).catch(() => {});
+    const killed = await tasks.kill({ containerId: id, signal: 9, all: true }).then(
+      () => true,
+      (error) => ignore(error),
+    );
+    if (killed) await exited;
+  }
+  await tasks.delete(id).catch(ignore);
+}
+
+function unlessMissing(context: EngineContext, id: string): (error: unknown) => undefined {
+  return (error) => {
     if (error instanceof RpcError && error.code === Code.NOT_FOUND) return;
     context.logger.debug({ id, error: errorMessage(error) }, 'not removed from containerd');
   };
-  try {
-    await tasks.delete(id);
-  } catch (error) {
-    if (!(error instanceof RpcError && error.code === Code.NOT_FOUND)) {
-      // It still runs, or was made and never started.
-      const exited = tasks.wait(id).catch(() => {});
-      await tasks.kill({ containerId: id, signal: 9, all: true }).catch(unlessMissing);
-      await exited;
-      await tasks.delete(id).catch(unlessMissing);
-    }
-  }
-  await containers.delete(id).catch(unlessMissing);
 }
 
 /**

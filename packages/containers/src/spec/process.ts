@@ -55,11 +55,6 @@ export function containerProcess(
     privileged: hostConfig.Privileged,
     supported: host.capabilities,
   });
-  const rlimits = (hostConfig.Ulimits ?? []).map(({ Name, Soft, Hard }) => ({
-    type: `RLIMIT_${Name.toUpperCase()}`,
-    soft: Soft,
-    hard: Hard,
-  }));
   return {
     ...(config.Tty ? terminal(hostConfig.ConsoleSize) : {}),
     user: identity(user),
@@ -67,7 +62,7 @@ export function containerProcess(
     env: processEnvironment(config),
     cwd: config.WorkingDir || '/',
     capabilities: forUser(capabilities, user),
-    ...(rlimits.length > 0 ? { rlimits } : {}),
+    ...resourceLimits(hostConfig),
     noNewPrivileges: parseSecurityOptions(hostConfig.SecurityOpt).noNewPrivileges,
     oomScoreAdj: hostConfig.OomScoreAdj,
   };
@@ -99,8 +94,21 @@ export function execProcess(
     env: processEnvironment({ ...config, Tty: tty }, request.Env ?? []),
     cwd: request.WorkingDir || config.WorkingDir || '/',
     capabilities: forUser(capabilities, user),
+    ...resourceLimits(hostConfig),
     noNewPrivileges: parseSecurityOptions(hostConfig.SecurityOpt).noNewPrivileges,
     oomScoreAdj: hostConfig.OomScoreAdj,
+  };
+}
+
+/** The ulimits of a container hold for every process in it, those of exec too. */
+function resourceLimits({ Ulimits }: HostConfig): Pick<OciProcess, 'rlimits'> {
+  if (!Ulimits?.length) return {};
+  return {
+    rlimits: Ulimits.map(({ Name, Soft, Hard }) => ({
+      type: `RLIMIT_${Name.toUpperCase()}`,
+      soft: Soft,
+      hard: Hard,
+    })),
   };
 }
 
