@@ -18,6 +18,7 @@ describe.each(['SIGKILL', 'SIGTERM'] as const)('a daemon ended by %s', (signal) 
       'service',
       'create',
       '-d',
+      '--no-resolve-image',
       '--name',
       'count',
       '--replicas',
@@ -27,7 +28,17 @@ describe.each(['SIGKILL', 'SIGTERM'] as const)('a daemon ended by %s', (signal) 
       '-c',
       COUNTER,
     );
-    await node.docker('service', 'create', '-d', '--name', 'web', '-p', '8080:80', IMAGE);
+    await node.docker(
+      'service',
+      'create',
+      '-d',
+      '--no-resolve-image',
+      '--name',
+      'web',
+      '-p',
+      '8080:80',
+      IMAGE,
+    );
     const before = [...(await running(node, 'count', 3)), ...(await running(node, 'web', 1))];
     const pids = before.map(({ Status }) => Status.ContainerStatus?.PID);
     for (let round = 0; round < 3; round++) await node.restart(signal);
@@ -67,7 +78,17 @@ describe.each(['SIGKILL', 'SIGTERM'] as const)('a daemon ended by %s', (signal) 
 
   it('keeps every accepted write', async () => {
     for (let at = 0; at < 5; at++) {
-      await node.docker('service', 'create', '-d', '--name', `kept${at}`, '--replicas', '0', IMAGE);
+      await node.docker(
+        'service',
+        'create',
+        '-d',
+        '--no-resolve-image',
+        '--name',
+        `kept${at}`,
+        '--replicas',
+        '0',
+        IMAGE,
+      );
     }
     await node.restart(signal);
     const names = await node.docker('service', 'ls', '--format', '{{.Name}}');
@@ -75,7 +96,17 @@ describe.each(['SIGKILL', 'SIGTERM'] as const)('a daemon ended by %s', (signal) 
   });
 
   it('leaves nothing half-made when it ends amid a start of many', async () => {
-    await node.docker('service', 'create', '-d', '--name', 'many', '--replicas', '20', IMAGE);
+    await node.docker(
+      'service',
+      'create',
+      '-d',
+      '--no-resolve-image',
+      '--name',
+      'many',
+      '--replicas',
+      '20',
+      IMAGE,
+    );
     await until(
       () => node.docker('ps', '-q', '--filter', 'name=many'),
       (ids) => ids !== '',

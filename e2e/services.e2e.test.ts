@@ -21,7 +21,8 @@ describe('services', () => {
     );
   });
 
-  const create = (...args: string[]) => node.docker('service', 'create', '-d', ...args);
+  const create = (...args: string[]) =>
+    node.docker('service', 'create', '-d', '--no-resolve-image', ...args);
 
   it('converge before the eyes of the user', async () => {
     const said = await node.docker('service', 'create', '--name', 'web', '--replicas', '2', IMAGE);
@@ -183,14 +184,7 @@ describe('services', () => {
   });
 
   it('reject a task whose image is missing, with the reason', async () => {
-    await create(
-      '--name',
-      'ghost',
-      '--no-resolve-image',
-      '--restart-delay',
-      '200ms',
-      '127.0.0.1:9/none:1',
-    );
+    await create('--name', 'ghost', '--restart-delay', '200ms', '127.0.0.1:9/none:1');
     const [task] = await until(
       async () =>
         (await tasksOf(node, 'ghost')).filter(({ Status }) => Status.State === 'rejected'),
@@ -399,19 +393,21 @@ describe('services', () => {
   it('refuse what Docker refuses, in its words', async () => {
     await create('--name', 'web', '-p', '8090:80', IMAGE);
     const fails = (...args: string[]) => node.dockerFails('service', ...args);
-    expect(await fails('create', '--name', 'web', IMAGE)).toContain(
+    expect(await fails('create', '--no-resolve-image', '--name', 'web', IMAGE)).toContain(
       'rpc error: code = AlreadyExists desc = name conflicts with an existing object: service web already exists',
     );
-    expect(await fails('create', '--name', 'b a d', IMAGE)).toContain(
+    expect(await fails('create', '--no-resolve-image', '--name', 'b a d', IMAGE)).toContain(
       'name must be valid as a DNS name component',
     );
-    expect(await fails('create', '--name', 'two', '-p', '8090:80', IMAGE)).toContain(
-      "port '8090' is already in use by service 'web'",
-    );
-    expect(await fails('create', '--limit-cpu', '0.0001', IMAGE)).toContain(
+    expect(
+      await fails('create', '--no-resolve-image', '--name', 'two', '-p', '8090:80', IMAGE),
+    ).toContain("port '8090' is already in use by service 'web'");
+    expect(await fails('create', '--no-resolve-image', '--limit-cpu', '0.0001', IMAGE)).toContain(
       'Must be at least 0.001',
     );
-    expect(await fails('create', '--limit-memory', '1M', IMAGE)).toContain('Must be at least 4MiB');
+    expect(await fails('create', '--no-resolve-image', '--limit-memory', '1M', IMAGE)).toContain(
+      'Must be at least 4MiB',
+    );
     expect(await fails('inspect', 'nope')).toContain('no such service: nope');
     expect(await fails('rm', 'nope')).toContain('service nope not found');
     expect(await fails('ps', 'nope')).toContain('no such service: nope');

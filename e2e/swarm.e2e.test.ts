@@ -71,7 +71,17 @@ describe('a swarm of one', () => {
   });
 
   it('is left only by force, and leaves nothing behind', async () => {
-    await node.docker('service', 'create', '-d', '--name', 'web', '--replicas', '2', 'skep/web');
+    await node.docker(
+      'service',
+      'create',
+      '-d',
+      '--no-resolve-image',
+      '--name',
+      'web',
+      '--replicas',
+      '2',
+      'skep/web',
+    );
     const refused = await node.dockerFails('swarm', 'leave');
     expect(refused).toContain('Removing the last manager erases all current state of the swarm.');
     expect(await node.docker('swarm', 'leave', '--force')).toBe('Node left the swarm.');
@@ -87,7 +97,7 @@ describe('a swarm of one', () => {
     expect(await init('--advertise-addr', '0.0.0.0')).toContain(
       'advertise address must be a non-zero IP address or network interface (with optional port number)',
     );
-    const pools = JSON.stringify({ AdvertiseAddr: '192.0.2.10', DefaultAddrPool: ['10.0.0.0/33'] });
+    const pools = JSON.stringify({ ListenAddr: '0.0.0.0:2377', AdvertiseAddr: '192.0.2.10', DefaultAddrPool: ['10.0.0.0/33'] });
     const { status, body } = await node.request('POST', '/swarm/init', pools);
     expect([status, JSON.parse(body).message]).toEqual([
       400,

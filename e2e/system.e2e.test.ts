@@ -48,7 +48,17 @@ describe.each(CLIENTS)('the engine to $docker', (settings) => {
   it('streams events of containers and of the swarm', async () => {
     const since = String(Math.floor(Date.now() / 1000) - 1);
     await node.docker('run', '--rm', '--name', 'short', 'skep/web', 'true');
-    await node.docker('service', 'create', '-d', '--replicas', '0', '--name', 'idle', 'skep/web');
+    await node.docker(
+      'service',
+      'create',
+      '-d',
+      '--no-resolve-image',
+      '--replicas',
+      '0',
+      '--name',
+      'idle',
+      'skep/web',
+    );
     await node.docker('service', 'rm', 'idle');
     const until = String(Math.floor(Date.now() / 1000) + 2);
     const events = await node.docker('events', '--since', since, '--until', until);
