@@ -97,7 +97,11 @@ describe('a swarm of one', () => {
     expect(await init('--advertise-addr', '0.0.0.0')).toContain(
       'advertise address must be a non-zero IP address or network interface (with optional port number)',
     );
-    const pools = JSON.stringify({ ListenAddr: '0.0.0.0:2377', AdvertiseAddr: '192.0.2.10', DefaultAddrPool: ['10.0.0.0/33'] });
+    const pools = JSON.stringify({
+      ListenAddr: '0.0.0.0:2377',
+      AdvertiseAddr: '192.0.2.10',
+      DefaultAddrPool: ['10.0.0.0/33'],
+    });
     const { status, body } = await node.request('POST', '/swarm/init', pools);
     expect([status, JSON.parse(body).message]).toEqual([
       400,

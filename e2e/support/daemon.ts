@@ -18,6 +18,8 @@ export interface DaemonSettings {
   flags?: string[];
   /** Path of the docker client; the newest one installed unless given. */
   docker?: string;
+  /** Directory searched for programs before all others. */
+  programs?: string;
 }
 
 /**
@@ -84,7 +86,7 @@ export class TestDaemon {
         ...['--data-root', this.dataRoot, '--exec-root', this.execRoot, '--log-level', 'debug'],
         ...(this.#settings.flags ?? []),
       ],
-      { stdio: ['ignore', log, log] },
+      { stdio: ['ignore', log, log], env: { ...process.env, PATH: this.#path } },
     );
     closeSync(log);
     this.#child = child;
@@ -95,6 +97,11 @@ export class TestDaemon {
         return answer === 'OK';
       },
     );
+  }
+
+  get #path(): string {
+    const { programs } = this.#settings;
+    return [programs, process.env['PATH']].filter(Boolean).join(':');
   }
 
   #curl(path: string, ...more: string[]): string[] {

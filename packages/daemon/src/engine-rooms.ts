@@ -11,6 +11,7 @@ import {
   RealDetachedProcesses,
 } from '@skep/containers';
 import { createNetwork, type Network } from '@skep/network';
+import { Code, RpcError } from '@skep/platform';
 import type { DaemonOptions } from './config/options.js';
 import type { Platform } from './swarm/manager.js';
 
@@ -18,7 +19,7 @@ import type { Platform } from './swarm/manager.js';
 const CONTAINERD_NAMESPACE = 'skep';
 
 /** Time containerd may take to answer when the daemon starts. */
-const CONTAINERD_READY_TIMEOUT_MS = 30_000;
+const CONTAINERD_READY_TIMEOUT_MS = 10_000;
 
 /** What runs containers on this node, put together and restored. */
 export interface EngineRooms {
@@ -50,7 +51,7 @@ export async function openEngineRooms(
     clock,
     logger,
   });
-  await containerd.ready(AbortSignal.timeout(CONTAINERD_READY_TIMEOUT_MS));
+  await reach(containerd, address);
   const pools = options.defaultAddressPools;
   const network = await createNetwork({
     dataRoot,
@@ -100,6 +101,16 @@ export async function openEngineRooms(
       await supervisor?.stop();
     },
   };
+}
+
+async function reach(containerd: ContainerdClient, address: string): Promise<void> {
+  try {
+    await containerd.ready(AbortSignal.timeout(CONTAINERD_READY_TIMEOUT_MS));
+  } catch (error) {
+    const within = `within ${CONTAINERD_READY_TIMEOUT_MS / 1_000} s`;
+    const text = `containerd does not answer at ${address} ${within}`;
+    throw new RpcError(Code.UNAVAILABLE, text, { cause: error });
+  }
 }
 
 /** Containers made from an image: it cannot be removed while there are any. */

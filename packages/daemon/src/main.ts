@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { errorMessage, hasErrno } from '@skep/platform';
+import { errorMessage, hasErrno, RpcError } from '@skep/platform';
 import { HELP } from './config/help.js';
 import { type DaemonOptions, OptionsError } from './config/options.js';
 import { type CommandLine, parseCommandLine, resolveOptions } from './config/parse.js';
@@ -19,10 +19,17 @@ async function main(args: readonly string[]): Promise<void> {
     if (commandLine.version) return void process.stdout.write(`skepd ${VERSION}\n`);
     await run(resolveOptions(commandLine.values, readConfigFile(commandLine)));
   } catch (error) {
-    const known = error instanceof OptionsError;
-    process.stderr.write(`skepd: ${known ? error.message : ((error as Error).stack ?? error)}\n`);
+    process.stderr.write(`skepd: ${explain(error)}\n`);
     process.exit(1);
   }
+}
+
+/** One line for what the user or the machine can mend, the whole stack for what only we can. */
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const isOfTheMachine = 'syscall' in error;
+  const isKnown = error instanceof OptionsError || error instanceof RpcError || isOfTheMachine;
+  return isKnown ? error.message : (error.stack ?? error.message);
 }
 
 function readConfigFile({ configFile, configFileGiven }: CommandLine): unknown {

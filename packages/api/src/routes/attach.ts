@@ -5,9 +5,11 @@ import { HttpError } from '../server/errors.js';
 import type { HijackRequest } from '../server/hijack.js';
 import { flag, type Query } from '../server/query.js';
 import type { Routes } from '../server/server.js';
+import { checkShape } from '../server/shape.js';
 import { frame, MULTIPLEXED_STREAM, RAW_STREAM } from '../server/stdcopy.js';
 import { startStream, writeChunk } from '../server/stream.js';
 import { compareVersions } from '../server/versions.js';
+import { EXEC_CREATE } from './bodies.js';
 import { size } from './containers.js';
 
 type ById = FastifyRequest<{ Params: { id: string } }>;
@@ -33,6 +35,7 @@ export function attachRoutes(engine: ContainerEngine): Routes {
       reply.raw.end();
     });
     app.post('/containers/:id/exec', async (request: ById, reply) => {
+      checkShape(request.body, EXEC_CREATE, 'ExecOptions');
       const wanted = request.body as ExecRequest | undefined;
       if (!wanted?.Cmd?.length) throw new HttpError(400, 'No exec command specified');
       return reply.code(201).send(await engine.execCreate(request.params.id, wanted));

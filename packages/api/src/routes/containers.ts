@@ -3,7 +3,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { HttpError } from '../server/errors.js';
 import { filters, flag, integer, type Query, text } from '../server/query.js';
 import type { Routes } from '../server/server.js';
+import { checkShape } from '../server/shape.js';
 import { clientSignal, startStream, writeChunk } from '../server/stream.js';
+import { CONTAINER_CREATE } from './bodies.js';
 
 type ById = FastifyRequest<{ Params: { id: string } }>;
 
@@ -69,7 +71,17 @@ async function create(engine: ContainerEngine, request: FastifyRequest, reply: F
     throw new HttpError(400, 'invalid JSON: got EOF while reading request body');
   }
   const name = text(request.query as Query, 'name') || undefined;
-  const created = await engine.create(name, request.body as CreateRequest);
+  const body = { ...request.body } as Record<string, unknown>;
+  // Docker takes one word without a list, too.
+  for (const field of ['Cmd', 'Entrypoint']) {
+    if (typeof body[field] === 'string') body[field] = [body[field]];
+  }
+  checkShape(
+    Array.isArray(request.body) ? request.body : body,
+    CONTAINER_CREATE,
+    'ContainerConfig',
+  );
+  const created = await engine.create(name, body as CreateRequest);
   return reply.code(201).send(created);
 }
 

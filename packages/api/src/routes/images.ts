@@ -3,7 +3,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { HttpError } from '../server/errors.js';
 import { filters, flag, type Query, text } from '../server/query.js';
 import type { Routes } from '../server/server.js';
+import { checkShape } from '../server/shape.js';
 import { clientSignal, streamJson } from '../server/stream.js';
+import { REGISTRY_AUTH } from './bodies.js';
 
 type ByName = FastifyRequest<{ Params: { '*': string } }>;
 
@@ -33,7 +35,10 @@ export function imageRoutes(images: ImageEngine): Routes {
       if (!name) throw new HttpError(404, 'page not found');
       return images.distribution(name, registryAuth(request));
     });
-    app.post('/auth', (request) => images.login((request.body ?? {}) as RegistryAuth));
+    app.post('/auth', (request) => {
+      checkShape(request.body, REGISTRY_AUTH, 'AuthConfig');
+      return images.login((request.body ?? {}) as RegistryAuth);
+    });
   };
 }
 
@@ -58,7 +63,9 @@ export function registryAuth(request: FastifyRequest): RegistryAuth | undefined 
   const header = request.headers['x-registry-auth'];
   if (typeof header !== 'string' || header === '') return undefined;
   try {
-    return JSON.parse(Buffer.from(header, 'base64url').toString('utf8')) as RegistryAuth;
+    const auth: unknown = JSON.parse(Buffer.from(header, 'base64url').toString('utf8'));
+    checkShape(auth, REGISTRY_AUTH, 'AuthConfig');
+    return (auth ?? undefined) as RegistryAuth | undefined;
   } catch {
     return undefined;
   }

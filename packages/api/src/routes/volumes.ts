@@ -3,6 +3,8 @@ import type { FastifyRequest } from 'fastify';
 import { HttpError } from '../server/errors.js';
 import { filters, flag, type Query } from '../server/query.js';
 import type { Routes } from '../server/server.js';
+import { checkShape } from '../server/shape.js';
+import { VOLUME_CREATE } from './bodies.js';
 
 type ByName = FastifyRequest<{ Params: { name: string } }>;
 
@@ -17,6 +19,7 @@ export function volumeRoutes(volumes: VolumeEngine): Routes {
       return { Volumes: found, Warnings: null };
     });
     app.post('/volumes/create', async (request, reply) => {
+      checkShape(request.body, VOLUME_CREATE, 'CreateOptions');
       const wanted = (request.body ?? {}) as Parameters<VolumeEngine['create']>[0] & {
         ClusterVolumeSpec?: object;
       };

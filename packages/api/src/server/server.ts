@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Code, type Logger, RpcError } from '@skep/platform';
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { API_VERSION_MAX, JSON_BODY_BYTES_MAX } from '../limits.js';
 import { HttpError, toHttpError } from './errors.js';
 import { HijackRoutes } from './hijack.js';
@@ -37,6 +37,11 @@ export function createServer(options: ServerOptions, groups: readonly Routes[]):
     bodyLimit: JSON_BODY_BYTES_MAX,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 2_048 },
     forceCloseConnections: true,
+    // A path that is no path: the framework's own answer would not be in Docker's form.
+    frameworkErrors: (error, _request, reply) => {
+      const answer = toHttpError(error);
+      (reply as FastifyReply).code(answer.status).send({ message: answer.message });
+    },
     rewriteUrl: (message) => {
       const { version, path } = splitVersion(message.url ?? '/');
       (message as Versioned).apiVersion = version;

@@ -1,5 +1,5 @@
 import { Code, RpcError } from '@skep/platform';
-import type { ContainerConfig, HostConfig } from '../contract/config.js';
+import type { ContainerConfig, HealthConfig, HostConfig } from '../contract/config.js';
 import { MEMORY_BYTES_MIN } from '../limits.js';
 import { signalNumber } from '../linux/signals.js';
 import { logPolicy } from '../logs/options.js';
@@ -10,6 +10,8 @@ import { parseSecurityOptions } from '../spec/security.js';
 const NANOS_PER_CPU = 1e9;
 const CPU_PERIOD_US_MIN = 1000;
 const CPU_PERIOD_US_MAX = 1_000_000;
+const PORT_MAX = 65_535;
+const HEALTH_NS_MIN = 1_000_000;
 const RESTART_POLICIES = ['', 'no', 'always', 'unless-stopped', 'on-failure'];
 
 /** Refuses what Docker refuses at creation, in its order and words. */
@@ -19,6 +21,8 @@ export function validateContainer(
   host: HostFacts,
 ): void {
   validateConfig(config);
+  validateHealthcheck(config.Healthcheck ?? {});
+  validatePorts(hostConfig);
   validateMemory(hostConfig);
   validateCpu(hostConfig, host);
   validateRestart(hostConfig);
@@ -49,6 +53,30 @@ function validateConfig(config: ContainerConfig): void {
     if (entry.startsWith('=')) refuse(`invalid environment variable: ${entry}`);
   }
   if (config.StopSignal) signalNumber(config.StopSignal);
+}
+
+function validateHealthcheck(check: HealthConfig): void {
+  for (const name of ['Interval', 'Timeout', 'StartPeriod', 'StartInterval'] as const) {
+    const nanos = check[name] ?? 0;
+    if (nanos !== 0 && nanos < HEALTH_NS_MIN) {
+      refuse(`${name} in Healthcheck cannot be less than 1ms`);
+    }
+  }
+  if ((check.Retries ?? 0) < 0) refuse('Retries in Healthcheck cannot be negative');
+}
+
+function validatePorts({ PortBindings }: HostConfig): void {
+  for (const [port, bindings] of Object.entries(PortBindings)) {
+    const [number = ''] = port.split('/');
+    const published = (bindings ?? []).map(({ HostPort }) => HostPort).filter(Boolean);
+    for (const text of [number, ...published]) {
+      if (!isPortOrRange(text)) refuse(`invalid port specification: "${text}"`);
+    }
+  }
+}
+
+function isPortOrRange(text: string): boolean {
+  return /^\d+(?:-\d+)?$/.test(text) && text.split('-').every((part) => Number(part) <= PORT_MAX);
 }
 
 function validateMemory(hostConfig: HostConfig): void {

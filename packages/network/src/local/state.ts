@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { type Clock, type Disk, hasErrno, newContainerId, type Random } from '@skep/platform';
 import { overlaps, type Subnet, subnetOf } from '../address/ipv4.js';
 import { type AddressPool, LINK_POOLS, pickSubnet } from '../address/pool.js';
@@ -95,6 +96,8 @@ export async function loadLocalState(options: LocalStateOptions): Promise<LocalS
     networks: known?.networks ?? { bridge: fresh(), host: fresh(), none: fresh() },
     subnets: pickSubnets(options, known?.subnets),
   };
+  // Unchanged, it is not written: a node must start on a full disk, too.
+  if (known && isDeepStrictEqual(known, state)) return state;
   await options.disk.makeDirectory(options.directory, 0o700);
   const text = JSON.stringify(state, null, 2);
   await options.disk.writeFileAtomic(join(options.directory, FILE), Buffer.from(text));
