@@ -15,7 +15,7 @@ const RUNTIME_PACKAGES = [
 ];
 
 /** What the tests and benchmarks need besides. */
-const TEST_PACKAGES = ['docker-registry', 'docker.io', 'apache2-utils', 'openssl', 'procps'];
+const TEST_PACKAGES = ['docker-registry', 'docker.io', 'curl', 'openssl', 'procps'];
 
 /** dpkg-query's own placeholder. */
 const STATUS_FORMAT = '$' + '{db:Status-Status}';
