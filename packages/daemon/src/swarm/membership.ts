@@ -11,11 +11,14 @@ import {
   unlockError,
 } from '@skep/api';
 import type { Control, LogBrokerService, WatchService } from '@skep/manager';
-import { Code, errorMessage, newId, RpcError } from '@skep/platform';
+import { type Cancel, Code, errorMessage, hasErrno, newId, RpcError } from '@skep/platform';
 import { foundIdentity, loadTlsInfo } from './identity.js';
 import { localLink } from './link.js';
 import { Manager, type Platform } from './manager.js';
 import { type SwarmState, SwarmStateFile } from './state-file.js';
+
+/** Wait between two attempts to take up the swarm on a full disk. */
+const SPACE_RETRY_MS = 2_000;
 
 export interface MembershipOptions extends Platform {
   dataRoot: string;
@@ -37,6 +40,8 @@ export class Membership implements SwarmNode {
   #member: Member | undefined;
   #localState: LocalNodeState = 'inactive';
   #error = '';
+  #takingUp = Promise.resolve();
+  #cancelRetry: Cancel = () => {};
 
   constructor(options: MembershipOptions) {
     this.#options = options;
@@ -48,18 +53,37 @@ export class Membership implements SwarmNode {
     const state = await this.#file.read();
     if (!state) return;
     this.#become('pending');
+    this.#takingUp = this.#takeUp(state);
+    await this.#takingUp;
+  }
+
+  async #takeUp(state: SwarmState): Promise<void> {
+    const { clock, log } = this.#options;
     try {
       this.#member = await this.#start(state);
+      this.#error = '';
       this.#become('active');
     } catch (error) {
-      this.#options.log.error({ error: errorMessage(error) }, 'cannot take up the swarm');
+      log.error({ error: errorMessage(error) }, 'cannot take up the swarm');
       this.#error = errorMessage(error);
       this.#become('error');
+      if (!isLackOfSpace(error)) return;
+      this.#cancelRetry = clock.after(SPACE_RETRY_MS, () => {
+        this.#takingUp = this.#takeUp(state);
+      });
     }
+  }
+
+  /** No attempt to take up the swarm is under way or to come after this. */
+  async #endTakingUp(): Promise<void> {
+    this.#cancelRetry();
+    await this.#takingUp;
+    this.#cancelRetry();
   }
 
   /** Lets go of everything; containers go on. */
   async stop(): Promise<void> {
+    await this.#endTakingUp();
     const member = this.#member;
     this.#member = undefined;
     await member?.agent.stop();
@@ -99,6 +123,7 @@ export class Membership implements SwarmNode {
   async leave(force: boolean): Promise<void> {
     if (this.#localState === 'inactive') throw membershipError('notInSwarm');
     if (!force && this.#localState !== 'error') throw leaveRefusal(1, 0);
+    await this.#endTakingUp();
     const member = this.#member;
     this.#member = undefined;
     this.#become('pending');
@@ -199,18 +224,29 @@ export class Membership implements SwarmNode {
     const tlsInfo = await loadTlsInfo(disk, directory);
     const { nodeId, advertiseAddress } = state;
     const link = localLink(nodeId, hostOf(advertiseAddress), manager.dispatcher, manager.logBroker);
-    const agent = await Agent.start({
-      executor,
-      clock,
-      random,
-      disk,
-      logger: log,
-      directory: join(directory, 'worker'),
-      connect: async () => link,
-      tlsInfo: () => tlsInfo,
-    });
-    return { state, manager, agent };
+    try {
+      const agent = await Agent.start({
+        executor,
+        clock,
+        random,
+        disk,
+        logger: log,
+        directory: join(directory, 'worker'),
+        connect: async () => link,
+        tlsInfo: () => tlsInfo,
+      });
+      return { state, manager, agent };
+    } catch (error) {
+      await manager.stop();
+      throw error;
+    }
   }
+}
+
+/** Whether the disk was too full, however the error is wrapped. */
+function isLackOfSpace(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return hasErrno(error, 'ENOSPC', 'EDQUOT') || isLackOfSpace(error.cause);
 }
 
 /** The host of `host:port`, IPv6 brackets taken off. */
