@@ -91,8 +91,15 @@ export function unmountAll() {
 /** Namespaces, links and the nftables table: the network room knows its own. */
 export async function removeNetwork() {
   const { createNetwork } = await import('../../packages/network/dist/index.js');
-  const network = await createNetwork({ dataRoot, execRoot });
-  await network.close({ removeAll: true });
+  const { Code } = await import('../../packages/platform/dist/index.js');
+  try {
+    const network = await createNetwork({ dataRoot, execRoot });
+    await network.close({ removeAll: true });
+  } catch (error) {
+    // Another daemon, started after ours died: it has swept away what had no container of its own.
+    if (error.code !== Code.ALREADY_EXISTS) throw error;
+    console.log('another skepd manages the network of this host now: leaving it alone');
+  }
 }
 
 function removeIfEmpty(directory) {
