@@ -108,6 +108,15 @@ describe('plain containers', () => {
     await node.docker('rm', '-f', 'in');
   });
 
+  it('are entered with a terminal', async () => {
+    await node.docker('run', '-d', '--name', 'term', IMAGE, 'sleep', '1000');
+    const docker = `docker -H unix://${node.socket}`;
+    const command = `stty rows 20 cols 80; ${docker} exec -it term sh -c 'stty size; tty'`;
+    const result = await exec('script', ['-qec', command, '/dev/null'], { input: '' });
+    expect(result.stdout).toMatch(/20 80\r?\n\/dev\/pts\/0/);
+    await node.docker('rm', '-f', 'term');
+  });
+
   it('say why they cannot start', async () => {
     const missing = await node.dockerResult(['run', IMAGE, 'nosuch']);
     expect(missing.code).toBe(127);
@@ -185,6 +194,11 @@ describe('plain containers', () => {
       'b local',
     );
     await node.docker('volume', 'rm', 'data');
+    await node.docker('run', '--name', 'anon', '-v', '/anonymous', IMAGE, 'true');
+    expect(await node.docker('volume', 'prune', '-f')).toContain('Total reclaimed space');
+    expect(await node.docker('volume', 'ls', '-q')).not.toBe(''); // a container still has it
+    await node.docker('rm', 'anon');
+    await node.docker('volume', 'prune', '-f');
     expect(await node.docker('volume', 'ls', '-q')).toBe('');
     expect(
       (await node.docker('network', 'ls', '--format', '{{.Name}} {{.Driver}}')).split('\n').sort(),

@@ -133,6 +133,56 @@ describe('services', () => {
     );
   });
 
+  it('update image, replicas, labels, ports, mounts and limits', async () => {
+    await node.docker('tag', IMAGE, 'skep/web:two');
+    await create('--name', 'web', '--update-monitor', '100ms', '-p', '8082:80', IMAGE);
+    await running(node, 'web', 1);
+    const update = (...args: string[]) =>
+      node.docker('service', 'update', '-d', '--no-resolve-image', ...args, 'web');
+    await update('--replicas', '2', '--label-add', 'tier=front');
+    await running(node, 'web', 2);
+    await update('--image', 'skep/web:two', '--limit-memory', '48M', '--limit-pids', '40');
+    await update('--publish-rm', '80', '--publish-add', '8083:80', '--publish-add', '8084:80');
+    await update('--mount-add', 'type=tmpfs,dst=/scratch', '--container-label-add', 'c=d');
+    const state = () => node.docker('service', 'inspect', 'web', '-f', '{{.UpdateStatus.State}}');
+    await until(state, (now) => now === 'completed');
+    const [task] = await running(node, 'web', 2);
+    expect(task?.Spec.ContainerSpec.Image).toBe('skep/web:two');
+    const id = task?.Status.ContainerStatus?.ContainerID ?? '';
+    const [{ HostConfig, Config }] = JSON.parse(await node.docker('inspect', id));
+    expect(HostConfig).toMatchObject({ Memory: 48 * 1024 * 1024, PidsLimit: 40 });
+    expect(Config.Labels.c).toBe('d');
+    expect(await node.docker('exec', id, 'mount')).toMatch(/tmpfs on \/scratch/);
+    expect(await node.docker('service', 'inspect', 'web', '-f', '{{.Spec.Labels.tier}}')).toBe(
+      'front',
+    );
+    await until(
+      () => node.fetchFromOutside(8084),
+      (body) => body.startsWith('Hello'),
+    );
+    expect(await node.fetchFromOutside(8083)).toMatch(/^Hello/);
+    expect(await node.fetchFromOutside(8082)).toBe('');
+  });
+
+  it('replace tasks one at a time, start first when asked, without a gap', async () => {
+    const order = ['--update-order', 'start-first', '--update-monitor', '50ms'];
+    await create('--name', 'web', '--replicas', '2', ...order, '-p', '8085:80', IMAGE);
+    await running(node, 'web', 2);
+    await node.docker('service', 'update', '-d', '--no-resolve-image', '--env-add', 'V=2', 'web');
+    const state = () => node.docker('service', 'inspect', 'web', '-f', '{{.UpdateStatus.State}}');
+    let fewest = Number.POSITIVE_INFINITY;
+    await until(
+      async () => {
+        const tasks = await tasksOf(node, 'web');
+        const up = tasks.filter(({ Status }) => Status.State === 'running').length;
+        fewest = Math.min(fewest, up);
+        return state();
+      },
+      (now) => now === 'completed',
+    );
+    expect(fewest).toBeGreaterThanOrEqual(2);
+  });
+
   it('pause an update whose tasks fail, and say why', async () => {
     await create('--name', 'web', '--update-monitor', '1s', '--restart-delay', '100ms', IMAGE);
     await running(node, 'web', 1);
