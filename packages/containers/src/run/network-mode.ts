@@ -54,7 +54,8 @@ export function sandboxRequest(record: ContainerRecord): SandboxRequest {
 function plainMode(mode: string): 'bridge' | 'host' | 'none' {
   if (mode === 'host' || mode === 'none') return mode;
   if (mode === 'bridge' || mode === 'default' || mode === '') return 'bridge';
-  throw new RpcError(Code.NOT_FOUND, `network ${mode} not found`);
+  // Not NOT_FOUND: to `docker run`, a 404 at creation says that the image is missing, and it pulls.
+  throw new RpcError(Code.INVALID_ARGUMENT, `network ${mode} not found`);
 }
 
 /** Refuses a network that does not exist before anything is made. */
