@@ -1,9 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ended, exec, must, type Result, until } from './exec.js';
-import { descendants, mountsBelow, processesMentioning } from './leftovers.js';
+import { descendants, mountsBelow, processesMentioning, removeControlGroups } from './leftovers.js';
 
 const SKEPD = new URL('../../bin/skepd', import.meta.url).pathname;
 
@@ -208,9 +217,16 @@ export class TestDaemon {
       },
     );
     for (const point of mountsBelow(this.directory)) await exec('umount', ['-l', point]);
+    removeControlGroups(this.#containerIds());
     await exec('ip', ['netns', 'del', this.namespace]);
     await exec('ip', ['netns', 'del', this.outsideNamespace]);
     rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  /** Of the containers whose records are left, that is, of a test that did not remove them. */
+  #containerIds(): string[] {
+    const records = join(this.dataRoot, 'containers');
+    return existsSync(records) ? readdirSync(records) : [];
   }
 }
 

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, rmdirSync } from 'node:fs';
 
 /** Ids of the processes whose command line or environment of arguments mentions a path. */
 export function processesMentioning(path: string): number[] {
@@ -53,5 +53,20 @@ function parentOf(pid: number): number | undefined {
     return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
   } catch {
     return undefined;
+  }
+}
+
+const CGROUP_ROOT = '/sys/fs/cgroup';
+
+/** Removes the control groups of containers, in every hierarchy; their processes must have ended. */
+export function removeControlGroups(containerIds: readonly string[]): void {
+  for (const hierarchy of ['.', ...readdirSync(CGROUP_ROOT)]) {
+    for (const id of containerIds) {
+      try {
+        rmdirSync(`${CGROUP_ROOT}/${hierarchy}/skep/${id}`);
+      } catch {
+        // not there, as it should be
+      }
+    }
   }
 }

@@ -1,10 +1,11 @@
 /**
- * Making published ports answer (the routing mesh), as the executor asks for it. The shapes equal
- * those of the executor's own contract; it knows this package, not the other way round.
+ * Making published ports answer (the routing mesh), as the executor of tasks asks for it. Calls for one task
+ * come one after the other.
  */
 
 export type PortProtocol = 'tcp' | 'udp' | 'sctp';
 
+/** A port of a service published in ingress mode. */
 export interface IngressPort {
   protocol: PortProtocol;
   /** In the container, 1 … 65535. */
@@ -18,8 +19,9 @@ export interface PublishedTask {
   serviceId: string;
   serviceName: string;
   taskId: string;
-  /** In the ingress network, without prefix length. */
+  /** The task's address in the ingress network, without prefix length: `10.0.0.5`. */
   address: string;
+  /** Never empty. */
   ports: IngressPort[];
 }
 
@@ -31,7 +33,7 @@ export interface IngressAttachment {
   subnet: string;
   /** Without prefix length. */
   gateway: string;
-  /** The node's own endpoint, with prefix length. */
+  /** The node's own endpoint in it, with prefix length: `10.0.0.2/24`. */
   nodeAddress: string;
 }
 
@@ -40,8 +42,11 @@ export interface ServicePublisher {
   activate(task: PublishedTask): Promise<void>;
   /** New connections go elsewhere when this resolves; no error for a task never activated. */
   deactivate(taskId: string): Promise<void>;
-  /** The node's ingress attachment; undefined for none: what is published is then withdrawn. */
+  /** The node's ingress attachment, or undefined for none (anything published is then withdrawn). */
   configureNode(ingress: IngressAttachment | undefined): Promise<void>;
-  /** Once after a restart: withdraws what is published for tasks that no longer live. */
+  /**
+   * Called once after a restart, when these are all the tasks whose containers still live: whatever is
+   * published for any other task is withdrawn. Live ones stay published and are activated again later.
+   */
   restored(liveTaskIds: readonly string[]): Promise<void>;
 }
