@@ -145,6 +145,9 @@ describe('docker run', () => {
     ['an unknown capability', ['--cap-add', 'FLY'], /invalid capability: "(CAP_)?FLY"/],
     ['a relative working directory', ['-w', 'x'], "the working directory 'x' is invalid"],
     ['an unknown stop signal', ['--stop-signal', 'SIGX'], /invalid signal: SIGX/],
+    ['a device', ['--device', '/dev/null'], '--device is not supported by this engine'],
+    ['a graphics card', ['--gpus', 'all'], '--gpus is not supported by this engine'],
+    ['an unknown runtime', ['--runtime', 'x'], 'unknown or invalid runtime name: x'],
     ['a health check every nanosecond', ['--health-cmd', 'x', '--health-interval', '1ns'], /1ms/],
   ])('refuses %s', async (_, args, text) => {
     const result = await node.dockerResult(['run', '-d', ...args, IMAGE]);

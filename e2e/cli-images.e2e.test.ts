@@ -9,6 +9,9 @@ import { running, tasksOf } from './support/swarm.ts';
 import { TokenServer } from './support/token-server.ts';
 import { Tunnel } from './support/tunnel.ts';
 
+/** What the client puts before an error of the daemon. */
+const SAID = 'Error response from daemon:';
+
 let node: TestDaemon;
 let tokens: TokenServer;
 let open: TestRegistry;
@@ -51,7 +54,7 @@ async function pushed(registry: TestRegistry, repository: string, tag: string, m
 const short = ({ id }: BuiltImage) => id.slice('sha256:'.length, 'sha256:'.length + 12);
 
 describe('docker pull over plain HTTP', () => {
-  it('needs --insecure-registry for an address that is not loopback, and shows its progress', async () => {
+  it('needs --insecure-registry beyond loopback, and shows its progress', async () => {
     const { digest } = await pushed(open, 'plain', 'v1');
     const name = `${hostOf(open)}/plain:v1`;
     const lines = (await node.docker('pull', name)).split('\n');
@@ -107,10 +110,12 @@ describe('docker pull over plain HTTP', () => {
   it('says in the words of Docker what is not there', async () => {
     await pushed(open, 'there', 'v1');
     expect(await node.dockerFails('pull', `${hostOf(open)}/there:v2`)).toBe(
-      `Error response from daemon: manifest for ${hostOf(open)}/there:v2 not found: manifest unknown: manifest unknown`,
+      `${SAID} manifest for ${hostOf(open)}/there:v2 not found: ` +
+        'manifest unknown: manifest unknown',
     );
     expect(await node.dockerFails('pull', `${NODE_ADDRESS}:1/x`)).toBe(
-      `Error response from daemon: Get "http://${NODE_ADDRESS}:1/v2/": dial tcp ${NODE_ADDRESS}:1: connect: connection refused`,
+      `${SAID} Get "http://${NODE_ADDRESS}:1/v2/": ` +
+        `dial tcp ${NODE_ADDRESS}:1: connect: connection refused`,
     );
     expect(await node.dockerFails('pull', 'team/UPPER')).toMatch(
       /invalid reference format: repository name .*must be lowercase/,
@@ -156,7 +161,8 @@ describe('docker login', () => {
     await pushed(tokened, 'team/app', 'v1');
     const name = `${hostOf(tokened)}/team/app:v1`;
     expect(await node.dockerFails('pull', name)).toContain(
-      `pull access denied for ${hostOf(tokened)}/team/app, repository does not exist or may require 'docker login'`,
+      `pull access denied for ${hostOf(tokened)}/team/app, ` +
+        "repository does not exist or may require 'docker login'",
     );
     expect((await login(tokened, USER.password)).stdout).toContain('Login Succeeded');
     expect(await node.docker('pull', '-q', name)).toBe(name);
@@ -194,10 +200,11 @@ describe('images on the node', () => {
     const id = await node.docker('run', '-d', name);
     const using = `container ${id.slice(0, 12)} is using its referenced image ${short(image)}`;
     expect(await node.dockerFails('rmi', name)).toBe(
-      `Error response from daemon: conflict: unable to remove repository reference "${name}" (must force) - ${using}`,
+      `${SAID} conflict: unable to remove repository reference "${name}" (must force) - ${using}`,
     );
     expect(await node.dockerFails('rmi', '-f', short(image))).toContain(
-      `conflict: unable to delete ${short(image)} (cannot be forced) - image is being used by running container ${id.slice(0, 12)}`,
+      `conflict: unable to delete ${short(image)} (cannot be forced) - ` +
+        `image is being used by running container ${id.slice(0, 12)}`,
     );
     await node.docker('rm', '-f', id);
     const lines = (await node.docker('rmi', name)).split('\n');

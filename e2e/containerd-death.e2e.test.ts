@@ -52,7 +52,7 @@ describe('a containerd that is killed', () => {
     expect(await node.docker('inspect', 'plain', '-f', '{{.State.Running}}')).toBe('true');
   });
 
-  it('is missed in plain words meanwhile, and what was asked for is done when it is back', async () => {
+  it('is missed in plain words, and what was asked for is done when it is back', async () => {
     writeFileSync(obstacle, '#!/bin/sh\nexit 1\n');
     chmodSync(obstacle, 0o755);
     kill();

@@ -58,7 +58,7 @@ describe('a full disk', () => {
     expect(await node.fetchFromOutside(8080)).toMatch(/^Hello/);
   });
 
-  it('loses nothing of what was accepted, killed and started on it, and writes when there is room', async () => {
+  it('loses nothing that was accepted, though killed, and writes when there is room', async () => {
     await node.restart('SIGKILL');
     expect(await node.docker('ps', '-q')).toMatch(/^\w{12}\n\w{12}$/);
     expect(await node.fetchFromOutside(8080)).toMatch(/^Hello/);

@@ -5,22 +5,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ended } from './exec.js';
 
-/** Run inside the namespace: takes connections of a port and passes them to a unix socket, which knows no namespaces. */
+/**
+ * Run inside the namespace: takes connections of a port and passes them to a unix socket, which
+ * knows no namespaces.
+ */
 const DOOR = `
   const { connect, createServer } = require('node:net');
   const [port, path] = process.argv.slice(1);
   const server = createServer((outer) => {
     const inner = connect(path);
     const both = [outer, inner];
-    for (const end of both) end.on('error', () => {}).on('close', () => both.map((e) => e.destroy()));
+    const close = () => both.map((end) => end.destroy());
+    for (const end of both) end.on('error', () => {}).on('close', close);
     outer.pipe(inner).pipe(outer);
   });
   server.listen(Number(port), '0.0.0.0', () => process.stdout.write('open'));
 `;
 
 /**
- * A port of this process's loopback, on all addresses of another network namespace: how a daemon in a
- * namespace of its own reaches the registry of its test.
+ * A port of this process's loopback, on all addresses of another network namespace: how a daemon in
+ * a namespace of its own reaches the registry of its test.
  */
 export class Tunnel {
   readonly #directory = mkdtempSync(join(tmpdir(), 'skep-tunnel-'));

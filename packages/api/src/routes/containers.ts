@@ -6,6 +6,7 @@ import type { Routes } from '../server/server.js';
 import { checkShape } from '../server/shape.js';
 import { clientSignal, startStream, writeChunk } from '../server/stream.js';
 import { CONTAINER_CREATE } from './bodies.js';
+import { refuseUnsupported } from './unsupported.js';
 
 type ById = FastifyRequest<{ Params: { id: string } }>;
 
@@ -81,6 +82,7 @@ async function create(engine: ContainerEngine, request: FastifyRequest, reply: F
     CONTAINER_CREATE,
     'ContainerConfig',
   );
+  refuseUnsupported((body.HostConfig ?? {}) as Record<string, unknown>);
   const created = await engine.create(name, body as CreateRequest);
   return reply.code(201).send(created);
 }

@@ -23,8 +23,8 @@ function given(value: unknown): string {
 }
 
 /**
- * Holds a body to its shape, as Go's decoder does: null is absence and fits everywhere. Throws a 400 in that
- * decoder's words, with the path of the field.
+ * Holds a body to its shape, as Go's decoder does: null is absence and fits everywhere. Throws a 400
+ * in that decoder's words, with the path of the field.
  */
 export function checkShape(value: unknown, shape: Shape, path: string): void {
   if (value === undefined || value === null) return;

@@ -48,7 +48,7 @@ export class Membership implements SwarmNode {
     this.#file = new SwarmStateFile(options.disk, options.dataRoot);
   }
 
-  /** Takes up the membership of the last run, if there was one. What prevents it is shown in `info`. */
+  /** Takes up the membership of the last run, if any. What prevents it is shown in `info`. */
   async restore(): Promise<void> {
     const state = await this.#file.read();
     if (!state) return;

@@ -1,0 +1,19 @@
+import { describe, expect, it } from 'vitest';
+import { refuseUnsupported } from './unsupported.js';
+
+describe('refuseUnsupported', () => {
+  it('takes what clients send when nobody asked for it', () => {
+    const nothing = { Devices: [], DeviceRequests: null, BlkioWeight: 0, UTSMode: '' };
+    expect(() => refuseUnsupported({ ...nothing, StorageOpt: {}, Runtime: 'runc' })).not.toThrow();
+  });
+
+  it.each([
+    [{ Devices: [{ PathOnHost: '/dev/fuse' }] }, '--device is not supported by this engine'],
+    [{ DeviceRequests: [{ Count: -1 }] }, '--gpus is not supported by this engine'],
+    [{ StorageOpt: { size: '1G' } }, '--storage-opt is not supported by this engine'],
+    [{ Runtime: 'fast' }, 'unknown or invalid runtime name: fast'],
+    [{ VolumeDriver: 'x' }, 'error looking up volume plugin x: plugin "x" not found'],
+  ])('refuses %j', (hostConfig, text) => {
+    expect(() => refuseUnsupported(hostConfig)).toThrow(text);
+  });
+});

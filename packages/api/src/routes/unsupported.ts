@@ -1,0 +1,51 @@
+import { HttpError } from '../server/errors.js';
+
+/** Fields of HostConfig this engine does nothing with, and the flag people know them by. */
+const UNSUPPORTED: Readonly<Record<string, string>> = {
+  BlkioWeight: '--blkio-weight',
+  BlkioWeightDevice: '--blkio-weight-device',
+  BlkioDeviceReadBps: '--device-read-bps',
+  BlkioDeviceReadIOps: '--device-read-iops',
+  BlkioDeviceWriteBps: '--device-write-bps',
+  BlkioDeviceWriteIOps: '--device-write-iops',
+  CgroupParent: '--cgroup-parent',
+  CpuRealtimePeriod: '--cpu-rt-period',
+  CpuRealtimeRuntime: '--cpu-rt-runtime',
+  DeviceCgroupRules: '--device-cgroup-rule',
+  DeviceRequests: '--gpus',
+  Devices: '--device',
+  Links: '--link',
+  StorageOpt: '--storage-opt',
+  UTSMode: '--uts',
+  VolumesFrom: '--volumes-from',
+};
+
+const RUNTIMES = ['', 'runc', 'io.containerd.runc.v2'];
+const VOLUME_DRIVERS = ['', 'local', 'default'];
+
+/**
+ * Refuses what would otherwise be taken and left undone: who asks for a device and gets a container without
+ * it looks for the mistake everywhere else.
+ */
+export function refuseUnsupported(hostConfig: Readonly<Record<string, unknown>>): void {
+  for (const [field, flag] of Object.entries(UNSUPPORTED)) {
+    if (isSet(hostConfig[field])) {
+      throw new HttpError(501, `${flag} is not supported by this engine`);
+    }
+  }
+  const runtime = String(hostConfig['Runtime'] ?? '');
+  if (!RUNTIMES.includes(runtime)) {
+    throw new HttpError(400, `unknown or invalid runtime name: ${runtime}`);
+  }
+  const driver = String(hostConfig['VolumeDriver'] ?? '');
+  if (!VOLUME_DRIVERS.includes(driver)) {
+    const text = `error looking up volume plugin ${driver}: plugin "${driver}" not found`;
+    throw new HttpError(400, text);
+  }
+}
+
+/** Clients send what nobody asked for as null, zero, or empty. */
+function isSet(value: unknown): boolean {
+  if (typeof value === 'object' && value !== null) return Object.keys(value).length > 0;
+  return Boolean(value);
+}
