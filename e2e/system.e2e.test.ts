@@ -1,11 +1,12 @@
+import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DaemonSettings, TestDaemon } from './support/daemon.ts';
 import { startNode } from './support/swarm.ts';
 
-const CLIENTS: DaemonSettings[] = [
-  { docker: '/usr/local/bin/docker' },
-  { docker: '/usr/bin/docker' },
-];
+/** The newest client and the one of Debian, as far as they are installed. */
+const CLIENTS: DaemonSettings[] = ['/usr/local/bin/docker', '/usr/bin/docker']
+  .filter((path) => existsSync(path))
+  .map((docker) => ({ docker }));
 
 describe.each(CLIENTS)('the engine to $docker', (settings) => {
   let node: TestDaemon;

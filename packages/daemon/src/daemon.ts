@@ -9,6 +9,7 @@ import { engineId } from './engine-id.js';
 import { type EngineRooms, openEngineRooms } from './engine-rooms.js';
 import { gatherFacts, nodeFacts } from './facts.js';
 import { listen } from './http/listen.js';
+import { serveMetrics } from './metrics/serve.js';
 import type { Platform } from './swarm/manager.js';
 import { Membership } from './swarm/membership.js';
 
@@ -56,6 +57,10 @@ export class Daemon {
     for (const host of options.hosts) {
       this.#servers.push(await listen(api, host, options.tls));
       log.info({ host }, 'the API listens');
+    }
+    if (options.metricsAddress) {
+      const measured = { containers: rooms.containers, store: () => membership.view() };
+      this.#servers.push(await serveMetrics(options.metricsAddress, measured));
     }
   }
 

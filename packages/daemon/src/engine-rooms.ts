@@ -40,9 +40,23 @@ export async function openEngineRooms(
   options: DaemonOptions,
   platform: Platform,
 ): Promise<EngineRooms> {
+  const supervisor = options.containerd ? undefined : await startContainerd(options, platform);
+  try {
+    return await openRooms(options, platform, supervisor);
+  } catch (error) {
+    // A daemon that cannot start leaves no containerd behind that nobody looks after.
+    await supervisor?.stop();
+    throw error;
+  }
+}
+
+async function openRooms(
+  options: DaemonOptions,
+  platform: Platform,
+  supervisor: ContainerdSupervisor | undefined,
+): Promise<EngineRooms> {
   const { clock, random, disk, log: logger } = platform;
   const { dataRoot, execRoot } = options;
-  const supervisor = options.containerd ? undefined : await startContainerd(options, platform);
   const address =
     options.containerd?.replace(/^unix:\/\//, '') ?? containerdPaths(dataRoot, execRoot).socket;
   const containerd = connectContainerd({

@@ -63,7 +63,12 @@ function ordered(names: ReadonlySet<string>): string[] {
   return ALL_CAPABILITIES.filter((name) => names.has(name));
 }
 
-/** The capabilities the kernel has, from the number in /proc/sys/kernel/cap_last_cap. */
-export function supportedCapabilities(lastCapability: number): string[] {
-  return ALL_CAPABILITIES.slice(0, lastCapability + 1);
+/**
+ * What this machine can give: the capabilities its kernel knows, as far as the bounding set of this process
+ * has them (a virtual machine or container around us may have taken some away).
+ */
+export function supportedCapabilities(lastCapability: number, boundingSet: bigint): string[] {
+  return ALL_CAPABILITIES.slice(0, lastCapability + 1).filter(
+    (_, number) => (boundingSet >> BigInt(number)) & 1n,
+  );
 }

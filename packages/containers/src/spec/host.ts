@@ -42,7 +42,7 @@ export function readHostFacts(logger: Logger): HostFacts {
     architecture: process.arch,
     kernelRelease: release(),
     cpuCount: cpus().length,
-    capabilities: supportedCapabilities(lastCapability()),
+    capabilities: supportedCapabilities(lastCapability(), boundingSet()),
     seccompProfile: readSeccompProfile(logger),
     cgroupMode: cgroupMode('/sys/fs/cgroup'),
     initPath,
@@ -58,6 +58,12 @@ function lastCapability(): number {
   } catch {
     return LAST_CAPABILITY_FALLBACK;
   }
+}
+
+/** Capabilities that no process of ours can have more of. */
+function boundingSet(): bigint {
+  const status = readFileSync('/proc/self/status', 'utf8');
+  return BigInt(`0x${/^CapBnd:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? 'ffffffffffffffff'}`);
 }
 
 function readSeccompProfile(logger: Logger): SeccompProfile | undefined {

@@ -12,6 +12,7 @@ import {
 } from '@skep/api';
 import type { Control, LogBrokerService, WatchService } from '@skep/manager';
 import { type Cancel, Code, errorMessage, hasErrno, newId, RpcError } from '@skep/platform';
+import type { ReadView } from '@skep/store';
 import { foundIdentity, loadTlsInfo } from './identity.js';
 import { localLink } from './link.js';
 import { Manager, type Platform } from './manager.js';
@@ -154,6 +155,11 @@ export class Membership implements SwarmNode {
 
   watch(): WatchService {
     return this.#serving().manager.watch;
+  }
+
+  /** The swarm's objects; undefined while this node is no working manager. */
+  view(): ReadView | undefined {
+    return this.#member?.manager.store.view;
   }
 
   info(): SwarmNodeInfo {
