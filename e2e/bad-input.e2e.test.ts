@@ -52,6 +52,17 @@ describe('a request', () => {
     expect(await post(path, body)).toEqual(refused(413, 'Request body is too large'));
   });
 
+  it('that is too large is answered, not cut off, as the client sees it', async () => {
+    const lines = Array.from({ length: 1_200 }, (_, at) => `A${at}=${'x'.repeat(10_000)}`);
+    const file = join(node.directory, 'environment');
+    writeFileSync(file, lines.join('\n'));
+    for (let round = 0; round < 5; round++) {
+      expect(await node.dockerFails('create', '--env-file', file, IMAGE)).toBe(
+        'Error response from daemon: Request body is too large',
+      );
+    }
+  });
+
   const container = (fields: object, hostConfig = {}) =>
     JSON.stringify({ Image: IMAGE, ...fields, HostConfig: hostConfig });
   it.each([

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { Code, type Logger, RpcError } from '@skep/platform';
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { API_VERSION_MAX, JSON_BODY_BYTES_MAX } from '../limits.js';
+import { discardBody } from './discard.js';
 import { HttpError, toHttpError } from './errors.js';
 import { HijackRoutes } from './hijack.js';
 import { checkVersion, compareVersions, splitVersion } from './versions.js';
@@ -21,6 +22,8 @@ declare module 'fastify' {
 interface Versioned extends IncomingMessage {
   apiVersion?: string;
 }
+
+const TOO_LARGE = 413;
 
 export interface ServerOptions {
   log: Logger;
@@ -66,12 +69,13 @@ export function createServer(options: ServerOptions, groups: readonly Routes[]):
     return payload;
   });
   app.setNotFoundHandler((_request, reply) => reply.code(404).send({ message: 'page not found' }));
-  app.setErrorHandler((error, request, reply) => {
+  app.setErrorHandler(async (error, request, reply) => {
     const answer = toHttpError(error);
     if (answer.status >= 500 && !(error instanceof RpcError && error.code === Code.UNAVAILABLE)) {
       const fields = { method: request.method, url: request.url, error: answer.message };
       options.log.warn(fields, 'request failed');
     }
+    if (answer.status === TOO_LARGE) await discardBody(request.raw);
     return reply.code(answer.status).send({ message: answer.message });
   });
   for (const routes of groups) routes(app, hijack);

@@ -59,6 +59,7 @@ describe('volumes', () => {
     await expect(volumes.create({ Name: '../x' })).rejects.toThrow(
       'create ../x: "../x" includes invalid characters for a local volume name',
     );
+    await expect(volumes.create({ Name: 'x' })).rejects.toThrow('volume name is too short');
     await expect(volumes.create({ Name: 'xx', Driver: 'nope' })).rejects.toThrow(
       'plugin "nope" not found',
     );

@@ -8,6 +8,7 @@ import { checkDriverOptions, type LocalMounts } from './local-mount.js';
 import { treeBytes } from './usage.js';
 import type { VolumeRecord, VolumeStore } from './volume-store.js';
 
+const NAME_CHARACTERS_MIN = 2;
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 /** How Docker marks a volume that nobody named. */
 export const ANONYMOUS_LABEL = 'com.docker.volume.anonymous';
@@ -49,6 +50,10 @@ export class Volumes implements VolumeEngine {
     }
     const existing = this.#options.store.get(name);
     if (existing) return this.#info(existing);
+    if (name.length < NAME_CHARACTERS_MIN) {
+      const text = 'volume name is too short, names should be at least two alphanumeric characters';
+      throw new RpcError(Code.INVALID_ARGUMENT, `create ${name}: ${text}`);
+    }
     if (!NAME.test(name)) {
       throw new RpcError(
         Code.INVALID_ARGUMENT,
