@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici';
+import type { Dispatcher } from 'undici';
 import { RegistryError } from './errors.js';
 import {
   ANSWER_BYTES_MAX,
@@ -40,7 +40,11 @@ export interface Transport {
 const PRIVATE_HEADERS = new Set(['authorization', 'cookie']);
 const PROXY_VARIABLES = ['http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY'];
 
-function agent(rejectUnauthorized: boolean): Dispatcher {
+/** Loaded at the first request: a node that has not asked a registry yet saves the memory. */
+const loadUndici = () => import('undici');
+
+async function openAgent(rejectUnauthorized: boolean): Promise<Dispatcher> {
+  const { Agent, EnvHttpProxyAgent } = await loadUndici();
   const options = {
     connect: { timeout: CONNECT_TIMEOUT_MS, rejectUnauthorized },
     headersTimeout: HEADERS_TIMEOUT_MS,
@@ -51,8 +55,8 @@ function agent(rejectUnauthorized: boolean): Dispatcher {
 }
 
 export class HttpTransport implements Transport {
-  readonly #strict = agent(true);
-  readonly #lax = agent(false);
+  #strict: Promise<Dispatcher> | undefined;
+  #lax: Promise<Dispatcher> | undefined;
 
   async send(first: Request): Promise<Answer> {
     let { url } = first;
@@ -73,11 +77,12 @@ export class HttpTransport implements Transport {
 
   async #once(one: Request): Promise<Answer> {
     try {
+      const { request } = await loadUndici();
       const answer = await request(one.url, {
         method: one.method,
         headers: { 'user-agent': 'skep', ...one.headers },
         body: one.body ?? null,
-        dispatcher: one.insecure ? this.#lax : this.#strict,
+        dispatcher: await this.#agent(one.insecure === true),
         signal: one.signal ?? null,
       });
       answer.body.on('error', () => {}); // whoever reads hears it; whoever left need not
@@ -97,8 +102,14 @@ export class HttpTransport implements Transport {
     }
   }
 
+  #agent(insecure: boolean): Promise<Dispatcher> {
+    if (insecure) return (this.#lax ??= openAgent(false));
+    return (this.#strict ??= openAgent(true));
+  }
+
   async close(): Promise<void> {
-    await Promise.all([this.#strict.destroy(), this.#lax.destroy()]);
+    const opened = await Promise.all([this.#strict, this.#lax]);
+    await Promise.all(opened.map((agent) => agent?.destroy()));
   }
 }
 
