@@ -71,7 +71,10 @@ function setupNodePackages() {
   const wanted = JSON.parse(readFileSync(`${root}/package.json`, 'utf8')).engines.node;
   if (major < 20 || (major === 20 && minor < 19)) throw new Error(`Node ${wanted} is needed`);
   const stamp = `${root}/node_modules/.package-lock.json`;
-  if (!newerThan(stamp, `${root}/package-lock.json`)) run('npm', ['ci', '--no-audit', '--no-fund']);
+  if (newerThan(stamp, `${root}/package-lock.json`)) return;
+  // Not `npm ci`: where a registry lacks optional packages of other platforms, it calls the lock file out of
+  // step and gives up. This takes the same versions from the lock file, and does not write it.
+  run('npm', ['install', '--no-save', '--no-audit', '--no-fund']);
 }
 
 try {
