@@ -13,6 +13,8 @@ const SIZES = [1, 10, 50];
 const POLL_MS = 5;
 const API_CALLS = 200;
 const MANY_TASKS = 1_000;
+/** Rest before a daemon counts as idle: both give memory back for a while after they worked. */
+const IDLE_REST_MS = 5_000;
 
 const filterByService = (id) => `filters=${encodeURIComponent(JSON.stringify({ service: [id] }))}`;
 
@@ -87,7 +89,7 @@ function onInterrupt(daemon) {
 
 async function measure(daemon) {
   const forget = onInterrupt(daemon);
-  const result = { created: {}, removed: [] };
+  const result = { created: {}, removed: [], busy: [] };
   try {
     await daemon.start();
     const { engine } = daemon;
@@ -98,12 +100,13 @@ async function measure(daemon) {
       AdvertiseAddr: '192.0.2.10',
     });
     await createAndRemove(engine, reference, 1); // warm-up
+    await sleep(IDLE_REST_MS);
     result.idle = daemon.memory();
     for (const size of SIZES) {
       result.created[size] = [];
       for (let round = 0; round < RUNS; round++) {
         const times = await createAndRemove(engine, reference, size, () => {
-          if (size === SIZES.at(-1)) result.busy = daemon.memory();
+          if (size === SIZES.at(-1)) result.busy.push(daemon.memory());
         });
         result.created[size].push(times.created);
         if (size === SIZES.at(-1)) result.removed.push(times.removed);
@@ -151,13 +154,17 @@ function report(skepd, dockerd) {
     }
   }
   const mib = (value) => `${Math.round(value)} MiB`;
-  for (const [name, key] of [
-    ['idle', 'idle'],
-    [`${SIZES.at(-1)} tasks`, 'busy'],
+  for (const [label, part] of [
+    ['the daemon', 'daemon'],
+    ['its containerd', 'containerd'],
   ]) {
-    row(`memory of the daemon, ${name}`, skepd[key].daemon, dockerd?.[key].daemon, mib);
-    row(`memory of its containerd, ${name}`, skepd[key].containerd, dockerd?.[key].containerd, mib);
+    const busy = (result) => result && median(result.busy.map((sample) => sample[part]));
+    row(`memory of ${label}, idle`, skepd.idle[part], dockerd?.idle[part], mib);
+    row(`memory of ${label}, ${SIZES.at(-1)} tasks`, busy(skepd), busy(dockerd), mib);
   }
+  console.log(
+    '\nParts by themselves: bench/scheduler.mjs, raft-log.mjs, network-sandbox.mjs; findings: bench/README.md.',
+  );
 }
 
 if (process.getuid() !== 0) {
