@@ -46,11 +46,13 @@ export function enumValue(names: NumericEnum, text: string): number | undefined 
  * Remembers conversions by message. What the store holds never changes in place, and the tasks of a service
  * share their spec and their networks, so a list of tasks converts each of these once.
  */
-export function remembered<M extends object>(convert: (message: M) => Json): (message: M) => Json {
-  const known = new WeakMap<M, Json>();
+export function remembered<M extends object, R extends Json | string>(
+  convert: (message: M) => R,
+): (message: M) => R {
+  const known = new WeakMap<M, R>();
   return (message) => {
-    let json = known.get(message);
-    if (!json) known.set(message, (json = convert(message)));
-    return json;
+    let result = known.get(message);
+    if (result === undefined) known.set(message, (result = convert(message)));
+    return result;
   };
 }

@@ -1,11 +1,11 @@
 import { create } from '@bufbuild/protobuf';
 import type { Control } from '@skep/manager';
-import { ListTasksRequestSchema, TaskState } from '@skep/wire/swarmkit';
+import { ListTasksRequestSchema, type Task, TaskState } from '@skep/wire/swarmkit';
 import type { FastifyRequest } from 'fastify';
 import { HttpError } from '../../server/errors.js';
 import { filters, type Query } from '../../server/query.js';
 import type { Routes } from '../../server/server.js';
-import { enumValue, type Json } from '../convert/json.js';
+import { enumValue, remembered } from '../convert/json.js';
 import { taskToJson } from '../convert/task.js';
 import { findNode, findService, findTask } from '../lookup.js';
 import { type ById, manager, type SwarmDependencies } from './dependencies.js';
@@ -25,17 +25,26 @@ const FILTERS = [
 /** Attachments and plugins are shown only to who asks for them. */
 const DEFAULT_RUNTIMES = ['container', ''];
 
+/**
+ * A task's JSON, made once: clients poll this list every 200 ms while they wait for a service, and between two
+ * polls few of its objects, which are never changed in place, are other ones.
+ */
+const taskToText = remembered((task: Task) => JSON.stringify(taskToJson(task)));
+
 /** /tasks. */
 export function taskRoutes(deps: SwarmDependencies): Routes {
   return (app) => {
-    app.get('/tasks', (request) => list(deps, request));
+    app.get('/tasks', async (request, reply) => {
+      const tasks = await list(deps, request);
+      return reply.type('application/json').send(`[${tasks.map(taskToText).join(',')}]`);
+    });
     app.get('/tasks/:id', async (request: ById) =>
       taskToJson(await findTask(manager(deps), request.params.id)),
     );
   };
 }
 
-async function list(deps: SwarmDependencies, request: FastifyRequest): Promise<Json[]> {
+async function list(deps: SwarmDependencies, request: FastifyRequest): Promise<Task[]> {
   const control = manager(deps);
   const wanted = filters(request.query as Query, FILTERS);
   const listRequest = create(ListTasksRequestSchema, {
@@ -55,7 +64,7 @@ async function list(deps: SwarmDependencies, request: FastifyRequest): Promise<J
     },
   });
   const { tasks } = await control.listTasks(listRequest);
-  return tasks.map(taskToJson);
+  return tasks;
 }
 
 /** Names and ids of services as ids; one that is not there fails the whole list. */
