@@ -1,17 +1,7 @@
-import {
-  type Cancel,
-  type Clock,
-  errorMessage,
-  InvariantError,
-  type Logger,
-  type Random,
-} from '@skep/platform';
+import { type Clock, errorMessage, InvariantError, type Logger, type Random } from '@skep/platform';
 import type { ReadView, Store } from '@skep/store';
+import { DirtyKeys } from './dirty-keys.js';
 import { commitPlan, type Step } from './plan.js';
-
-/** First and longest wait before keys whose plan failed are planned again. */
-const RETRY_FIRST_MS = 100;
-const RETRY_MS_MAX = 10_000;
 
 /** Keys planned in one go: enough for a node's tasks, few enough not to hold up the event loop. */
 const KEYS_MAX = 1_000;
@@ -54,65 +44,35 @@ export interface PlannerOptions {
  */
 export class Planner {
   readonly #options: PlannerOptions;
-  readonly #dirty = new Set<string>();
-  readonly #timers = new Map<string, Cancel>();
-  readonly #failures = new Map<string, number>();
+  readonly #keys: DirtyKeys<string>;
   #batchMax = KEYS_MAX;
-  #running: Promise<void> | undefined;
-  #stopped = true;
 
   constructor(options: PlannerOptions) {
     this.#options = options;
+    this.#keys = new DirtyKeys({ clock: options.clock, work: () => this.#work() });
   }
 
   start(): void {
-    this.#stopped = false;
-    this.#run();
+    this.#keys.start();
   }
 
   mark(key: string): void {
-    this.#dirty.add(key);
-    this.#run();
+    this.#keys.mark(key);
   }
 
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#dirty.clear();
-    this.#failures.clear();
-    for (const cancel of this.#timers.values()) cancel();
-    this.#timers.clear();
-    await this.#running;
+  stop(): Promise<void> {
+    return this.#keys.stop();
   }
 
-  #run(): void {
-    if (this.#stopped || this.#running) return;
-    this.#running = Promise.resolve()
-      .then(() => this.#drain())
-      .finally(() => {
-        this.#running = undefined;
-        if (this.#dirty.size > 0) this.#run();
-      });
-  }
-
-  async #drain(): Promise<void> {
-    while (!this.#stopped && this.#dirty.size > 0) {
-      const keys = [...this.#dirty].slice(0, this.#batchMax);
-      for (const key of keys) {
-        this.#dirty.delete(key);
-        this.#cancelTimer(key);
-      }
-      await this.#attempt(keys);
-    }
-  }
-
-  async #attempt(keys: readonly string[]): Promise<void> {
+  async #work(): Promise<void> {
+    const keys = this.#keys.take(this.#batchMax);
     try {
       await this.#plan(keys);
-      for (const key of keys) this.#failures.delete(key);
+      this.#keys.succeeded(keys);
       this.#batchMax = Math.min(this.#batchMax * 2, KEYS_MAX);
     } catch (error) {
       if (error instanceof InvariantError) this.#options.onFatal?.(error);
-      if (!this.#stopped) this.#retryLater(keys, error);
+      if (!this.#keys.stopped) this.#retryLater(keys, error);
     }
   }
 
@@ -124,35 +84,13 @@ export class Planner {
       wakes = decision.wakes;
       return decision.steps;
     });
-    for (const [key, delayMs] of wakes ?? []) this.#markAfter(key, delayMs);
+    for (const [key, delayMs] of wakes ?? []) this.#keys.markAfter(key, delayMs);
   }
 
   #retryLater(keys: readonly string[], error: unknown): void {
     this.#batchMax = Math.max(1, keys.length >> 1);
-    let failuresMost = 0;
-    for (const key of keys) {
-      const failures = (this.#failures.get(key) ?? 0) + 1;
-      this.#failures.set(key, failures);
-      failuresMost = Math.max(failuresMost, failures);
-    }
-    const delayMs = Math.min(RETRY_FIRST_MS * 2 ** (failuresMost - 1), RETRY_MS_MAX);
-    for (const key of keys) this.#markAfter(key, delayMs);
+    const delayMs = this.#keys.failed(keys);
     const fields = { loop: this.#options.name, keys: keys.length, first: keys[0], delayMs };
     this.#options.log.warn({ ...fields, error: errorMessage(error) }, 'planning again later');
-  }
-
-  #markAfter(key: string, delayMs: number): void {
-    if (this.#stopped) return;
-    this.#cancelTimer(key);
-    const cancel = this.#options.clock.after(delayMs, () => {
-      this.#timers.delete(key);
-      this.mark(key);
-    });
-    this.#timers.set(key, cancel);
-  }
-
-  #cancelTimer(key: string): void {
-    this.#timers.get(key)?.();
-    this.#timers.delete(key);
   }
 }

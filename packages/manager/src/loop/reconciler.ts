@@ -1,8 +1,5 @@
-import { type Cancel, type Clock, errorMessage, InvariantError, type Logger } from '@skep/platform';
-
-/** First and longest wait before a key whose reconciliation failed is tried again. */
-const RETRY_FIRST_MS = 100;
-const RETRY_MS_MAX = 10_000;
+import { type Clock, errorMessage, InvariantError, type Logger } from '@skep/platform';
+import { DirtyKeys } from './dirty-keys.js';
 
 export interface ReconcilerOptions<K> {
   name: string;
@@ -17,84 +14,45 @@ export interface ReconcilerOptions<K> {
   onFatal?(error: InvariantError): void;
 }
 
-/**
- * The engine of a level-triggered loop: a set of dirty keys, reconciled one at a time. Marking a
- * key that is waiting does nothing; marking the one in work makes it run once more. Work starts in
- * the turn after the mark, so marks made by one commit are seen together; there is no other delay.
- */
+/** The engine of a level-triggered loop: dirty keys, reconciled one at a time. */
 export class Reconciler<K> {
   readonly #options: ReconcilerOptions<K>;
-  readonly #dirty = new Set<K>();
-  readonly #timers = new Map<K, Cancel>();
-  readonly #failures = new Map<K, number>();
-  #running: Promise<void> | undefined;
-  #stopped = true;
+  readonly #keys: DirtyKeys<K>;
 
   constructor(options: ReconcilerOptions<K>) {
     this.#options = options;
+    this.#keys = new DirtyKeys({ clock: options.clock, work: () => this.#work() });
   }
 
   start(): void {
-    this.#stopped = false;
-    this.#run();
+    this.#keys.start();
   }
 
   mark(key: K): void {
-    this.#dirty.add(key);
-    this.#run();
+    this.#keys.mark(key);
   }
 
   /** Marks the key when the delay has passed; a later call for the key replaces an earlier one. */
   markAfter(key: K, delayMs: number): void {
-    this.#timers.get(key)?.();
-    const cancel = this.#options.clock.after(delayMs, () => {
-      this.#timers.delete(key);
-      this.mark(key);
-    });
-    this.#timers.set(key, cancel);
+    this.#keys.markAfter(key, delayMs);
   }
 
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#dirty.clear();
-    this.#failures.clear();
-    for (const cancel of this.#timers.values()) cancel();
-    this.#timers.clear();
-    await this.#running;
+  stop(): Promise<void> {
+    return this.#keys.stop();
   }
 
-  #run(): void {
-    if (this.#stopped || this.#running) return;
-    this.#running = Promise.resolve()
-      .then(() => this.#drain())
-      .finally(() => {
-        this.#running = undefined;
-        if (this.#dirty.size > 0) this.#run();
-      });
-  }
-
-  async #drain(): Promise<void> {
-    while (!this.#stopped) {
-      const next = this.#dirty.values().next();
-      if (next.done) return;
-      this.#dirty.delete(next.value);
-      await this.#attempt(next.value);
-    }
-  }
-
-  async #attempt(key: K): Promise<void> {
+  async #work(): Promise<void> {
+    const { reconcile, onFatal, name, log } = this.#options;
+    const keys = this.#keys.take(1);
     try {
-      await this.#options.reconcile(key);
-      this.#failures.delete(key);
+      for (const key of keys) await reconcile(key);
+      this.#keys.succeeded(keys);
     } catch (error) {
-      if (error instanceof InvariantError && this.#options.onFatal) this.#options.onFatal(error);
-      if (this.#stopped) return;
-      const failures = (this.#failures.get(key) ?? 0) + 1;
-      this.#failures.set(key, failures);
-      const delayMs = Math.min(RETRY_FIRST_MS * 2 ** (failures - 1), RETRY_MS_MAX);
-      const { name, log } = this.#options;
-      log.warn({ loop: name, key, error: errorMessage(error), delayMs }, 'reconciling again later');
-      this.markAfter(key, delayMs);
+      if (error instanceof InvariantError) onFatal?.(error);
+      if (this.#keys.stopped) return;
+      const delayMs = this.#keys.failed(keys);
+      const fields = { loop: name, key: keys[0], error: errorMessage(error), delayMs };
+      log.warn(fields, 'reconciling again later');
     }
   }
 }
