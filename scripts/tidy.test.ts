@@ -22,7 +22,7 @@ const ARROWS: Record<string, readonly string[]> = {
   containers: ['wire', 'platform'],
   network: ['wire', 'platform', 'containers'],
   executor: ['wire', 'platform', 'agent', 'containers', 'network'],
-  api: ['wire', 'platform', 'store', 'manager', 'containers', 'network'],
+  api: ['wire', 'platform', 'store', 'manager', 'containers'],
   daemon: [
     ...['wire', 'platform', 'raft', 'store', 'ca', 'manager', 'agent'],
     ...['containers', 'network', 'executor', 'api'],

@@ -10,24 +10,6 @@ import { refuseUnsupported } from './unsupported.js';
 
 type ById = FastifyRequest<{ Params: { id: string } }>;
 
-const LIST_FILTERS = [
-  'ancestor',
-  'before',
-  'expose',
-  'exited',
-  'health',
-  'id',
-  'is-task',
-  'isolation',
-  'label',
-  'name',
-  'network',
-  'publish',
-  'since',
-  'status',
-  'volume',
-];
-const PRUNE_FILTERS = ['label', 'label!', 'until'];
 const WAIT_CONDITIONS = ['not-running', 'next-exit', 'removed'];
 
 /** /containers: everything but streams, which are in attach.ts and logs.ts. */
@@ -35,9 +17,7 @@ export function containerRoutes(engine: ContainerEngine): Routes {
   return (app) => {
     app.get('/containers/json', (request) => list(engine, request.query as Query));
     app.post('/containers/create', (request, reply) => create(engine, request, reply));
-    app.post('/containers/prune', (request) =>
-      engine.prune(filters(request.query as Query, PRUNE_FILTERS)),
-    );
+    app.post('/containers/prune', (request) => engine.prune(filters(request.query as Query)));
     app.get('/containers/:id/json', (request: ById) =>
       engine.inspect(request.params.id, { size: flag(request.query as Query, 'size') }),
     );
@@ -58,7 +38,7 @@ export function containerRoutes(engine: ContainerEngine): Routes {
 
 async function list(engine: ContainerEngine, query: Query) {
   const limit = integer(query, 'limit');
-  const wanted: Filters = filters(query, LIST_FILTERS);
+  const wanted: Filters = filters(query);
   return engine.list({
     all: flag(query, 'all') || (limit ?? 0) > 0 || wanted.status !== undefined,
     size: flag(query, 'size'),
