@@ -17,16 +17,21 @@ const ARROWS: Record<string, readonly string[]> = {
   raft: ['wire', 'platform'],
   store: ['wire', 'platform'],
   ca: ['wire', 'platform'],
+  rpc: ['wire', 'platform', 'ca'],
   manager: ['wire', 'platform', 'store', 'ca'],
   agent: ['wire', 'platform'],
   containers: ['wire', 'platform'],
   network: ['wire', 'platform', 'containers'],
   executor: ['wire', 'platform', 'agent', 'containers', 'network'],
+  member: ['wire', 'platform', 'ca', 'store', 'raft', 'rpc', 'manager', 'agent'],
+  sim: ['wire', 'platform', 'ca', 'store', 'raft', 'rpc', 'manager', 'agent', 'member'],
   api: ['wire', 'platform', 'store', 'manager', 'containers'],
   daemon: [
-    ...['wire', 'platform', 'raft', 'store', 'ca', 'manager', 'agent'],
+    ...['wire', 'platform', 'raft', 'store', 'ca', 'rpc', 'manager', 'agent', 'member'],
     ...['containers', 'network', 'executor', 'api'],
   ],
+  machines: ['platform'],
+  cli: ['platform', 'machines'],
 };
 
 function filesBelow(directory: string): string[] {

@@ -1,6 +1,9 @@
+import type { NodeRole } from '@skep/ca';
 import type {
   AssignmentsMessage,
   AssignmentsRequest,
+  AttachNetworkRequest,
+  AttachNetworkResponse,
   CreateConfigRequest,
   CreateConfigResponse,
   CreateNetworkRequest,
@@ -9,6 +12,8 @@ import type {
   CreateSecretResponse,
   CreateServiceRequest,
   CreateServiceResponse,
+  DetachNetworkRequest,
+  DetachNetworkResponse,
   GetClusterRequest,
   GetClusterResponse,
   GetConfigRequest,
@@ -17,14 +22,18 @@ import type {
   GetNetworkResponse,
   GetNodeRequest,
   GetNodeResponse,
+  GetRootCACertificateResponse,
   GetSecretRequest,
   GetSecretResponse,
   GetServiceRequest,
   GetServiceResponse,
   GetTaskRequest,
   GetTaskResponse,
+  GetUnlockKeyResponse,
   HeartbeatRequest,
   HeartbeatResponse,
+  IssueNodeCertificateRequest,
+  IssueNodeCertificateResponse,
   ListClustersRequest,
   ListClustersResponse,
   ListConfigsRequest,
@@ -41,8 +50,11 @@ import type {
   ListServicesResponse,
   ListTasksRequest,
   ListTasksResponse,
+  NodeCertificateStatusRequest,
+  NodeCertificateStatusResponse,
   PublishLogsMessage,
   PublishLogsResponse,
+  RaftMemberStatus_Reachability,
   RemoveConfigRequest,
   RemoveConfigResponse,
   RemoveNetworkRequest,
@@ -147,6 +159,60 @@ export interface LogBrokerService {
     nodeId: string,
     messages: AsyncIterable<PublishLogsMessage>,
   ): Promise<PublishLogsResponse>;
+}
+
+/** Whom a call about certificates comes from, as its own certificate says. */
+export interface CertifiedCaller {
+  nodeId: string;
+  role: NodeRole;
+}
+
+/** SwarmKit's CA and NodeCA services (wire.md 2.3, 2.4). The leader's. */
+export interface CertificateService {
+  getRootCaCertificate(): Promise<GetRootCACertificateResponse>;
+  /** Only for managers; empty key while autolock is off. */
+  getUnlockKey(): Promise<GetUnlockKeyResponse>;
+  /** `caller` is undefined for a node that has no certificate yet, and joins by token. */
+  issueNodeCertificate(
+    caller: CertifiedCaller | undefined,
+    request: IssueNodeCertificateRequest,
+  ): Promise<IssueNodeCertificateResponse>;
+  /** Resolves when the node's request is decided; the caller gives up by aborting. */
+  nodeCertificateStatus(
+    request: NodeCertificateStatusRequest,
+    signal: AbortSignal,
+  ): Promise<NodeCertificateStatusResponse>;
+}
+
+/** Attachments of plain containers to networks of the swarm (wire.md 3.9). The leader's. */
+export interface ResourceAllocatorService {
+  attachNetwork(nodeId: string, request: AttachNetworkRequest): Promise<AttachNetworkResponse>;
+  detachNetwork(nodeId: string, request: DetachNetworkRequest): Promise<DetachNetworkResponse>;
+}
+
+/** A manager as the consensus room sees it. */
+export interface ManagerMember {
+  raftId: bigint;
+  nodeId: string;
+  /** `host:port` the member is reached at. */
+  address: string;
+  leader: boolean;
+  reachability: RaftMemberStatus_Reachability;
+}
+
+/** What the leader's rooms ask of the consensus room. */
+export interface ManagerMembers {
+  /** Raft id of this manager. */
+  readonly ownId: bigint;
+  list(): readonly ManagerMember[];
+  /** Whether the others keep a quorum without this member. */
+  canRemove(raftId: bigint): boolean;
+  /** Resolves when the member is removed from the cluster's configuration. */
+  remove(raftId: bigint): Promise<void>;
+  /** Hands leadership to another manager; rejects when none takes it. */
+  transferLeadership(): Promise<void>;
+  /** Calls `listener` when members, leader or reachability changed; returns how to stop that. */
+  onChange(listener: () => void): () => void;
 }
 
 /** The change feed of the store. */

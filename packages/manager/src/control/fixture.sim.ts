@@ -16,8 +16,7 @@ import {
   TaskSchema,
   VolumeSchema,
 } from '@skep/wire/swarmkit';
-import type { Control } from '../contract.js';
-import type { ManagerMember } from './context.js';
+import type { Control, ManagerMember } from '../contract.js';
 import { createControl } from './control.js';
 
 const SCHEMAS = {

@@ -14,9 +14,9 @@ import {
   RemoveNodeResponseSchema,
   UpdateNodeResponseSchema,
 } from '@skep/wire/swarmkit';
-import type { Control } from '../../contract.js';
+import type { Control, ManagerMember } from '../../contract.js';
 import { findCluster, refuseCertificateOf } from '../cluster/refused-certificates.js';
-import type { ControlContext, ManagerMember, ManagerMembers } from '../context.js';
+import type { ControlContext } from '../context.js';
 import { failedPrecondition, invalidArgument, notFound } from '../errors.js';
 import { hasLabels, isOneOf, startsWithOneOf } from '../filter.js';
 
@@ -70,11 +70,11 @@ function completeNodeSpec(spec: NodeSpec): CompleteNodeSpec {
   return { ...spec, annotations: spec.annotations ?? create(AnnotationsSchema) };
 }
 
-function memberOf(members: ManagerMembers, nodeId: string): ManagerMember | undefined {
+function memberOf(members: ControlContext['members'], nodeId: string): ManagerMember | undefined {
   return members.list().find((member) => member.nodeId === nodeId);
 }
 
-function withManagerStatus(node: NodeObject, members: ManagerMembers): NodeObject {
+function withManagerStatus(node: NodeObject, members: ControlContext['members']): NodeObject {
   const member = memberOf(members, node.id);
   if (!member) return node.managerStatus ? { ...node, managerStatus: undefined } : node;
   const { raftId, address: addr, leader, reachability } = member;
@@ -104,7 +104,7 @@ function checkRoleChange(
   tx: Transaction,
   stored: NodeObject,
   spec: NodeSpec,
-  members: ManagerMembers,
+  members: ControlContext['members'],
 ): void {
   if (stored.spec.desiredRole !== NodeRole.MANAGER || spec.desiredRole !== NodeRole.WORKER) return;
   const managers = [...tx.all('node')].filter((node) => node.role === NodeRole.MANAGER);
@@ -120,7 +120,11 @@ function checkRoleChange(
   }
 }
 
-function checkRemovable(node: NodeObject, force: boolean, members: ManagerMembers): void {
+function checkRemovable(
+  node: NodeObject,
+  force: boolean,
+  members: ControlContext['members'],
+): void {
   if (node.spec.desiredRole === NodeRole.MANAGER && memberOf(members, node.id)) {
     throw failedPrecondition(
       `node ${node.id} is a cluster manager and is a member of the raft cluster. ` +

@@ -1,0 +1,170 @@
+import type {
+  DescMethodClientStreaming,
+  DescMethodServerStreaming,
+  DescMethodUnary,
+  DescService,
+  MessageInitShape,
+  MessageShape,
+} from '@bufbuild/protobuf';
+import type { NodeRole } from '@skep/ca';
+
+/**
+ * Calls between nodes: what everything above is written against. `grpc/` does it with mutual TLS over TCP,
+ * `sim/` in memory, with faults; both carry encoded messages, so that no object is ever shared.
+ * All failures are `RpcError`s with the code and text of the other side; a peer that cannot be reached is
+ * UNAVAILABLE, a call that takes too long DEADLINE_EXCEEDED, an aborted one CANCELED.
+ */
+
+/** Names a manager's certificate holds besides its own: the first for enrolment, the second for the rest. */
+export type ServerName = 'swarm-ca' | 'swarm-manager';
+
+/** Whom a caller trusts: the swarm's roots, or (only to fetch these) anyone. */
+export type Trust = 'roots' | 'anyone';
+
+export interface DialOptions {
+  serverName: ServerName;
+  /** `roots` unless given. */
+  trust?: Trust;
+  /** Whether to show this node's certificate. True unless given. */
+  withCertificate?: boolean;
+  /** PEM of the roots to trust in place of the identity's: before the node has an identity. */
+  rootPem?: string;
+}
+
+export interface CallOptions {
+  /** Aborting ends the call. */
+  signal?: AbortSignal | undefined;
+  /** How long a call may take, ms; for streams, until the first message. No limit unless given. */
+  timeoutMs?: number | undefined;
+  /** Forwarding of somebody else's call, see `Forwarded`. */
+  forwarded?: Forwarded | undefined;
+}
+
+/** A connection to one address; opened at the first call, again after it broke, closed once. */
+export interface Channel {
+  readonly address: string;
+  unary<I extends DescMessageOf, O extends DescMessageOf>(
+    method: DescMethodUnary<I, O>,
+    request: MessageInitShape<I>,
+    options?: CallOptions,
+  ): Promise<MessageShape<O>>;
+  /** Leaving the iteration ends the call. */
+  serverStream<I extends DescMessageOf, O extends DescMessageOf>(
+    method: DescMethodServerStreaming<I, O>,
+    request: MessageInitShape<I>,
+    options?: CallOptions,
+  ): AsyncIterable<MessageShape<O>>;
+  clientStream<I extends DescMessageOf, O extends DescMessageOf>(
+    method: DescMethodClientStreaming<I, O>,
+    requests: AsyncIterable<MessageInitShape<I>>,
+    options?: CallOptions,
+  ): Promise<MessageShape<O>>;
+  /** Ends every call under way with CANCELED. */
+  close(): void;
+}
+
+type DescMessageOf = DescMethodUnary['input'];
+
+/** A node's certificate and key with the roots it trusts, all PEM. */
+export interface TlsIdentity {
+  rootPem: string;
+  /** Leaf, then any intermediates. */
+  certificatePem: string;
+  keyPem: string;
+}
+
+/** The identity connections are made with. It changes when certificates are renewed or roots rotated. */
+export interface IdentitySource {
+  /** Undefined before the node has one. */
+  current(): TlsIdentity | undefined;
+  /** Calls `listener` after each change: new connections use the new identity, old ones go on. */
+  onChange(listener: () => void): () => void;
+}
+
+/** Makes connections. One for a node. */
+export interface Dialer {
+  dial(address: string, options: DialOptions): Channel;
+}
+
+/** What a certificate says of a caller. */
+export interface PeerIdentity {
+  nodeId: string;
+  role: NodeRole;
+  clusterId: string;
+}
+
+/** Who calls. For a call that another manager forwards: who called there. */
+export interface Caller {
+  /** Undefined for a caller without a certificate. */
+  identity: PeerIdentity | undefined;
+  /** IP the call came from first. */
+  address: string;
+  /** Node id of the manager that forwarded the call; undefined for one that came directly. */
+  forwardedBy: string | undefined;
+}
+
+/** Metadata by which a manager forwards a call to the leader (wire.md 1.4, wire-raft.md 2.4). */
+export interface Forwarded {
+  /** Whose call it is; undefined identity: anonymous. `own` calls of the forwarding node carry none of it. */
+  caller: Caller | 'own';
+  /** Address of the forwarding manager: says that this call must not be forwarded again. */
+  redirectedBy: string;
+}
+
+export interface CallContext {
+  caller: Caller;
+  /** True when the call was forwarded already, so that it must be answered here or refused. */
+  isRedirected: boolean;
+  /** Aborts when the caller is gone or gave up. */
+  signal: AbortSignal;
+}
+
+type HandlerOf<M> =
+  M extends DescMethodUnary<infer I, infer O>
+    ? (request: MessageShape<I>, context: CallContext) => Promise<MessageShape<O>>
+    : M extends DescMethodServerStreaming<infer I, infer O>
+      ? (request: MessageShape<I>, context: CallContext) => AsyncIterable<MessageShape<O>>
+      : M extends DescMethodClientStreaming<infer I, infer O>
+        ? (
+            requests: AsyncIterable<MessageShape<I>>,
+            context: CallContext,
+          ) => Promise<MessageShape<O>>
+        : never;
+
+/** Implementations of a service's methods by their local names; those left out answer UNIMPLEMENTED. */
+export type Handlers<S extends DescService> = {
+  [K in keyof S['method']]?: HandlerOf<S['method'][K]>;
+};
+
+/** A service with its implementation, as `implement` pairs them. */
+export interface BoundService {
+  service: DescService;
+  handlers: Record<string, unknown>;
+}
+
+/** Pairs a service with its handlers, type-checked. */
+export function implement<S extends DescService>(service: S, handlers: Handlers<S>): BoundService {
+  return { service, handlers: handlers as Record<string, unknown> };
+}
+
+export interface ServeOptions {
+  /** `ip:port` to listen at; port 0 picks one. */
+  address: string;
+  services: readonly BoundService[];
+  /** The cluster that callers must be of. */
+  clusterId: string;
+  /** Whether a node's certificate is refused, though it is valid (Cluster.blacklisted_certificates). */
+  isRefused(nodeId: string): boolean;
+}
+
+export interface Listener {
+  /** `ip:port` listened at. */
+  readonly address: string;
+  /** Ends all calls and connections. */
+  close(): Promise<void>;
+}
+
+/** Answers calls. Checks each caller against the roles its method is for (wire.md 1.3, 1.4). */
+export interface Host {
+  serve(options: ServeOptions): Promise<Listener>;
+}
