@@ -1,6 +1,7 @@
 import type { Clock } from '@skep/platform';
 import type { Containerd, ContainersApi, ImagesApi, LeasesApi } from './containerd.js';
 import { simContentApi } from './sim/content.js';
+import { collectGarbage } from './sim/garbage.js';
 import { simDiffApi, simSnapshotsApi } from './sim/snapshots.js';
 import { type ProcessScript, SimTasks, simTasksApi } from './sim/tasks.js';
 import { alreadyExists, matchesFilters, mustGet, SimWorld } from './sim/world.js';
@@ -99,7 +100,7 @@ function view(world: SimWorld, tasks: SimTasks, leaseId: string | undefined): Co
   };
 }
 
-/** A containerd in memory, and the strings to pull on it. It collects no garbage. */
+/** A containerd in memory, and the strings to pull on it. It collects garbage only when told. */
 export interface SimContainerd extends Containerd {
   /** What it holds, to look into. */
   readonly world: SimWorld;
@@ -112,6 +113,8 @@ export interface SimContainerd extends Containerd {
   /** containerd dies: calls fail and events are lost, but processes run on. */
   goDown(): void;
   comeBack(): void;
+  /** Removes content and snapshots that neither a lease, a name nor a container keeps. */
+  collectGarbage(): void;
 }
 
 export function simContainerd(clock: Clock): SimContainerd {
@@ -125,5 +128,6 @@ export function simContainerd(clock: Clock): SimContainerd {
     oom: (id) => tasks.oom(id),
     goDown: () => world.setConnected(false),
     comeBack: () => world.setConnected(true),
+    collectGarbage: () => collectGarbage(world),
   };
 }

@@ -31,17 +31,20 @@ export async function ingestBytes(
   return digest;
 }
 
-/** Commits an upload; content that came from elsewhere meanwhile is as good. */
+/**
+ * Commits an upload; content that came from elsewhere meanwhile is as good. It is held before: a
+ * refusal because it is there says nothing of the next moment, in which a collection may take it.
+ */
 export async function commitOrKeep(
   scope: LeaseScope,
   writer: ContentWriter,
   options: { size: number; expected: string; labels?: Labels },
 ): Promise<void> {
+  await scope.keepContent(options.expected);
   try {
     await writer.commit(options);
   } catch (error) {
     if (!hasCode(error, Code.ALREADY_EXISTS)) throw error;
-    await scope.keepContent(options.expected);
   }
 }
 
@@ -55,14 +58,12 @@ export async function openIngest(
   ingest: NewIngest,
   signal?: AbortSignal,
 ): Promise<ContentWriter | undefined> {
+  if (ingest.expected !== undefined) await scope.keepContent(ingest.expected);
   for (let attempt = 1; ; attempt++) {
     try {
       return await scope.containerd.content.openWriter(ingest);
     } catch (error) {
-      if (hasCode(error, Code.ALREADY_EXISTS) && ingest.expected !== undefined) {
-        await scope.keepContent(ingest.expected);
-        return undefined;
-      }
+      if (hasCode(error, Code.ALREADY_EXISTS) && ingest.expected !== undefined) return undefined;
       const locked = hasCode(error, Code.UNAVAILABLE) && /locked/.test((error as Error).message);
       if (!locked || attempt >= INGEST_LOCKED_ATTEMPTS_MAX) throw error;
     }

@@ -9,9 +9,12 @@ const OWNER = 'images';
 export interface LeaseScope {
   /** containerd, with all that is made through it kept until the scope ends. */
   containerd: Containerd;
-  /** Keeps content that is there already. */
+  /**
+   * Keeps content from now on, whether it is there yet or not. Hold first, look afterwards: what is
+   * only looked at may be collected before it is held.
+   */
   keepContent(digest: string): Promise<void>;
-  /** Keeps a committed snapshot that is there already. */
+  /** The same for a committed snapshot. */
   keepSnapshot(name: string): Promise<void>;
 }
 

@@ -35,9 +35,8 @@ export async function unpackLayer(
   request: UnpackLayer,
 ): Promise<void> {
   await deps.mutex.run(`unpack ${request.chainId}`, async () => {
-    if (await hasSnapshot(scope.containerd, request.chainId)) {
-      return scope.keepSnapshot(request.chainId);
-    }
+    await scope.keepSnapshot(request.chainId);
+    if (await hasSnapshot(scope.containerd, request.chainId)) return;
     await extract(deps.random, scope, request);
   });
 }
@@ -57,6 +56,5 @@ async function extract(random: Random, scope: LeaseScope, request: UnpackLayer):
   } catch (error) {
     await snapshots.remove(key).catch(() => {}); // the lease's end removes it as well
     if (!hasCode(error, Code.ALREADY_EXISTS)) throw error;
-    await scope.keepSnapshot(chainId);
   }
 }

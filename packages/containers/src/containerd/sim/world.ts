@@ -27,6 +27,8 @@ export class SimWorld implements EventsApi {
   readonly openIngests = new Set<string>();
   readonly images = new Map<string, ImageRecord>();
   readonly leases = new Map<string, LeaseRecord & { resources: LeaseResource[] }>();
+  /** Runs before the work of every call: the place for what happens at the worst moment. */
+  beforeCall: (() => void) | undefined;
   readonly #listeners = new Set<EventListener>();
   #connected = true;
 
@@ -49,6 +51,7 @@ export class SimWorld implements EventsApi {
   async call<T>(work: () => T | Promise<T>): Promise<T> {
     await Promise.resolve();
     if (!this.#connected) throw new RpcError(Code.UNAVAILABLE, 'containerd cannot be reached');
+    this.beforeCall?.();
     return work();
   }
 

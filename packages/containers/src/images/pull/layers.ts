@@ -37,7 +37,6 @@ export async function pullLayers(
     say(state(status, shortId(layer.digest)));
   }
   const missing = plan.slice(present);
-  if (present > 0) await scope.keepSnapshot(plan[present - 1]?.chainId as string);
 
   // The first failure stops the other downloads, and is the one that is told.
   const stop = new AbortController();
@@ -58,10 +57,11 @@ export async function pullLayers(
   return missing.length > 0;
 }
 
-/** How many layers from the bottom have their snapshot already. */
+/** How many layers from the bottom have their snapshot already, now held by the lease. */
 async function countPresent(scope: LeaseScope, plan: UnpackLayer[]): Promise<number> {
   for (let count = plan.length; count > 0; count--) {
     const name = plan[count - 1]?.chainId as string;
+    await scope.keepSnapshot(name);
     if (await hasSnapshot(scope.containerd, name)) return count;
   }
   return 0;
