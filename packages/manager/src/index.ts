@@ -10,6 +10,7 @@ export type { LoopOptions } from './loop/planner.js';
 export * from './orchestrator/orchestrator.js';
 export * from './reaper/reaper.js';
 export * from './restart/supervisor.js';
+export * from './role/index.js';
 export * from './scheduler/index.js';
 export * from './updater/updater.js';
 export * from './watch/index.js';
