@@ -29,6 +29,8 @@ export interface DialOptions {
   withCertificate?: boolean;
   /** PEM of the roots to trust in place of the identity's: before the node has an identity. */
   rootPem?: string;
+  /** To trust and show in place of the node's own: a new certificate that is not in use yet. */
+  identity?: TlsIdentity;
 }
 
 export interface CallOptions {
