@@ -1,6 +1,19 @@
 import { join } from 'node:path';
-import { type Disk, hasErrno } from '@skep/platform';
-import { decodePem, encodePem } from './x509/pem.js';
+import {
+  type Disk,
+  errorMessage,
+  hasErrno,
+  invariant,
+  type Random,
+  RealRandom,
+} from '@skep/platform';
+import { decodeKeyFile, encodeKeyFile, keyOffset, type StoredKey } from './key-file.js';
+import {
+  compareProtection,
+  type KeyProtection,
+  NO_PROTECTION,
+  type ProtectionChange,
+} from './key-protection.js';
 
 const DIRECTORY = 'certificates';
 const ROOT_FILE = 'swarm-root-ca.crt';
@@ -14,9 +27,6 @@ const PENDING_FILE = '.swarm-node.pending';
 
 const PUBLIC_MODE = 0o644;
 const SECRET_MODE = 0o600;
-const KEY_LABEL = 'PRIVATE KEY';
-/** Version of the unlock key that protects the private key: none. */
-const KEY_HEADERS = { 'kek-version': '0' };
 
 /** A node's certificate with its intermediates, and its private key, both PEM. */
 export interface NodeCredentials {
@@ -24,15 +34,34 @@ export interface NodeCredentials {
   keyPem: string;
 }
 
-/** The certificates under a swarm's directory, named and laid out as Docker's are. */
+/**
+ * The certificates under a swarm's directory, named and laid out as Docker's are. Calls must not
+ * overlap.
+ */
 export class CertificateFiles {
   readonly #disk: Disk;
   readonly #directory: string;
+  readonly #random: Random;
+  #key: Pick<StoredKey, 'protection' | 'previous'> = freshKey();
 
   /** @param swarmDirectory the directory that holds `certificates/` */
-  constructor(disk: Disk, swarmDirectory: string) {
+  constructor(disk: Disk, swarmDirectory: string, random: Random = new RealRandom()) {
     this.#disk = disk;
     this.#directory = join(swarmDirectory, DIRECTORY);
+    this.#random = random;
+  }
+
+  /** How the private key is kept, as last loaded or saved. */
+  get protection(): KeyProtection {
+    return this.#key.protection;
+  }
+
+  /**
+   * The unlock key before the last {@link rekey}, until {@link settleRekey}: what else it protects may
+   * still be protected by it. Undefined when no change is under way.
+   */
+  get previous(): StoredKey['previous'] {
+    return this.#key.previous;
   }
 
   /** PEM of the trusted roots; undefined when there is none yet. */
@@ -45,30 +74,86 @@ export class CertificateFiles {
     await this.#write(ROOT_FILE, certificatePem, PUBLIC_MODE);
   }
 
-  /** The node's own credentials; undefined when there are none yet. */
-  async loadNode(): Promise<NodeCredentials | undefined> {
+  /**
+   * The node's own credentials; undefined when there are none yet, `locked` when the key is encrypted
+   * and not under `unlockKey`. Throws when the files hold something else.
+   */
+  async loadNode(unlockKey?: Uint8Array): Promise<NodeCredentials | 'locked' | undefined> {
     const pending = await this.#read(PENDING_FILE);
     if (pending !== undefined) await this.#settle(pending);
     const certificatePem = await this.#read(CERTIFICATE_FILE);
-    const keyFile = await this.#read(KEY_FILE);
-    if (certificatePem === undefined || keyFile === undefined) return undefined;
-    const key = decodePem(keyFile).find(({ label }) => label === KEY_LABEL);
-    if (!key) throw new Error(`${join(this.#directory, KEY_FILE)}: not a private key`);
-    return { certificatePem, keyPem: encodePem(KEY_LABEL, key.der) };
+    const text = await this.#read(KEY_FILE);
+    if (certificatePem === undefined || text === undefined) return undefined;
+    const stored = this.#decode(text, unlockKey);
+    if (stored === 'locked') return 'locked';
+    this.#key = stored;
+    return { certificatePem, keyPem: stored.keyPem };
   }
 
-  /** Replaces the node's credentials: after a crash, both are the old or both the new ones. */
-  async saveNode({ certificatePem, keyPem }: NodeCredentials): Promise<void> {
+  /**
+   * Replaces the node's credentials: after a crash, both are the old or both the new ones. The key is
+   * protected as the one before it was, or as `protection` says; then nothing that an unlock key before
+   * it protected is needed any more.
+   */
+  async saveNode(
+    { certificatePem, keyPem }: NodeCredentials,
+    protection?: KeyProtection,
+  ): Promise<void> {
     await this.#disk.makeDirectory(this.#directory);
-    const key = decodePem(keyPem).find(({ label }) => label === KEY_LABEL);
-    if (!key) throw new Error('not a private key in PKCS#8');
-    const pending = certificatePem + encodePem(KEY_LABEL, key.der, KEY_HEADERS);
+    const key = protection ? { protection, previous: undefined } : this.#key;
+    const pending = certificatePem + encodeKeyFile({ keyPem, ...key }, this.#random);
     await this.#write(PENDING_FILE, pending, SECRET_MODE);
     await this.#settle(pending);
+    this.#key = key;
+  }
+
+  /**
+   * Takes over the unlock key of a cluster's version, by the rule of {@link compareProtection}. When it
+   * replaces the one before, {@link previous} is that one from now on. The credentials must have been
+   * loaded or saved before.
+   */
+  async rekey(protection: KeyProtection): Promise<ProtectionChange> {
+    const before = this.#key;
+    const change = compareProtection(before.protection, protection);
+    if (!change.replaces) return change;
+    // What was not yet brought from an older key to the last one is still under the older.
+    const previous = before.previous ?? { unlockKey: before.protection.unlockKey };
+    await this.#rewriteKey({ protection, previous });
+    return change;
+  }
+
+  /** Nothing needs the unlock key before the last {@link rekey} any more. */
+  async settleRekey(): Promise<void> {
+    if (!this.#key.previous) return;
+    await this.#rewriteKey({ protection: this.#key.protection, previous: undefined });
+  }
+
+  /** Forgets everything: the node left its swarm. */
+  async removeAll(): Promise<void> {
+    await this.#disk.remove(this.#directory);
+    this.#key = freshKey();
+  }
+
+  async #rewriteKey(key: Pick<StoredKey, 'protection' | 'previous'>): Promise<void> {
+    const text = await this.#read(KEY_FILE);
+    const stored = text && this.#decode(text, this.#key.protection.unlockKey);
+    invariant(stored && stored !== 'locked', 'the key that is protected anew was read before');
+    const rewritten = encodeKeyFile({ keyPem: stored.keyPem, ...key }, this.#random);
+    await this.#write(KEY_FILE, rewritten, SECRET_MODE);
+    this.#key = key;
+  }
+
+  #decode(text: string, unlockKey: Uint8Array | undefined): StoredKey | 'locked' {
+    try {
+      return decodeKeyFile(text, unlockKey);
+    } catch (error) {
+      const text = `${join(this.#directory, KEY_FILE)}: ${errorMessage(error)}`;
+      throw new Error(text, { cause: error });
+    }
   }
 
   async #settle(pending: string): Promise<void> {
-    const keyAt = pending.indexOf(`-----BEGIN ${KEY_LABEL}-----`);
+    const keyAt = keyOffset(pending);
     await this.#write(KEY_FILE, pending.slice(keyAt), SECRET_MODE);
     await this.#write(CERTIFICATE_FILE, pending.slice(0, keyAt), PUBLIC_MODE);
     await this.#disk.remove(join(this.#directory, PENDING_FILE));
@@ -87,4 +172,8 @@ export class CertificateFiles {
       throw error;
     }
   }
+}
+
+function freshKey(): Pick<StoredKey, 'protection' | 'previous'> {
+  return { protection: NO_PROTECTION, previous: undefined };
 }

@@ -1,5 +1,7 @@
 export * from './certificate-files.js';
 export * from './join-token.js';
+export * from './key-protection.js';
+export { type UnlockKeyWrapping, unlockKeyWrapping } from './key-wrapping.js';
 export { NODE_EXPIRY_DEFAULT_MS, NODE_EXPIRY_MIN_MS } from './limits.js';
 export * from './node-certificate.js';
 export * from './role.js';
@@ -11,3 +13,4 @@ export {
   type RootCaMaterial,
 } from './root-ca.js';
 export * from './unlock-key.js';
+export { type Validity, validityOf } from './validity.js';

@@ -52,6 +52,6 @@ export async function foundIdentity(options: FoundingOptions) {
 export async function loadTlsInfo(disk: Disk, directory: string): Promise<NodeTLSInfo | undefined> {
   const files = new CertificateFiles(disk, directory);
   const [root, node] = [await files.loadRoot(), await files.loadNode()];
-  if (root === undefined || node === undefined) return undefined;
+  if (root === undefined || node === undefined || node === 'locked') return undefined;
   return create(NodeTLSInfoSchema, tlsInfoOf(node.certificatePem, root));
 }
