@@ -1,0 +1,5 @@
+export * from './machine-clock.js';
+export * from './streams.js';
+export * from './timeline.js';
+export * from './trace.js';
+export * from './violation.js';
