@@ -1,4 +1,5 @@
 export * from './certificate-files.js';
+export * from './external/index.js';
 export * from './join-token.js';
 export * from './key-protection.js';
 export { type UnlockKeyWrapping, unlockKeyWrapping } from './key-wrapping.js';
@@ -6,7 +7,7 @@ export { NODE_EXPIRY_DEFAULT_MS, NODE_EXPIRY_MIN_MS } from './limits.js';
 export * from './node-certificate.js';
 export * from './role.js';
 export {
-  CA_NAME,
+  certificateHash,
   type NodeCertificateRequest,
   RootCa,
   type RootCaDependencies,
@@ -14,3 +15,4 @@ export {
 } from './root-ca.js';
 export * from './unlock-key.js';
 export { type Validity, validityOf } from './validity.js';
+export { normalizePem } from './x509/pem.js';

@@ -22,3 +22,9 @@ export const NODE_START_ROUND_MS = MINUTE_MS;
 /** The part of a certificate's validity in which it is renewed. */
 export const RENEWAL_FROM = 0.5;
 export const RENEWAL_TO = 0.8;
+
+/** How long an external authority may take to answer. */
+export const EXTERNAL_TIMEOUT_MS = 5_000;
+
+/** Longest answer of an external authority that is read. */
+export const EXTERNAL_RESPONSE_BYTES_MAX = 256 * 1024;

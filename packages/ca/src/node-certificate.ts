@@ -2,7 +2,8 @@ import { Code, errorMessage, type Random, RpcError, randomBelow } from '@skep/pl
 import { RENEWAL_FROM, RENEWAL_TO } from './limits.js';
 import { type NodeRole, roleOfUnit } from './role.js';
 import { keyToPem, newKey } from './root-ca.js';
-import { type ParsedCertificate, parseCertificates } from './x509/certificate.js';
+import { encodeName } from './x509/name.js';
+import { type ParsedCertificate, parseCertificates } from './x509/parse.js';
 import { createRequest } from './x509/request.js';
 import { Signer } from './x509/signer.js';
 
@@ -28,7 +29,10 @@ export interface TlsInfo {
 /** A new private key and the request for a certificate, both PEM. */
 export function createNodeRequest(commonName = ''): { keyPem: string; csrPem: string } {
   const key = newKey();
-  return { keyPem: keyToPem(key), csrPem: createRequest(new Signer(key), commonName) };
+  return {
+    keyPem: keyToPem(key),
+    csrPem: createRequest(new Signer(key), encodeName({ commonName })),
+  };
 }
 
 /**

@@ -13,7 +13,9 @@ import {
   verifyNodeCertificate,
 } from './node-certificate.js';
 import { RootCa } from './root-ca.js';
-import { encodeName, issue, parseCertificates } from './x509/certificate.js';
+import { issue } from './x509/certificate.js';
+import { encodeName } from './x509/name.js';
+import { parseCertificates } from './x509/parse.js';
 import { Signer } from './x509/signer.js';
 
 const clock = new SimClock();
@@ -164,17 +166,17 @@ describe('RootCa', () => {
 /** A root certificate for any key, valid for an hour from `startMs`. */
 function selfSigned(keyPem: string, startMs = clock.now()): string {
   const signer = Signer.fromPem(keyPem);
-  const subject = { commonName: 'swarm-ca' };
+  const subjectDer = encodeName({ commonName: 'swarm-ca' });
   return issue(
     {
-      subject,
+      subjectDer,
       publicKeyDer: signer.publicKeyDer,
       dnsNames: [],
       isAuthority: true,
       notBeforeMs: startMs,
       notAfterMs: startMs + HOUR_MS,
     },
-    { signer, nameDer: encodeName(subject) },
+    { signer, nameDer: subjectDer },
     dependencies.random,
   );
 }
@@ -216,19 +218,7 @@ describe('node certificates', () => {
   it('are followed to the old root through an intermediate', () => {
     const oldRoot = RootCa.create(dependencies);
     const newRoot = RootCa.create(dependencies);
-    const oldSigner = Signer.fromPem(oldRoot.keyPem ?? '');
-    const crossSigned = issue(
-      {
-        subject: { commonName: 'swarm-ca' },
-        publicKeyDer: newRoot.issuerPublicKeyDer,
-        dnsNames: [],
-        isAuthority: true,
-        notBeforeMs: clock.now() - HOUR_MS,
-        notAfterMs: clock.now() + HOUR_MS,
-      },
-      { signer: oldSigner, nameDer: oldRoot.issuerSubjectDer },
-      dependencies.random,
-    );
+    const crossSigned = oldRoot.crossSign(newRoot.certificatePem);
     const { certificatePem, keyPem = '' } = newRoot;
     const material = { certificatePem: oldRoot.certificatePem, keyPem };
     const rotating = new RootCa({ ...material, intermediatesPem: crossSigned }, dependencies);

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createHash, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { type Clock, Code, errorMessage, type Random, RpcError } from '@skep/platform';
 import { rootDigest } from './join-token.js';
 import {
@@ -9,18 +9,12 @@ import {
   ROOT_BACKDATE_MS,
   ROOT_EXPIRY_MS,
 } from './limits.js';
-import { type NodeRole, organizationalUnit } from './role.js';
-import {
-  encodeName,
-  issue,
-  type ParsedCertificate,
-  parseCertificates,
-} from './x509/certificate.js';
+import { CA_NAME, type NodeRole, nodeNames, organizationalUnit } from './role.js';
+import { crossSign, type Issuer, issue } from './x509/certificate.js';
+import { encodeName } from './x509/name.js';
+import { type ParsedCertificate, parseCertificates } from './x509/parse.js';
 import { requestedKey } from './x509/request.js';
 import { ACCEPTED_SIGNATURES, Signer } from './x509/signer.js';
-
-/** Name of the certificate authority, and of the server that new nodes ask for a certificate. */
-export const CA_NAME = 'swarm-ca';
 
 /** Where time and chance come from. Keys are always made from the operating system's randomness. */
 export interface RootCaDependencies {
@@ -33,7 +27,10 @@ export interface RootCaMaterial {
   certificatePem: string;
   /** PEM of the signing key; left out where another signs. */
   keyPem?: string;
-  /** Certificates that follow each leaf, while roots rotate. */
+  /**
+   * Certificates that follow each leaf, while roots rotate. The key is then that of the first of
+   * them.
+   */
   intermediatesPem?: string;
 }
 
@@ -57,6 +54,8 @@ export class RootCa {
   readonly #dependencies: RootCaDependencies;
   readonly #intermediatesPem: string;
   readonly #signer: Signer | undefined;
+  /** The intermediate that has the key while roots rotate, else the root. */
+  readonly #issuer: ParsedCertificate;
 
   /**
    * Takes up root certificates, and the key of the first if given. Throws INVALID_ARGUMENT when one
@@ -73,6 +72,8 @@ export class RootCa {
     try {
       this.certificates = parseCertificates(certificatePem);
       for (const root of this.certificates) checkRoot(root, dependencies.clock.now());
+      const chain = intermediatesPem === '' ? [] : parseCertificates(intermediatesPem);
+      this.#issuer = chain[0] ?? this.certificates[0]!;
       this.#signer = keyPem === undefined ? undefined : Signer.fromPem(keyPem);
     } catch (error) {
       const text = `invalid root certificate authority: ${errorMessage(error)}`;
@@ -85,18 +86,18 @@ export class RootCa {
   static create(dependencies: RootCaDependencies): RootCa {
     const key = newKey();
     const signer = new Signer(key);
-    const name = { commonName: CA_NAME };
+    const nameDer = encodeName({ commonName: CA_NAME });
     const notBeforeMs = dependencies.clock.now() - ROOT_BACKDATE_MS;
     const certificatePem = issue(
       {
-        subject: name,
+        subjectDer: nameDer,
         publicKeyDer: signer.publicKeyDer,
         dnsNames: [],
         isAuthority: true,
         notBeforeMs,
         notAfterMs: notBeforeMs + ROOT_EXPIRY_MS,
       },
-      { signer, nameDer: encodeName(name) },
+      { signer, nameDer },
       dependencies.random,
     );
     return new RootCa({ certificatePem, keyPem: keyToPem(key) }, dependencies);
@@ -122,18 +123,41 @@ export class RootCa {
    * FAILED_PRECONDITION without a key.
    */
   signNodeCertificate(request: NodeCertificateRequest): string {
-    if (!this.#signer) throw new RpcError(Code.FAILED_PRECONDITION, 'no valid signer found');
+    const issuer = this.#signingIssuer();
     const { csrPem, nodeId, role, clusterId } = request;
     const unit = organizationalUnit(role);
     const template = {
-      subject: { commonName: nodeId, organizationalUnit: unit, organization: clusterId },
+      subjectDer: encodeName({
+        commonName: nodeId,
+        organizationalUnit: unit,
+        organization: clusterId,
+      }),
       publicKeyDer: readRequest(csrPem),
-      dnsNames: role === 'manager' ? [unit, nodeId, CA_NAME] : [unit, nodeId],
+      dnsNames: nodeNames(nodeId, role),
       isAuthority: false,
       ...this.#validity(request.expiryMs),
     };
-    const issuer = { signer: this.#signer, nameDer: this.#issuer.subjectDer };
     return issue(template, issuer, this.#dependencies.random) + this.#intermediatesPem;
+  }
+
+  /**
+   * Another root's certificate with this root's signature in place of its own: who trusts this
+   * root then trusts what the other's key signs. Throws INVALID_ARGUMENT for one that is no
+   * authority's or cannot be read, FAILED_PRECONDITION without a key.
+   */
+  crossSign(certificatePem: string): string {
+    const issuer = this.#signingIssuer();
+    try {
+      return crossSign(certificatePem, issuer);
+    } catch (error) {
+      throw new RpcError(Code.INVALID_ARGUMENT, errorMessage(error), { cause: error });
+    }
+  }
+
+  #signingIssuer(): Issuer {
+    if (!this.#signer) throw new RpcError(Code.FAILED_PRECONDITION, 'no valid signer found');
+    const { subjectDer: nameDer, subjectKeyId: keyId } = this.#issuer;
+    return { signer: this.#signer, nameDer, keyId };
   }
 
   #validity(wantedMs = NODE_EXPIRY_DEFAULT_MS): { notBeforeMs: number; notAfterMs: number } {
@@ -142,12 +166,6 @@ export class RootCa {
     const roundedMs = Math.round(nowMs / NODE_START_ROUND_MS) * NODE_START_ROUND_MS;
     const notBeforeMs = roundedMs - NODE_BACKDATE_MS;
     return { notBeforeMs, notAfterMs: notBeforeMs + expiryMs + NODE_BACKDATE_MS };
-  }
-
-  /** The intermediate that has the key while roots rotate, else the root. */
-  get #issuer(): ParsedCertificate {
-    const [intermediate] = this.#intermediatesPem ? parseCertificates(this.#intermediatesPem) : [];
-    return intermediate ?? this.certificates[0]!;
   }
 
   #checkKey(): void {
@@ -177,6 +195,11 @@ function checkRoot(root: ParsedCertificate, nowMs: number): void {
   if (!root.x509.ca || !root.x509.verify(root.x509.publicKey)) {
     throw new Error('certificate is not a self-signed authority');
   }
+}
+
+/** How a cluster object names its root certificates: `sha256:<hex>`, over their exact bytes. */
+export function certificateHash(rootPem: Uint8Array | string): string {
+  return `sha256:${createHash('sha256').update(rootPem).digest('hex')}`;
 }
 
 /** A new ECDSA P-256 key. */

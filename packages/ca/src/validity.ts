@@ -1,4 +1,4 @@
-import { parseCertificates } from './x509/certificate.js';
+import { parseCertificates } from './x509/parse.js';
 
 /** When certificates are valid, ms since the epoch. */
 export interface Validity {

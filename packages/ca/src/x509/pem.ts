@@ -38,3 +38,10 @@ export function decodePem(text: string): PemBlock[] {
     return { label, headers, der: Buffer.from(lines.join(''), 'base64') };
   });
 }
+
+/** The same blocks as they are compared and handed out: no headers, nothing in between. */
+export function normalizePem(text: string): string {
+  return decodePem(text)
+    .map(({ label, der }) => encodePem(label, der))
+    .join('');
+}

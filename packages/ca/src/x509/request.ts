@@ -1,5 +1,4 @@
 import { createPublicKey, verify } from 'node:crypto';
-import { encodeName } from './certificate.js';
 import {
   bitString,
   contextTag,
@@ -15,11 +14,14 @@ import { ACCEPTED_SIGNATURES, type Signer } from './signer.js';
 
 const LABEL = 'CERTIFICATE REQUEST';
 
-/** A certificate request's PEM. Its subject is a courtesy: who signs decides about names. */
-export function createRequest(signer: Signer, commonName: string): string {
+/**
+ * A certificate request's PEM, for a subject (the DER of its name) that is a courtesy only: who
+ * signs decides about names.
+ */
+export function createRequest(signer: Signer, subjectDer: Uint8Array): string {
   const info = sequence(
     unsignedInteger(Uint8Array.of(0)),
-    encodeName({ commonName }),
+    subjectDer,
     signer.publicKeyDer,
     encode(contextTag(0)),
   );
