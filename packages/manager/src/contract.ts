@@ -84,6 +84,8 @@ import type {
   UpdateServiceResponse,
   UpdateTaskStatusRequest,
   UpdateTaskStatusResponse,
+  UpdateVolumeStatusRequest,
+  UpdateVolumeStatusResponse,
   WatchMessage,
   WatchRequest,
 } from '@skep/wire/swarmkit';
@@ -146,6 +148,11 @@ export interface DispatcherService {
     request: AssignmentsRequest,
     signal: AbortSignal,
   ): AsyncIterable<AssignmentsMessage>;
+  /** Accepts what a node says of cluster volumes, of which there are none. */
+  updateVolumeStatus(
+    nodeId: string,
+    request: UpdateVolumeStatusRequest,
+  ): Promise<UpdateVolumeStatusResponse>;
 }
 
 /** Service logs: the API subscribes, nodes listen and publish. */

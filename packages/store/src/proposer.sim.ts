@@ -7,14 +7,15 @@ import type { Proposer, StateMachine } from './contract.js';
  */
 export class SimProposer implements Proposer {
   readonly entries: Uint8Array[] = [];
+  /** Whether entries commit by themselves, from now on. */
+  automatic: boolean;
   readonly #machine: StateMachine;
-  readonly #automatic: boolean;
   #applied = 0;
   #refusal: Error | undefined;
 
   constructor(machine: StateMachine, options: { automatic?: boolean } = {}) {
     this.#machine = machine;
-    this.#automatic = options.automatic ?? true;
+    this.automatic = options.automatic ?? true;
   }
 
   get nextIndex(): bigint {
@@ -24,7 +25,7 @@ export class SimProposer implements Proposer {
   propose(entry: Uint8Array): void {
     if (this.#refusal) throw this.#refusal;
     this.entries.push(entry);
-    if (this.#automatic) queueMicrotask(() => this.commit());
+    if (this.automatic) queueMicrotask(() => this.commit());
   }
 
   /** Applies everything proposed so far. */

@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { SimClock, SimRandom, settle, silentLogger } from '@skep/platform';
+import { Code, RpcError, SimClock, SimRandom, settle, silentLogger } from '@skep/platform';
 import { completeObject, type ServiceObject, type TaskObject } from '@skep/wire';
 import { AnnotationsSchema, ServiceSchema, TaskSchema } from '@skep/wire/swarmkit';
 import { describe, expect, it } from 'vitest';
@@ -137,6 +137,17 @@ describe('Store', () => {
     const kinds = target.commits.at(-1)?.changes.map(({ kind, object }) => `${kind} ${object.id}`);
     expect(kinds).toEqual(['create s1', 'remove s9']);
     expect(target.store.view.named('service', 'web')?.id).toBe('s1');
+  });
+
+  it('skips no item of a batch that the log refuses: the caller is told', async () => {
+    const { store, proposer } = makeStore();
+    proposer.refuse(new RpcError(Code.RESOURCE_EXHAUSTED, 'no space left on device'));
+    const ids = ['a', 'b'];
+    const written = store.batch(ids, (tx, id) => void tx.create('service', service(id)));
+    await expect(written).rejects.toThrow('no space left on device');
+    proposer.refuse(undefined);
+    await store.batch(ids, (tx, id) => void tx.create('service', service(id)));
+    expect(store.view.count('service')).toBe(2);
   });
 
   it('skips one bad item of a batch and writes the others', async () => {

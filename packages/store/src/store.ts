@@ -115,20 +115,35 @@ export class Store implements StateMachine {
   }
 
   async #batchGroup<I>(group: I[], fn: (tx: Transaction, item: I) => void): Promise<void> {
+    let failure: unknown;
     try {
       await this.update((tx) => {
-        for (const item of group) fn(tx, item);
+        try {
+          for (const item of group) fn(tx, item);
+        } catch (error) {
+          failure = error;
+          throw error;
+        }
       });
     } catch (error) {
-      if (group.length > 1 && !(error instanceof UnknownOutcomeError)) {
-        const half = group.length >> 1;
-        await this.#batchGroup(group.slice(0, half), fn);
-        await this.#batchGroup(group.slice(half), fn);
-      } else if (error instanceof RpcError && !(error instanceof UnknownOutcomeError)) {
-        this.#options.log.warn({ error: error.message }, 'one item of a batch was skipped');
-      } else {
-        throw error;
-      }
+      // What the log refuses is no item's fault: nothing may be skipped for it.
+      const isOfItems = error === failure || error instanceof EntryTooLargeError;
+      if (!isOfItems || !(error instanceof RpcError)) throw error;
+      await this.#withoutFailing(group, error, fn);
+    }
+  }
+
+  async #withoutFailing<I>(
+    group: I[],
+    error: RpcError,
+    fn: (tx: Transaction, item: I) => void,
+  ): Promise<void> {
+    if (group.length > 1) {
+      const half = group.length >> 1;
+      await this.#batchGroup(group.slice(0, half), fn);
+      await this.#batchGroup(group.slice(half), fn);
+    } else {
+      this.#options.log.warn({ error: error.message }, 'one item of a batch was skipped');
     }
   }
 

@@ -1,4 +1,5 @@
 import type { Cancel, Clock } from '@skep/platform';
+import { GRACE_UNKNOWN_MIN_MS, LATE_EXTRA_MS, LATE_MS_MAX } from './limits.js';
 
 interface Deadline {
   dueMs: number;
@@ -22,12 +23,12 @@ export class Deadlines {
 
   /** Starts the node's time anew. */
   set(nodeId: string, delayMs: number): void {
-    this.#byNode.get(nodeId)?.cancel();
-    const cancel = this.#clock.after(delayMs, () => {
-      this.#byNode.delete(nodeId);
-      this.#onExpired(nodeId);
+    this.#arm(nodeId, delayMs, (lateMs) => {
+      if (lateMs <= LATE_MS_MAX) return this.#expire(nodeId);
+      // Whoever slept did not listen either: nodes get the time lost, to be heard or to come back.
+      const moreMs = Math.min(lateMs + LATE_EXTRA_MS, GRACE_UNKNOWN_MIN_MS);
+      this.#arm(nodeId, moreMs, () => this.#expire(nodeId));
     });
-    this.#byNode.set(nodeId, { dueMs: this.#clock.monotonic() + delayMs, cancel });
   }
 
   /** Shortens the node's time where it is longer. */
@@ -44,5 +45,17 @@ export class Deadlines {
   clear(): void {
     for (const { cancel } of this.#byNode.values()) cancel();
     this.#byNode.clear();
+  }
+
+  #arm(nodeId: string, delayMs: number, onDue: (lateMs: number) => void): void {
+    this.#byNode.get(nodeId)?.cancel();
+    const dueMs = this.#clock.monotonic() + delayMs;
+    const cancel = this.#clock.after(delayMs, () => onDue(this.#clock.monotonic() - dueMs));
+    this.#byNode.set(nodeId, { dueMs, cancel });
+  }
+
+  #expire(nodeId: string): void {
+    this.#byNode.delete(nodeId);
+    this.#onExpired(nodeId);
   }
 }

@@ -9,6 +9,7 @@ import {
   type TaskStatus,
   TaskStatusSchema,
   UpdateTaskStatusRequestSchema,
+  UpdateVolumeStatusRequestSchema,
 } from '@skep/wire/swarmkit';
 import { describe, expect, it } from 'vitest';
 import { clusterOf, nodeOf, taskOf } from '../testing/objects.sim.js';
@@ -134,6 +135,40 @@ describe('Dispatcher sessions', () => {
     expect(node.news[3]?.managers).toHaveLength(2);
   });
 
+  it('never leave a node without a manager to turn to', async () => {
+    const here = await room();
+    const { managers, dispatcher, sim } = here;
+    const node = await new SimNode(here).register();
+    managers.length = 0;
+    dispatcher.refreshManagers();
+    await sim.put('cluster', clusterOf());
+    expect(node.news).toHaveLength(2);
+    expect(node.news[1]?.managers).toHaveLength(1);
+    managers.push({ nodeId: 'm2', addr: '127.0.0.2:2377' }, { nodeId: 'm3', addr: '' });
+    dispatcher.refreshManagers();
+    await sim.settle();
+    expect(node.news[2]?.managers.map(({ peer }) => peer?.nodeId)).toEqual(['m2']);
+  });
+
+  it('are not opened before a manager is known', async () => {
+    const here = await room();
+    here.managers.length = 0;
+    const early = await new SimNode(here).register();
+    expect(code(early.ended)).toBe(Code.UNAVAILABLE);
+  });
+
+  it('take what nodes say of cluster volumes', async () => {
+    const here = await room();
+    const node = await new SimNode(here).register();
+    const say = (sessionId = node.sessionId) =>
+      here.dispatcher.updateVolumeStatus(
+        'n1',
+        create(UpdateVolumeStatusRequestSchema, { sessionId }),
+      );
+    await expect(say()).resolves.toBeDefined();
+    await expect(say('other')).rejects.toThrow('session invalid');
+  });
+
   it('refuse who is not known, not registered, or has another session', async () => {
     const here = await room();
     const stranger = await new SimNode(here, 'n9').register();
@@ -176,7 +211,62 @@ describe('Dispatcher sessions', () => {
   });
 });
 
+it('a dispatcher stops in time though the log does not move', async () => {
+  const here = await room();
+  await new SimNode(here).register();
+  here.sim.proposer.refuse(new Error('no quorum'));
+  await here.dispatcher.stop();
+  const stuck = await room();
+  await new SimNode(stuck).register();
+  stuck.sim.proposer.automatic = false;
+  const stopped = stuck.dispatcher.stop();
+  await stuck.sim.clock.advance(2_000);
+  await stopped;
+  expect(stuck.sim.clock.pendingTimers).toBe(0);
+});
+
 describe('Dispatcher heartbeats', () => {
+  it('tell within 3.4 s of a node of three that died, and sooner with no more than a broken stream', async () => {
+    const here = await room();
+    await here.sim.put('node', nodeOf('n2'), nodeOf('n3'));
+    for (const goodbye of [false, true]) {
+      const node = await new SimNode(here).register();
+      if (goodbye) node.abort.abort();
+      const died = here.sim.clock.monotonic();
+      while (node.state !== NodeStatus_State.DOWN) await here.sim.clock.advance(10);
+      expect(here.sim.clock.monotonic() - died).toBeLessThanOrEqual(3_400);
+    }
+  });
+
+  it('late by a standstill of this process cost no node its tasks', async () => {
+    const here = await room();
+    const { clock } = here.sim;
+    const node = await new SimNode(here).register();
+    await node.beat();
+    const { monotonic } = clock;
+    clock.monotonic = () => monotonic.call(clock) + 20_000;
+    await clock.advance(10_000);
+    expect(node.state).toBe(NodeStatus_State.READY);
+    await node.beat();
+    await clock.advance(2_600);
+    expect(node.state).toBe(NodeStatus_State.READY);
+    await clock.advance(800);
+    expect(node.state).toBe(NodeStatus_State.DOWN);
+  });
+
+  it("at Docker's own period, jitter and all, keep a node ready that honours it", async () => {
+    const here = await room();
+    const nodes = Array.from({ length: 300 }, (_, at) => nodeOf(`other-${at}`));
+    await here.sim.put('node', ...nodes);
+    const node = await new SimNode(here).register();
+    for (let times = 0; times < 20; times++) {
+      const periodMs = durationMs((await node.beat()).period);
+      expect(Math.abs(periodMs - 5_000)).toBeLessThanOrEqual(500);
+      await here.sim.clock.advance(periodMs);
+      expect(node.state).toBe(NodeStatus_State.READY);
+    }
+  });
+
   it('are a second apart in a small cluster, and a silent node is down after three', async () => {
     const here = await room();
     const node = await new SimNode(here).register();

@@ -14,25 +14,43 @@ import {
   type UpdateTaskStatusRequest,
   type UpdateTaskStatusResponse,
   UpdateTaskStatusResponseSchema,
+  type UpdateVolumeStatusRequest,
+  type UpdateVolumeStatusResponse,
+  UpdateVolumeStatusResponseSchema,
 } from '@skep/wire/swarmkit';
 import type { ControlLoop, DispatcherService } from '../contract.js';
 import type { LoopOptions } from '../loop/planner.js';
 import { whenAborted } from '../loop/when-aborted.js';
+import { within } from '../loop/within.js';
 import { AssignmentSet } from './assignment-set.js';
-import { ASSIGNMENT_TASKS_MAX, BROKEN_STREAM_GRACE_MS, GRACE_PERIODS } from './limits.js';
+import {
+  ASSIGNMENT_TASKS_MAX,
+  BROKEN_STREAM_GRACE_MS,
+  FAREWELL_MS_MAX,
+  GRACE_PERIODS,
+} from './limits.js';
 import { NodeSession } from './node-session.js';
 import { NodeWatch } from './node-watch.js';
 import { inState, writeReady } from './node-writes.js';
 import { configuredPeriodMs, heartbeatPeriodMs, jittered } from './period.js';
 import { Registrations } from './registrations.js';
-import { type ManagerPeer, newsOf, sameNews, sessionMessage } from './session-message.js';
+import {
+  type ManagerPeer,
+  type News,
+  newsOf,
+  sameNews,
+  sessionMessage,
+} from './session-message.js';
 import { StatusWriter } from './status-writer.js';
 import { NodeStream } from './stream.js';
 
 export interface DispatcherOptions extends LoopOptions {
   /** This manager's own node. */
   nodeId: string;
-  /** The managers that nodes may turn to, now. Call {@link Dispatcher.refreshManagers} on changes. */
+  /**
+   * The managers that nodes may turn to, now. Call {@link Dispatcher.refreshManagers} on changes. None while
+   * that is not known: nodes are then told the last ones that were.
+   */
   managers(): readonly ManagerPeer[];
 }
 
@@ -44,6 +62,7 @@ export class Dispatcher implements ControlLoop, DispatcherService {
   readonly #watch: NodeWatch;
   readonly #statuses: StatusWriter;
   #unsubscribe: (() => void) | undefined;
+  #managers: readonly ManagerPeer[] = [];
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -72,13 +91,7 @@ export class Dispatcher implements ControlLoop, DispatcherService {
     for (const session of this.#sessions.values()) session.end('moved');
     this.#sessions.clear();
     await Promise.all([this.#watch.stop(), this.#statuses.stop()]);
-    const message = 'node is currently trying to find new manager';
-    const written = this.#options.store.batch(nodeIds, (tx, nodeId) => {
-      const node = tx.get('node', nodeId);
-      const left = node && inState(node, NodeStatus_State.DISCONNECTED, message);
-      if (left) tx.update('node', left);
-    });
-    await written.catch((error: unknown) => {
+    await this.#writeDisconnected(nodeIds).catch((error: unknown) => {
       this.#options.log.info({ error: String(error) }, 'stopped without leave of the store');
     });
   }
@@ -169,8 +182,31 @@ export class Dispatcher implements ControlLoop, DispatcherService {
     return create(UpdateTaskStatusResponseSchema);
   }
 
-  #news(nodeId: string) {
-    return newsOf(this.#options.store.view, nodeId, this.#options.managers());
+  async updateVolumeStatus(
+    nodeId: string,
+    request: UpdateVolumeStatusRequest,
+  ): Promise<UpdateVolumeStatusResponse> {
+    this.#sessionOf(nodeId, request.sessionId);
+    return create(UpdateVolumeStatusResponseSchema);
+  }
+
+  #news(nodeId: string): News {
+    const managers = this.#options.managers().filter(({ addr }) => addr !== '');
+    // A node that is told of no manager forgets those it knew, and never finds back.
+    if (managers.length > 0) this.#managers = managers;
+    return newsOf(this.#options.store.view, nodeId, this.#managers);
+  }
+
+  /** Says of nodes sent away that they look for another manager; given up when the log does not move. */
+  #writeDisconnected(nodeIds: readonly string[]): Promise<void> {
+    const { store, clock } = this.#options;
+    const message = 'node is currently trying to find new manager';
+    const written = store.batch(nodeIds, (tx, nodeId) => {
+      const node = tx.get('node', nodeId);
+      const left = node && inState(node, NodeStatus_State.DISCONNECTED, message);
+      if (left) tx.update('node', left);
+    });
+    return within(clock, FAREWELL_MS_MAX, new AbortController().signal, written);
   }
 
   #mustRun(): void {
@@ -190,6 +226,9 @@ export class Dispatcher implements ControlLoop, DispatcherService {
   #openSession(nodeId: string, sessionId: string): NodeSession {
     this.#mustRun();
     const { store, random } = this.#options;
+    if (this.#news(nodeId).managers.length === 0) {
+      throw new RpcError(Code.UNAVAILABLE, 'no manager has an address yet');
+    }
     if (!store.view.get('node', nodeId)) {
       throw new RpcError(Code.UNKNOWN, 'object does not exist');
     }

@@ -16,6 +16,14 @@ export const GRACE_UNKNOWN_MIN_MS = 12_000;
 /** A session whose stream broke is waited for no longer than this where the period is ours to choose. */
 export const BROKEN_STREAM_GRACE_MS = 3_000;
 
+/** A deadline noticed later than this after it passed says that this process stood still. */
+export const LATE_MS_MAX = 500;
+/** Nodes then get as long as it stood still and this, but not more than after a change of leader. */
+export const LATE_EXTRA_MS = 1_000;
+
+/** Longest wait, at a stop, for the log to take note that nodes were sent away. */
+export const FAREWELL_MS_MAX = 2_000;
+
 /** Tasks of a node that has been down this long are given up. */
 export const ORPHAN_AFTER_MS = 24 * 3_600_000;
 

@@ -94,9 +94,12 @@ export class NodeWatch {
 
   /** A node without a session as it should be; undefined when it is. */
   #silent(node: NodeObject): NodeObject | undefined {
-    return this.deadlines.has(node.id)
-      ? inState(node, NodeStatus_State.UNKNOWN, MOVED_MESSAGE)
-      : inState(node, NodeStatus_State.DOWN, 'heartbeat failure');
+    if (this.deadlines.has(node.id)) return inState(node, NodeStatus_State.UNKNOWN, MOVED_MESSAGE);
+    const isUnknown = node.status.state === NodeStatus_State.UNKNOWN;
+    const message = isUnknown
+      ? 'heartbeat failure for node in "unknown" state'
+      : 'heartbeat failure';
+    return inState(node, NodeStatus_State.DOWN, message);
   }
 
   #untilOrphanedMs(nodeId: string): number {

@@ -120,12 +120,13 @@ class SlotPlan {
 
   /**
    * Only a restart is delayed; a task that does something else than the one before it is an update.
+   * The delay keeps a task that fails from failing in a tight loop, so one that was merely lost with
+   * its node is not made to wait.
    */
   #delayLeftMs(task: TaskObject): number {
     const before = this.slot[this.slot.indexOf(task) - 1];
     if (!before || !doSame(before, task)) return 0;
-    const node = this.#view.get('node', before.nodeId);
-    if (node?.spec.availability === NodeSpec_Availability.DRAIN) return 0;
+    if (before.nodeId !== '' && isLost(this.#view.get('node', before.nodeId))) return 0;
     const sinceMs = timestampMs(task.meta.createdAt);
     return remainingMs(sinceMs, restartDelayMs(before), this.#context.nowMs);
   }
