@@ -1,0 +1,75 @@
+import type { Commit } from '@skep/store';
+import type { TaskObject } from '@skep/wire';
+import { TaskState } from '@skep/wire/swarmkit';
+import { must } from '../engine/index.js';
+
+/** States of a task only move forward, what is wished for it too, and its node never changes. */
+export class TaskForwardChecker {
+  readonly #machine: string;
+
+  constructor(machine: string) {
+    this.#machine = machine;
+  }
+
+  commit({ changes }: Commit): void {
+    for (const change of changes) {
+      if (change.table !== 'task' || change.kind !== 'update') continue;
+      this.#compare(change.before, change.object);
+    }
+  }
+
+  #compare(before: TaskObject, after: TaskObject): void {
+    const moved = (from: number, to: number) => `${TaskState[from]} to ${TaskState[to]}`;
+    const [was, is] = [before.status.state, after.status.state];
+    must(is >= was, 'task-forward', () => `${this.#machine}: ${after.id} from ${moved(was, is)}`);
+    must(
+      after.desiredState >= before.desiredState,
+      'task-forward',
+      () =>
+        `${this.#machine}: ${after.id} wished ${moved(before.desiredState, after.desiredState)}`,
+    );
+    must(
+      before.nodeId === '' || before.nodeId === after.nodeId,
+      'task-stays',
+      () => `${this.#machine}: ${after.id} moved from ${before.nodeId} to ${after.nodeId}`,
+    );
+  }
+}
+
+/** Whether a task holds its slot: it runs, and is wished to. */
+function holdsSlot(task: TaskObject): boolean {
+  const { RUNNING } = TaskState;
+  return task.status.state === RUNNING && task.desiredState === RUNNING;
+}
+
+/** Where a task stands: a slot of a replicated service, or a node of a global one. */
+function slotOf(task: TaskObject): string {
+  return `${task.serviceId}/${task.slot > 0n ? task.slot : task.nodeId}`;
+}
+
+/** No slot twice: never two tasks RUNNING with both wished to be. Asked of one consistent state. */
+export function checkSlots(tasks: Iterable<TaskObject>): void {
+  const holders = new Map<string, string>();
+  for (const task of tasks) {
+    if (task.serviceId === '' || !holdsSlot(task)) continue;
+    const slot = slotOf(task);
+    const other = holders.get(slot);
+    must(other === undefined, 'slot-once', () => `${other} and ${task.id} both run in ${slot}`);
+    holders.set(slot, task.id);
+  }
+}
+
+/** A task runs at one place: containers of it never run on two machines at one time. */
+export class PlaceChecker {
+  readonly #places = new Map<string, string>();
+
+  started(taskId: string, machine: string): void {
+    const other = this.#places.get(taskId);
+    must(
+      other === undefined || other === machine,
+      'task-stays',
+      () => `${taskId} was started on ${other} and on ${machine}`,
+    );
+    this.#places.set(taskId, machine);
+  }
+}
