@@ -8,6 +8,8 @@ export * from './node-certificate.js';
 export * from './role.js';
 export {
   certificateHash,
+  checkCertificateRequest,
+  issuerOf,
   type NodeCertificateRequest,
   RootCa,
   type RootCaDependencies,

@@ -176,6 +176,17 @@ export class RootCa {
   }
 }
 
+/** Throws INVALID_ARGUMENT for a request no certificate can be made from. */
+export function checkCertificateRequest(csrPem: string): void {
+  readRequest(csrPem);
+}
+
+/** By what nodes' certificates show that a root (PEM, the first of several) signed them, DER. */
+export function issuerOf(rootPem: string): { subjectDer: Uint8Array; publicKeyDer: Uint8Array } {
+  const { subjectDer, publicKeyDer } = parseCertificates(rootPem)[0]!;
+  return { subjectDer, publicKeyDer };
+}
+
 function readRequest(csrPem: string): Uint8Array {
   try {
     return requestedKey(csrPem);

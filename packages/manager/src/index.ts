@@ -1,4 +1,5 @@
 export * from './allocator/index.js';
+export * from './ca/index.js';
 export * from './cluster/index.js';
 export * from './constraint/index.js';
 export * from './contract.js';

@@ -25,15 +25,19 @@ export class CfsslAuthority implements ExternalAuthority {
     this.#options = options;
   }
 
-  async sign(address: ExternalAddress, certificate: ExternalCertificate): Promise<string> {
+  async sign(
+    address: ExternalAddress,
+    certificate: ExternalCertificate,
+    signal?: AbortSignal,
+  ): Promise<string> {
     const { https, log } = this.#options;
     const json = JSON.stringify(toJson(certificate));
     let last = unavailable('no external CA URLs');
     for (const url of address.urls) {
+      if (signal?.aborted) break;
       try {
-        const response = await this.#within(url, address.trustPem, (target) =>
-          https.post(target, json, EXTERNAL_RESPONSE_BYTES_MAX),
-        );
+        const post = (target: HttpsTarget) => https.post(target, json, EXTERNAL_RESPONSE_BYTES_MAX);
+        const response = await this.#within(url, address.trustPem, post, signal);
         return certificateOf(response);
       } catch (error) {
         last = error instanceof RpcError ? error : unavailable(errorMessage(error));
@@ -51,15 +55,17 @@ export class CfsslAuthority implements ExternalAuthority {
     url: string,
     trustPem: string,
     exchange: (target: HttpsTarget) => Promise<R>,
+    given?: AbortSignal,
   ): Promise<R> {
     const { clock, identity } = this.#options;
-    const abort = new AbortController();
+    const timeout = new AbortController();
     const late = new Error(`no answer within ${EXTERNAL_TIMEOUT_MS / 1000} s`);
-    const cancel = clock.after(EXTERNAL_TIMEOUT_MS, () => abort.abort(late));
+    const cancel = clock.after(EXTERNAL_TIMEOUT_MS, () => timeout.abort(late));
+    const signal = given ? AbortSignal.any([given, timeout.signal]) : timeout.signal;
     try {
-      return await exchange({ url, trustPem, identity: identity(), signal: abort.signal });
+      return await exchange({ url, trustPem, identity: identity(), signal });
     } catch (error) {
-      const cause = abort.signal.aborted ? late : error;
+      const cause = timeout.signal.aborted ? late : error;
       const text = `unable to perform certificate signing request: ${errorMessage(cause)}`;
       throw unavailable(text, cause);
     } finally {

@@ -26,8 +26,12 @@ export interface ExternalAddress {
  * again may help (unreachable, overloaded, not understood), and with another code where it cannot.
  */
 export interface ExternalAuthority {
-  /** The signed certificate, PEM. */
-  sign(address: ExternalAddress, certificate: ExternalCertificate): Promise<string>;
+  /** The signed certificate, PEM. Aborting gives up. */
+  sign(
+    address: ExternalAddress,
+    certificate: ExternalCertificate,
+    signal?: AbortSignal,
+  ): Promise<string>;
   /** Resolves when a TLS connection to the address, with this node's certificate, can be made. */
   probe(url: string, trustPem: string): Promise<void>;
 }

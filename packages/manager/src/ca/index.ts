@@ -1,0 +1,4 @@
+export {
+  CertificateAuthority,
+  type CertificateAuthorityOptions,
+} from './certificate-authority.js';
