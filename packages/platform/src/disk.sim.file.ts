@@ -51,6 +51,11 @@ export class SimFileNode {
     return this.#seen.length;
   }
 
+  /** Bytes that would be found after a power cut. */
+  get durableSize(): number {
+    return this.#durable.length;
+  }
+
   /** Number of changes made so far and not synced; what a sync that starts now will cover. */
   get unsyncedCount(): number {
     return this.#unsynced.length;

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { settle } from './clock.sim.js';
 import { SimDisk, SimPowerCutError } from './disk.sim.js';
 import { SimRandom } from './random.js';
 
@@ -134,5 +135,48 @@ describe('SimDisk', () => {
       if (done) expect(content).toBe('new');
       else expect(['old', 'new']).toContain(content);
     }
+  });
+
+  it('is as slow as its user says, and nothing ends for a user that is gone', async () => {
+    const waiting: (() => void)[] = [];
+    let cuts = 0;
+    disk.usedBy({
+      delay: () => new Promise((resolve) => waiting.push(resolve)),
+      onPowerCut: () => void cuts++,
+    });
+    const ended: string[] = [];
+    const begin = (name: string, operation: Promise<unknown>) => {
+      const end = () => void ended.push(name);
+      operation.then(end, end);
+    };
+    begin('first', disk.stat('/d'));
+    begin('second', disk.stat('/d'));
+    await Promise.resolve();
+    expect(waiting).toHaveLength(2);
+    waiting[1]?.();
+    await settle();
+    expect(ended).toEqual(['second']);
+    disk.cutPowerAt(disk.operations + 1);
+    begin('third', disk.makeDirectory('/d/new'));
+    waiting[2]?.();
+    await settle();
+    waiting[0]?.();
+    begin('fourth', disk.stat('/d'));
+    await settle();
+    expect([cuts, ended]).toEqual([1, ['second']]);
+    disk.crash();
+    disk.usedBy(undefined);
+    expect(await disk.stat('/d/new')).toMatchObject({ isDirectory: true });
+    expect(ended).toEqual(['second']);
+  });
+
+  it('tells what would be found after a power cut', async () => {
+    await disk.writeFileAtomic('/d/b', bytes('synced'));
+    const file = await disk.open('/d/b', 'read-write');
+    await file.truncate(100);
+    await disk.open('/d/a', 'create');
+    expect(disk.durableFiles()).toEqual([{ path: '/d/b', size: 6 }]);
+    disk.flipBits('/d/b', 0);
+    expect(text(await disk.readFile('/d/b')).slice(0, 6)).toBe('rynced');
   });
 });

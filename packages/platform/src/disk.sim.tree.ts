@@ -96,6 +96,20 @@ export class SimTree {
     }
   }
 
+  /** Files by their durable names and sizes, in order of their paths. */
+  durableFiles(): { path: string; size: number }[] {
+    const files: { path: string; size: number }[] = [];
+    const visit = (directory: SimDirectory, parent: string) => {
+      for (const [name, node] of directory.durable) {
+        const path = `${parent}/${name}`;
+        if (node instanceof SimDirectory) visit(node, path);
+        else files.push({ path, size: node.durableSize });
+      }
+    };
+    visit(this.#root, '');
+    return files.sort((a, b) => (a.path < b.path ? -1 : 1));
+  }
+
   usedBytes(): number {
     let bytes = 0;
     for (const node of walk(this.#root, 'seen')) {

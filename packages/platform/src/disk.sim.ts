@@ -40,7 +40,24 @@ export interface SimDiskOptions {
   clock?: Clock;
 }
 
-/** Thrown by every operation from a power cut until {@link SimDisk.crash}. */
+/** Who uses a disk, from one start of a machine to its end. */
+export interface SimDiskUser {
+  /** Waited for before an operation has its effect: how slow the disk is. Does not end when the user does. */
+  delay(operation: SimDiskOperation): Promise<void>;
+  /**
+   * The power went at the operation {@link SimDisk.cutPowerAt} said. That operation and all later ones never
+   * end: a program does not live to see its own power cut.
+   */
+  onPowerCut(): void;
+}
+
+/** A file as it would be found after a power cut. */
+export interface SimDurableFile {
+  path: string;
+  size: number;
+}
+
+/** Thrown by every operation from a power cut until {@link SimDisk.crash}, unless a user was named. */
 export class SimPowerCutError extends Error {
   constructor() {
     super('the power is cut');
@@ -64,6 +81,7 @@ export class SimDisk implements Disk {
   #powerCutAt = Number.POSITIVE_INFINITY;
   #powered = true;
   #boot = 0;
+  #user: SimDiskUser | undefined;
 
   constructor(options: SimDiskOptions = {}) {
     this.capacityBytes = options.capacityBytes ?? Number.POSITIVE_INFINITY;
@@ -73,6 +91,11 @@ export class SimDisk implements Disk {
   /** Operations begun so far: the scale of {@link SimDisk.cutPowerAt}. */
   get operations(): number {
     return this.#operations;
+  }
+
+  /** Says who uses the disk from now on; undefined for nobody in particular. */
+  usedBy(user: SimDiskUser | undefined): void {
+    this.#user = user;
   }
 
   /**
@@ -110,6 +133,11 @@ export class SimDisk implements Disk {
     this.#powered = true;
     this.#powerCutAt = Number.POSITIVE_INFINITY;
     this.clearFaults();
+  }
+
+  /** All files as they would be found after a power cut, in order of their paths. */
+  durableFiles(): SimDurableFile[] {
+    return this.#tree.durableFiles();
   }
 
   /** Flips bits of one byte on the disk, unnoticed. */
@@ -208,7 +236,8 @@ export class SimDisk implements Disk {
 
   /** Throws ENOSPC unless `bytes` more fit. @internal */
   claim(operation: string, path: string, bytes: number): void {
-    if (bytes <= 0 || this.#tree.usedBytes() + bytes <= this.capacityBytes) return;
+    if (bytes <= 0 || this.capacityBytes === Number.POSITIVE_INFINITY) return;
+    if (this.#tree.usedBytes() + bytes <= this.capacityBytes) return;
     throw diskError('ENOSPC', operation, path);
   }
 
@@ -227,15 +256,17 @@ export class SimDisk implements Disk {
     effect: () => T,
     onFault?: () => void,
   ): Promise<T> {
-    this.#needPower();
+    if (!this.#powered) return this.#withoutPower();
+    const boot = this.#boot;
     const cutsPower = ++this.#operations === this.#powerCutAt;
     const fault = this.#takeFault(operation, path);
-    await Promise.resolve();
-    this.#needPower();
+    await (this.#user ? this.#user.delay(operation) : Promise.resolve());
+    if (!this.#powered || boot !== this.#boot) return this.#withoutPower();
     if (cutsPower) {
       this.#powered = false;
       if (!SYNCS.includes(operation)) effect();
-      this.#needPower();
+      this.#user?.onPowerCut();
+      return this.#withoutPower();
     }
     if (fault) {
       onFault?.();
@@ -244,8 +275,9 @@ export class SimDisk implements Disk {
     return effect();
   }
 
-  #needPower(): void {
-    if (!this.#powered) throw new SimPowerCutError();
+  #withoutPower(): Promise<never> {
+    if (this.#user) return new Promise<never>(() => {});
+    return Promise.reject(new SimPowerCutError());
   }
 
   #takeFault(operation: SimDiskOperation, path: string): SimDiskFault | undefined {
