@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { Code } from '@skep/platform';
-import { durationFromMs } from '@skep/wire';
+import { completeObject, durationFromMs } from '@skep/wire';
 import {
   ClusterSpecSchema,
   CreateConfigRequestSchema,
@@ -21,6 +21,7 @@ import {
   RemoveNetworkRequestSchema,
   RemoveNodeRequestSchema,
   RemoveSecretRequestSchema,
+  TaskSchema,
   TaskState,
   UpdateClusterRequestSchema,
   UpdateNodeRequestSchema,
@@ -182,6 +183,60 @@ describe('nodes', () => {
     await remove('w', true);
     expect(sim.store.view.get('node', 'w')).toBeUndefined();
     expect(Object.keys(sim.store.view.get('cluster', 'c')!.blacklistedCertificates)).toEqual(['w']);
+  });
+
+  it('does not let the last two managers be sent off at once', async () => {
+    await manager('n1');
+    await manager('n2');
+    sim.members.push(member('n1'), member('n2'));
+    sim.canRemoveMembers = true;
+    await update('n1', { desiredRole: NodeRole.WORKER });
+    expect((await failure(update('n2', { desiredRole: NodeRole.WORKER }))).message).toBe(
+      'attempting to demote the last manager of the swarm',
+    );
+  });
+
+  it('takes only roles and availabilities that there are', async () => {
+    await manager('n1');
+    for (const change of [{ desiredRole: 7 }, { availability: 3 }, { membership: 9 }]) {
+      expect(await failure(update('n1', change))).toMatchObject({ code: Code.INVALID_ARGUMENT });
+    }
+    const old = create(UpdateNodeRequestSchema, {
+      nodeId: 'n1',
+      nodeVersion: { index: 0n },
+      spec: { desiredRole: NodeRole.MANAGER },
+    });
+    await update('n1', { availability: NodeSpec_Availability.PAUSE });
+    expect((await failure(sim.control.updateNode(old))).message).toBe('update out of sequence');
+    expect((await failure(sim.control.updateNode({ ...old, nodeId: 'x' }))).message).toBe(
+      'node x not found',
+    );
+  });
+
+  it.each([3, 4_000])('gives up the %i tasks of a node it removes', async (count) => {
+    await sim.put('cluster', { id: 'c', spec: { annotations: { name: 'default' } } });
+    await sim.put('node', { id: 'w', status: { state: NodeStatus_State.DOWN } });
+    const value = { image: 'nginx', env: ['X='.padEnd(500, 'x')] };
+    const spec = { runtime: { case: 'container', value } } as const;
+    const states = [TaskState.RUNNING, TaskState.NEW, TaskState.COMPLETE];
+    const tasks = Array.from({ length: count }, (_, at) =>
+      completeObject(
+        'task',
+        create(TaskSchema, { id: `t${at}`, nodeId: 'w', spec, status: { state: states[at % 3]! } }),
+      ),
+    );
+    await sim.store.batch(tasks, (tx, task) => void tx.create('task', task));
+    const commits: number[] = [];
+    sim.store.subscribe(({ changes }) => void commits.push(changes.length));
+    await sim.control.removeNode(create(RemoveNodeRequestSchema, { nodeId: 'w' }));
+    expect(sim.store.view.get('node', 'w')).toBeUndefined();
+    expect(sim.store.view.get('task', 't0')?.status).toMatchObject({
+      state: TaskState.ORPHANED,
+      message: 'Task belonged to a node that has been deleted',
+    });
+    const now = [...sim.store.view.all('task')].map(({ status }) => status.state);
+    expect(new Set(now)).toEqual(new Set([TaskState.ORPHANED, TaskState.COMPLETE]));
+    if (count === 3) expect(commits).toEqual([4]);
   });
 
   it('filters by host name, engine label, node label and role', async () => {

@@ -1,0 +1,90 @@
+import { create } from '@bufbuild/protobuf';
+import { Code } from '@skep/platform';
+import {
+  AttachNetworkRequestSchema,
+  DetachNetworkRequestSchema,
+  TaskState,
+} from '@skep/wire/swarmkit';
+import { describe, expect, it } from 'vitest';
+import { Allocator } from '../allocator/index.js';
+import { Scheduler } from '../scheduler/index.js';
+import { networkOf, nodeOf, taskOf } from '../testing/objects.sim.js';
+import { SimRoom } from '../testing/room.sim.js';
+import { ResourceAllocator } from './resource-allocator.js';
+
+async function room() {
+  const sim = new SimRoom();
+  const resources = new ResourceAllocator(sim.options);
+  await sim.put('node', nodeOf('n1'), nodeOf('n2'));
+  const overlay = { driverConfig: {}, ipam: { driver: {}, configs: [{ subnet: '10.7.0.0/16' }] } };
+  await sim.put(
+    'network',
+    networkOf('net-open', { ...overlay, annotations: { name: 'open' }, attachable: true }),
+    networkOf('net-closed', { annotations: { name: 'closed' } }),
+  );
+  const attach = async (target: string, addresses: string[] = []) => {
+    const config = { target, addresses };
+    const request = create(AttachNetworkRequestSchema, { config, containerId: 'c1' });
+    return (await resources.attachNetwork('n1', request)).attachmentId;
+  };
+  const detach = (attachmentId: string, nodeId = 'n1') =>
+    resources.detachNetwork(nodeId, create(DetachNetworkRequestSchema, { attachmentId }));
+  return { sim, resources, attach, detach };
+}
+
+describe('an attachment', () => {
+  it.each(['net-open', 'open'])('to %s is a task of the node that asks', async (target) => {
+    const { sim, attach } = await room();
+    const task = sim.get('task', await attach(target));
+    expect(task).toMatchObject({
+      nodeId: 'n1',
+      serviceId: '',
+      slot: 0n,
+      desiredState: TaskState.RUNNING,
+      status: { state: TaskState.NEW, message: 'created' },
+    });
+    expect(task.spec.runtime).toMatchObject({ case: 'attachment', value: { containerId: 'c1' } });
+    expect(task.spec.networks[0]?.target).toBe('net-open');
+  });
+
+  it('gets an address and reaches its node like any task', async () => {
+    const { sim, attach } = await room();
+    const loops = [new Allocator(sim.options), new Scheduler(sim.options)];
+    for (const loop of loops) loop.start();
+    const id = await attach('open', ['10.7.0.77']);
+    await sim.settle();
+    const { status, networks, nodeId } = sim.get('task', id);
+    expect([status.state, nodeId]).toEqual([TaskState.ASSIGNED, 'n1']);
+    expect(networks[0]?.addresses).toEqual(['10.7.0.77/16']);
+  });
+
+  it.each([
+    [Code.NOT_FOUND, 'network nowhere not found', 'nowhere'],
+    [Code.PERMISSION_DENIED, 'network closed not manually attachable', 'closed'],
+    [Code.NOT_FOUND, 'network  not found', ''],
+  ])('is refused with code %i: %s', async (code, message, target) => {
+    const { sim, attach } = await room();
+    await expect(attach(target)).rejects.toMatchObject({ code, message });
+    expect(sim.store.view.count('task')).toBe(0);
+  });
+
+  it('is ended by its own node alone', async () => {
+    const { sim, attach, detach } = await room();
+    const id = await attach('open');
+    await expect(detach(id, 'n2')).rejects.toMatchObject({
+      code: Code.PERMISSION_DENIED,
+      message: `attachment ${id} doesn't belong to this node`,
+    });
+    await detach(id);
+    expect(sim.store.view.get('task', id)).toBeUndefined();
+    await expect(detach(id)).rejects.toMatchObject({ code: Code.NOT_FOUND });
+    await expect(detach('')).rejects.toMatchObject({ code: Code.INVALID_ARGUMENT });
+  });
+
+  it('is no way to delete a task of a service', async () => {
+    const { sim, detach } = await room();
+    await sim.put('task', taskOf('t1', { nodeId: 'n1', serviceId: 's1' }));
+    await expect(detach('t1')).rejects.toMatchObject({ code: Code.NOT_FOUND });
+    expect(sim.get('task', 't1').id).toBe('t1');
+  });
+});

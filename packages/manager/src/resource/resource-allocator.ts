@@ -1,0 +1,97 @@
+import { create } from '@bufbuild/protobuf';
+import { type Clock, newId, type Random } from '@skep/platform';
+import type { ReadView, Store } from '@skep/store';
+import { completeObject, type NetworkObject, type TaskObject, timestampFromMs } from '@skep/wire';
+import {
+  type AttachNetworkRequest,
+  type AttachNetworkResponse,
+  AttachNetworkResponseSchema,
+  type DetachNetworkRequest,
+  type DetachNetworkResponse,
+  DetachNetworkResponseSchema,
+  type NetworkAttachmentConfig,
+  TaskSchema,
+  TaskState,
+} from '@skep/wire/swarmkit';
+import type { ResourceAllocatorService } from '../contract.js';
+import { invalidArgument, notFound, permissionDenied } from '../control/errors.js';
+
+export interface ResourceAllocatorOptions {
+  store: Store;
+  clock: Clock;
+  random: Random;
+}
+
+/**
+ * Attaches plain containers to the swarm's networks. An attachment is a task that runs nothing: it is given
+ * its addresses as any task is, and reaches its node with the assignments (wire.md 3.9).
+ */
+export class ResourceAllocator implements ResourceAllocatorService {
+  readonly #options: ResourceAllocatorOptions;
+
+  constructor(options: ResourceAllocatorOptions) {
+    this.#options = options;
+  }
+
+  async attachNetwork(
+    nodeId: string,
+    { config, containerId }: AttachNetworkRequest,
+  ): Promise<AttachNetworkResponse> {
+    if (!config) throw invalidArgument();
+    const { store } = this.#options;
+    const { id: attachmentId } = await store.update((tx) => {
+      const network = findNetwork(tx, config.target);
+      if (!network) throw notFound('network', config.target);
+      if (!network.spec.attachable) {
+        throw permissionDenied(`network ${config.target} not manually attachable`);
+      }
+      return tx.create('task', this.#attachment(nodeId, containerId, network.id, config));
+    });
+    return create(AttachNetworkResponseSchema, { attachmentId });
+  }
+
+  async detachNetwork(
+    nodeId: string,
+    { attachmentId }: DetachNetworkRequest,
+  ): Promise<DetachNetworkResponse> {
+    if (!attachmentId) throw invalidArgument();
+    await this.#options.store.update((tx) => {
+      const task = tx.get('task', attachmentId);
+      if (task?.spec.runtime.case !== 'attachment') throw notFound('attachment', attachmentId);
+      if (task.nodeId !== nodeId) {
+        throw permissionDenied(`attachment ${attachmentId} doesn't belong to this node`);
+      }
+      tx.remove('task', attachmentId);
+    });
+    return create(DetachNetworkResponseSchema);
+  }
+
+  #attachment(
+    nodeId: string,
+    containerId: string,
+    networkId: string,
+    { addresses }: NetworkAttachmentConfig,
+  ): TaskObject {
+    const { clock, random } = this.#options;
+    const task = create(TaskSchema, {
+      id: newId(random),
+      nodeId,
+      spec: {
+        runtime: { case: 'attachment', value: { containerId } },
+        networks: [{ target: networkId, addresses }],
+      },
+      status: {
+        state: TaskState.NEW,
+        timestamp: timestampFromMs(clock.now()),
+        message: 'created',
+      },
+      desiredState: TaskState.RUNNING,
+    });
+    return completeObject('task', task);
+  }
+}
+
+/** By id, else by name. */
+function findNetwork(view: ReadView, target: string): NetworkObject | undefined {
+  return view.get('network', target) ?? view.named('network', target);
+}
