@@ -22,6 +22,7 @@ import type { RemoteManager } from '../remotes/remotes.js';
 import { ExponentialBackoff } from './backoff.js';
 import { requestCertificate } from './certificate-request.js';
 import { Conversation, type PickedManager } from './conversation.js';
+import { checkClock } from './errors.js';
 import { verifyIssued } from './issued.js';
 import { CLOCK_CHECK_MS, FORCED_RENEWAL_DELAY_MS, RENEWAL_BACKOFF } from './limits.js';
 import type { NodeIdentityStore, RoleChange } from './node-identity-store.js';
@@ -159,9 +160,20 @@ export class Renewer {
       return !this.#expectedRole || this.#expectedRole === change.after;
     } catch (error) {
       if (this.#stop.signal.aborted) return false;
-      this.#logger.warn({ error: errorMessage(error) }, 'cannot renew the certificate');
-      onFailure?.(error);
+      const reason = this.#explain(error);
+      this.#logger.warn({ error: errorMessage(reason) }, 'cannot renew the certificate');
+      onFailure?.(reason);
       return false;
+    }
+  }
+
+  /** With a certificate that is out of date nothing can go well, and that is what people must hear. */
+  #explain(error: unknown): unknown {
+    try {
+      checkClock('the certificate of this node', this.#identity, this.#options.clock.now());
+      return error;
+    } catch (outOfDate) {
+      return outOfDate;
     }
   }
 

@@ -79,7 +79,7 @@ export class Remotes {
     const weights = candidates.map(({ weight }) => Math.max(0, weight) + WEIGHT_BIAS);
     let left = this.#options.random.float() * weights.reduce((sum, weight) => sum + weight, 0);
     const index = weights.findIndex((weight) => (left -= weight) < 0);
-    const chosen = candidates.at(index);
+    const chosen = candidates.at(index); // the last one where rounding left a rest
     if (!chosen) throw new RpcError(Code.UNAVAILABLE, 'no other manager of the swarm is known');
     return chosen.manager;
   }

@@ -1,0 +1,92 @@
+import type { ManagerLink } from '@skep/agent';
+import type { Channel, Dialer } from '@skep/rpc';
+import type { SessionMessage, SessionRequest } from '@skep/wire/swarmkit';
+import type { RemoteManager } from '../remotes/remotes.js';
+import { channelLink } from './channel-link.js';
+
+/** The managers to choose from, as `Remotes` knows them. */
+export interface ManagerChoice {
+  choose(): RemoteManager;
+  observe(manager: RemoteManager, isGood: boolean): void;
+}
+
+export interface AgentConnectorOptions {
+  dialer: Dialer;
+  remotes: ManagerChoice;
+}
+
+/** The agent's way to a manager: one at a time, another after each session that ended. */
+export class AgentConnector {
+  readonly #options: AgentConnectorOptions;
+  #channel: Channel | undefined;
+  #manager: RemoteManager | undefined;
+
+  constructor(options: AgentConnectorOptions) {
+    this.#options = options;
+  }
+
+  /** The manager of the session there is, or of the attempt at one. */
+  get manager(): RemoteManager | undefined {
+    return this.#manager;
+  }
+
+  /** The channel of the session there is, for what else goes to its manager. */
+  get channel(): Channel | undefined {
+    return this.#channel;
+  }
+
+  /** A manager to open a session with. Rejects with UNAVAILABLE when none is known. */
+  async connect(): Promise<ManagerLink> {
+    this.close();
+    const manager = this.#options.remotes.choose();
+    const channel = this.#options.dialer.dial(manager.address, { serverName: 'swarm-manager' });
+    this.#channel = channel;
+    this.#manager = manager;
+    const link = channelLink(channel);
+    return {
+      ...link,
+      session: (request, signal) => this.#session(link, { channel, manager }, request, signal),
+    };
+  }
+
+  /** Ends the session there is. */
+  close(): void {
+    this.#channel?.close();
+    this.#channel = undefined;
+    this.#manager = undefined;
+  }
+
+  /**
+   * The session's messages; its end is the end of all that goes over its channel. A manager whose session
+   * ended, for whatever reason, is not the first choice for the next one.
+   */
+  async *#session(
+    link: ManagerLink,
+    { channel, manager }: { channel: Channel; manager: RemoteManager },
+    request: SessionRequest,
+    signal: AbortSignal,
+  ): AsyncIterable<SessionMessage> {
+    const { remotes } = this.#options;
+    let isOver = false;
+    const end = () => {
+      if (isOver) return;
+      isOver = true;
+      remotes.observe(manager, false);
+      if (this.#channel === channel) this.close();
+      else channel.close();
+    };
+    // Whoever reads may be busy with a message when the session is given up.
+    signal.addEventListener('abort', end, { once: true });
+    let isRegistered = false;
+    try {
+      for await (const message of link.session(request, signal)) {
+        if (!isRegistered) remotes.observe(manager, true);
+        isRegistered = true;
+        yield message;
+      }
+    } finally {
+      signal.removeEventListener('abort', end);
+      end();
+    }
+  }
+}

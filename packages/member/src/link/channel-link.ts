@@ -1,0 +1,28 @@
+import type { ManagerLink } from '@skep/agent';
+import type { Channel } from '@skep/rpc';
+import { Dispatcher, LogBroker } from '@skep/wire/swarmkit';
+import { CALL_TIMEOUT_MS } from './limits.js';
+
+/**
+ * A manager over a channel to it. Everything of a session goes over this one channel, as managers expect
+ * (wire.md 3.2): session, heartbeats, assignments, reports and logs.
+ */
+export function channelLink(channel: Channel): ManagerLink {
+  const timeoutMs = CALL_TIMEOUT_MS;
+  const dispatcher = Dispatcher.method;
+  return {
+    session: (request, signal) =>
+      channel.serverStream(dispatcher.session, request, { signal, timeoutMs }),
+    heartbeat: (request) => channel.unary(dispatcher.heartbeat, request, { timeoutMs }),
+    updateTaskStatus: (request) =>
+      channel.unary(dispatcher.updateTaskStatus, request, { timeoutMs }),
+    // The set of a node with many tasks and secrets may take its time; heartbeats tell a dead manager.
+    assignments: (request, signal) =>
+      channel.serverStream(dispatcher.assignments, request, { signal }),
+    listenSubscriptions: (signal) =>
+      channel.serverStream(LogBroker.method.listenSubscriptions, {}, { signal }),
+    publishLogs: async (messages) => {
+      await channel.clientStream(LogBroker.method.publishLogs, messages);
+    },
+  };
+}

@@ -1,0 +1,2 @@
+export * from './agent-connector.js';
+export * from './channel-link.js';
