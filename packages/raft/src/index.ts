@@ -1,4 +1,6 @@
 export * from './contract.js';
+export * from './core/contract.js';
+export { RaftCore } from './core/core.js';
 export * from './errors.js';
 export {
   createDataKey,

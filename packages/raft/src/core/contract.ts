@@ -15,7 +15,11 @@ export interface Message {
   snapshot: SnapshotMeta | undefined;
   reject: boolean;
   rejectHint: bigint;
-  /** Says of a vote that it was asked for by a leader's transfer, or names a read. Empty otherwise. */
+  /**
+   * Says of a vote that a leader's transfer asked for it, or of a heartbeat which reads it confirms. Empty
+   * otherwise. (The name of a read itself travels as the data of the one entry of MsgReadIndex and its answer:
+   * etcd-raft's leader fails without that entry.)
+   */
   context: Uint8Array;
 }
 
@@ -37,7 +41,22 @@ export interface CoreSettings {
   appendBytesMax: number;
   /** MsgApps under way to one follower. */
   inflightMax: number;
+  /** Only for tests of the tests: known bugs of other systems, switched on. */
+  faults?: ReadonlySet<CoreFault>;
 }
+
+/** Each breaks a promise, so that a test or a simulation can show that it would be noticed. */
+export type CoreFault =
+  /** A new leader changes membership before an entry of its term is committed (raft-dev 2015). */
+  | 'change-before-own-term'
+  /** Entries of former terms are committed by counting copies (Raft paper 5.4.2, figure 8). */
+  | 'commit-former-terms'
+  /** Votes, acknowledgements and the leader's own copy count before they are durable (etcd 14370). */
+  | 'acknowledge-before-durable'
+  /** A leader answers reads without asking a quorum (etcd 20418). */
+  | 'read-without-quorum'
+  /** A vote is given to everybody who asks. */
+  | 'vote-twice';
 
 /** What a core is restored from. */
 export interface CoreState {
@@ -59,19 +78,26 @@ export interface ConfirmedRead {
 }
 
 /**
- * What the outside has to do. The rules of order:
+ * What the outside has to do. Effects come in an order; several may be under way at a time. The rules:
  * 1. `messages` may be sent at once (a leader's appends and heartbeats, while its own write is under way).
  * 2. `hardState` and `entries` (which replace whatever stands at and after the first one's index), or the
- *    received snapshot first, are to be made durable together. Then `RaftCore.persisted` is called, and
- *    `messagesWhenDurable` (votes, acknowledgements) may be sent.
- * 3. `committed` entries are to be applied in order, each once; then `RaftCore.appliedTo` is called. They are
- *    always durable here.
+ *    received snapshot first, are to be made durable together, all or nothing, in the order of the effects.
+ *    Then `RaftCore.persisted(sequence)` is called. `messagesWhenDurable` (votes, acknowledgements) may be
+ *    sent when these and all earlier effects are durable: where nothing is to be written here, and nothing is
+ *    under way, at once.
+ * 3. `committed` entries are to be applied in order, each once, after the snapshot where there is one; then
+ *    `RaftCore.appliedTo` is called. They are always durable here.
  */
 export interface Effects {
+  /** Counts the effects taken, from 1. */
+  sequence: number;
   messages: Message[];
   hardState: HardState | undefined;
   entries: readonly LogEntry[];
-  /** A MsgSnap was accepted: the driver must save that snapshot and restart its log after it. */
+  /**
+   * A MsgSnap was accepted: the driver must save that snapshot and restart its log after it, restore its state
+   * from it, and call `appliedTo` with its index. The core has its voters already.
+   */
   snapshot: SnapshotMeta | undefined;
   messagesWhenDurable: Message[];
   committed: readonly LogEntry[];

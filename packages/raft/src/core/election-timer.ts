@@ -1,0 +1,64 @@
+import { type Random, randomBelow } from '@skep/platform';
+import { HINT_TICKS_MAX } from './limits.js';
+
+/** When a node that hears of no leader takes the matter in hand. */
+export class ElectionTimer {
+  readonly #electionTicks: number;
+  readonly #random: Random;
+  #elapsed = 0;
+  #timeout = 0;
+  #isLeaderSuspect = false;
+
+  constructor(electionTicks: number, random: Random) {
+    this.#electionTicks = electionTicks;
+    this.#random = random;
+    this.restart();
+  }
+
+  /** Ticks since a leader was heard, or the timer restarted. */
+  get elapsed(): number {
+    return this.#elapsed;
+  }
+
+  /** Whether a leader was heard within the shortest election timeout, and nothing speaks against it. */
+  get isLeaderFresh(): boolean {
+    return this.#elapsed < this.#electionTicks && !this.#isLeaderSuspect;
+  }
+
+  /** Counts a tick. True when it is time for an election. */
+  tick(): boolean {
+    this.#elapsed++;
+    if (this.#elapsed < this.#timeout) return false;
+    this.#elapsed = 0;
+    return true;
+  }
+
+  /** Counts anew, with a new timeout: electionTicks and up to as many more, at random. */
+  restart(): void {
+    this.#elapsed = 0;
+    this.#isLeaderSuspect = false;
+    this.#timeout = this.#electionTicks + randomBelow(this.#random, this.#electionTicks);
+  }
+
+  /** The leader was heard, or somebody was voted for. */
+  heard(): void {
+    if (this.#isLeaderSuspect) this.restart();
+    this.#elapsed = 0;
+  }
+
+  /** The leader may be gone: looks soon, and does not refuse others who look on its account. */
+  suspectLeader(): void {
+    this.#isLeaderSuspect = true;
+    this.#expireIn(1 + randomBelow(this.#random, HINT_TICKS_MAX));
+  }
+
+  /** An election was lost with no leader in sight: the next may come sooner. */
+  retrySoon(): void {
+    this.#expireIn(1 + randomBelow(this.#random, this.#electionTicks));
+  }
+
+  #expireIn(ticks: number): void {
+    const timeout = this.#elapsed + ticks;
+    if (timeout < this.#timeout) this.#timeout = timeout;
+  }
+}
