@@ -59,7 +59,7 @@ export class SimSwarmNode implements SwarmNode {
       clusterId: 'cluster-one',
       spec: request.spec,
       rootCa: {
-        key: new Uint8Array(),
+        key: Buffer.from('the key of the root'),
         certificate: new Uint8Array(),
         certificateHash: 'sha256:00',
         joinTokens: { worker: 'SWMTKN-1-w', manager: 'SWMTKN-1-m' },

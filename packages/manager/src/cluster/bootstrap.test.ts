@@ -4,6 +4,7 @@ import { NodeRole, NodeSpec_Availability } from '@skep/wire/swarmkit';
 import { describe, expect, it } from 'vitest';
 import { type BootstrapOptions, bootstrap } from './bootstrap.js';
 import { defaultClusterSpec } from './defaults.js';
+import { managerUnlockKey } from './unlock-key.js';
 
 const options: BootstrapOptions = {
   random: new SimRandom(3),
@@ -64,6 +65,24 @@ describe('bootstrap', () => {
     expect(new Set(keys.map((key) => key.lamportTime)).size).toBe(6);
     expect(cluster?.encryptionKeyLamportClock).toBe(keys.at(-1)?.lamportTime);
     expect(keys.every((key) => key.key.length === 16)).toBe(true);
+  });
+
+  it('has a key to unlock managers with, where they are to be locked', async () => {
+    const spec = defaultClusterSpec();
+    spec.encryptionConfig.autoLockManagers = true;
+    const given = new Uint8Array(32).fill(9);
+    for (const unlockKey of [undefined, given]) {
+      const { store } = newStore();
+      await bootstrap(store, { ...options, spec, unlockKey });
+      const cluster = store.view.named('cluster', 'default')!;
+      expect(cluster.unlockKeys).toHaveLength(1);
+      expect(cluster.unlockKeys[0]?.subsystem).toBe('swarm-manager');
+      expect(managerUnlockKey(cluster)).toHaveLength(32);
+      if (unlockKey) expect(managerUnlockKey(cluster)).toEqual(given);
+    }
+    const { store } = newStore();
+    await bootstrap(store, options);
+    expect(store.view.named('cluster', 'default')?.unlockKeys).toEqual([]);
   });
 
   it('writes nothing the second time, and leaves a removed ingress network removed', async () => {

@@ -5,6 +5,7 @@ import { type CompleteClusterSpec, completeObject } from '@skep/wire';
 import {
   ClusterSchema,
   DriverSchema,
+  type EncryptionKey,
   IPAMOptionsSchema,
   IssuanceStatus_State,
   JoinTokensSchema,
@@ -21,14 +22,17 @@ import { ingressNetwork } from '../allocator/networks.js';
 import { PREDEFINED_LABEL, PREDEFINED_NETWORKS } from '../control/network/predefined.js';
 import { newBootstrapKeys } from './bootstrap-keys.js';
 import { CLUSTER_DEFAULTS } from './defaults.js';
+import { managerKey, unlockKeysFor } from './unlock-key.js';
 
 /** What a new swarm is made of. Used only where the store has nothing yet. */
 export interface BootstrapOptions {
   random: Random;
   clusterId: string;
   spec: CompleteClusterSpec;
+  /** What managers are unlocked with, where the spec has them locked; a new key unless given. */
+  unlockKey?: Uint8Array | undefined;
   rootCa: {
-    /** PEM of the root's private key; empty where the root's keeper is another. */
+    /** PEM of the root's private key; empty where an external authority signs. */
     key: Uint8Array;
     /** PEM of the root certificate. */
     certificate: Uint8Array;
@@ -81,6 +85,8 @@ function createCluster(tx: Transaction, options: BootstrapOptions): void {
       caCert: rootCa.certificate,
       caCertHash: rootCa.certificateHash,
       joinTokens: create(JoinTokensSchema, rootCa.joinTokens),
+      // The root is new: whatever number the spec has, no rotation is asked for.
+      lastForcedRotation: options.spec.caConfig.forceRotate,
     }),
     networkBootstrapKeys: keys,
     encryptionKeyLamportClock: clock,
@@ -89,8 +95,14 @@ function createCluster(tx: Transaction, options: BootstrapOptions): void {
     ],
     subnetSize: options.subnetSize,
     VXLANUDPPort: options.dataPathPort,
+    unlockKeys: firstUnlockKeys(options),
   });
   tx.create('cluster', completeObject('cluster', cluster));
+}
+
+function firstUnlockKeys({ spec, unlockKey, random }: BootstrapOptions): EncryptionKey[] {
+  const given = unlockKey ? [managerKey(unlockKey)] : [];
+  return unlockKeysFor(spec, given, false, random);
 }
 
 /** True when the node's object was missing. */

@@ -1,2 +1,3 @@
 export * from './bootstrap.js';
 export * from './defaults.js';
+export { managerUnlockKey } from './unlock-key.js';

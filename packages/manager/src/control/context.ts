@@ -1,4 +1,5 @@
-import type { Clock, Random } from '@skep/platform';
+import type { ExternalAuthority } from '@skep/ca';
+import type { Clock, Logger, Random } from '@skep/platform';
 import type { Store } from '@skep/store';
 import type { ManagerMembers } from '../contract.js';
 
@@ -10,4 +11,7 @@ export interface ControlContext {
   members: Pick<ManagerMembers, 'list' | 'canRemove'>;
   /** A new join token for a swarm with this root certificate (PEM). */
   newJoinToken(rootCertificate: Uint8Array): string;
+  /** Authorities outside the swarm; without it, those a cluster names cannot be reached. */
+  external?: ExternalAuthority | undefined;
+  log?: Logger | undefined;
 }

@@ -15,5 +15,11 @@ export const HEALTH_TIME_MS_MIN = 1;
 
 export const NODE_CERT_EXPIRY_MS_MIN = 60 * 60 * 1000;
 
+/** A root that users bring is valid for at least this long from now: 365 days. */
+export const ROOT_EXPIRY_MS_MIN = 365 * 24 * 60 * 60 * 1000;
+
+/** Addresses of external authorities that a cluster's spec may hold. */
+export const EXTERNAL_CAS_MAX = 32;
+
 /** How long a removed node stays on the list of refused certificates after its own has expired. */
 export const REMOVED_NODE_GRACE_MS = 7 * 24 * 60 * 60 * 1000;

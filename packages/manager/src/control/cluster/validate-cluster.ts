@@ -5,8 +5,9 @@ import {
   durationMs,
 } from '@skep/wire';
 import type { ClusterSpec } from '@skep/wire/swarmkit';
-import { invalidArgument, unimplemented } from '../errors.js';
+import { invalidArgument } from '../errors.js';
 import { NODE_CERT_EXPIRY_MS_MIN } from '../limits.js';
+import { checkExternalCas } from './external-cas.js';
 
 /** Checks a cluster's spec by itself; throws Docker's text (features.md 2.5). */
 export function checkClusterSpec(given: ClusterSpec | undefined): CompleteClusterSpec {
@@ -32,32 +33,18 @@ export function checkClusterChange(stored: ClusterObject, spec: CompleteClusterS
   if (spec.annotations.name !== stored.spec.annotations.name) {
     throw invalidArgument('modification of cluster name is not allowed');
   }
-  checkSupported(spec, stored.spec.caConfig.forceRotate);
+  checkExternalCas(spec.caConfig, stored.spec.caConfig.externalCas);
 }
 
-/** Checks the spec of a swarm about to be made. */
+/** Checks the spec of a swarm about to be made. Its root is made with it, so it names no other. */
 export function checkNewClusterSpec(given: ClusterSpec): CompleteClusterSpec {
   const spec = checkClusterSpec(given);
-  checkSupported(spec, 0n);
-  return spec;
-}
-
-function checkSupported(
-  { caConfig, encryptionConfig }: CompleteClusterSpec,
-  rotations: bigint,
-): void {
-  const { signingCaCert, signingCaKey, forceRotate, externalCas } = caConfig;
-  if (signingCaKey.length > 0 && signingCaCert.length === 0) {
+  const { signingCaCert, signingCaKey } = spec.caConfig;
+  if (signingCaCert.length > 0 || signingCaKey.length > 0) {
     throw invalidArgument(
-      'if a signing CA key is provided, the signing CA cert must also be provided',
+      'a new swarm makes its own root CA: give it another one with "docker swarm ca --rotate"',
     );
   }
-  const rotates = signingCaCert.length > 0 || forceRotate !== rotations;
-  if (rotates) throw unimplemented('rotating the root CA is not available in this version');
-  if (externalCas.length > 0) {
-    throw unimplemented('external certificate authorities are not available in this version');
-  }
-  if (encryptionConfig.autoLockManagers) {
-    throw unimplemented('locking managers is not available in this version');
-  }
+  checkExternalCas(spec.caConfig, []);
+  return spec;
 }

@@ -1,0 +1,1 @@
+export { KeyManager } from './key-manager.js';
