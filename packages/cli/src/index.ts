@@ -1,1 +1,2 @@
-export {};
+export { type CliContext, CommandError } from './context.js';
+export { runCli } from './program.js';

@@ -1,0 +1,5 @@
+import { runCli } from './program.js';
+import { realContext } from './real-context.js';
+
+/** The program `skep`. */
+process.exitCode = await runCli(realContext(), process.argv.slice(2));
