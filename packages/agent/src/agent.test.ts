@@ -96,6 +96,25 @@ describe('Agent', () => {
     await agent.stop();
   });
 
+  it('beats while the node still configures itself, and hears when the manager forgot it', async () => {
+    const { agent, clock, executor, link } = await setUpAgent({ configures: false });
+    link.periodMs = 1_000;
+    await clock.advance(20_000);
+    expect(link.heartbeats).toBeGreaterThan(10);
+    expect(link.sessions).toHaveLength(1);
+    link.heartbeatFailure = new RpcError(Code.NOT_FOUND, 'node not registered');
+    await clock.advance(1_100);
+    link.heartbeatFailure = undefined;
+    executor.configures = true;
+    await clock.advance(8_000);
+    expect(link.sessions.length).toBeGreaterThan(1);
+    link.current.assignments.push(first('t1'));
+    await settle();
+    expect(link.states('t1').at(-1)).toBe(TaskState.RUNNING);
+    await agent.stop();
+    expect(clock.pendingTimers).toBe(0);
+  });
+
   it('registers anew when the node changed', async () => {
     const { agent, clock, executor, link } = await setUpAgent();
     await clock.advance(20_000);

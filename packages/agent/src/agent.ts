@@ -58,6 +58,7 @@ export class Agent {
   readonly #stop = new AbortController();
   #sessionId = '';
   #node: Node | undefined;
+  #configuring: Promise<void> = Promise.resolve();
   #loop: Promise<void> = Promise.resolve();
 
   private constructor(options: AgentOptions, limits: AgentLimits, log: TaskLog) {
@@ -179,12 +180,18 @@ export class Agent {
   async #sessionMessage(message: SessionMessage): Promise<void> {
     this.#options.onSession?.(message);
     if (!message.node || !this.#changes(message.node)) return;
-    this.#node = message.node;
+    const node = (this.#node = message.node);
+    // One after the other, also those of a session that is over: the last must be what holds.
+    this.#configuring = this.#configuring.then(() => this.#configure(node));
+    await this.#configuring;
+  }
+
+  async #configure(node: Node): Promise<void> {
     try {
-      await this.#options.executor.configure(completeObject('node', message.node));
+      await this.#options.executor.configure(completeObject('node', node));
     } catch (error) {
       // Not the end of the session: tasks without networks still run, and the next change is another try.
-      this.#node = undefined;
+      if (this.#node === node) this.#node = undefined;
       this.#logger.error({ error: errorMessage(error) }, 'could not configure the node');
     }
   }

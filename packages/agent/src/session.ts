@@ -21,7 +21,7 @@ import { unlessAborted, within } from './waiting.js';
 export interface SessionHandlers {
   /** The first message came: reports may be sent under this session id. */
   registered(sessionId: string): void;
-  /** Every session message, the first one included, before anything else of the session starts. */
+  /** Every session message; the first one before anything else of the session starts but heartbeats. */
   message(message: SessionMessage): Promise<void>;
   assignments(message: AssignmentsMessage): Promise<void>;
   subscription(message: SubscriptionMessage): void;
@@ -75,10 +75,12 @@ class Session {
     const messages = link.session(request, this.#signal)[Symbol.asyncIterator]();
     const first = await this.#firstMessage(messages);
     handlers.registered(first.sessionId);
-    await handlers.message(first);
+    // The manager counts from the registration on, however long the node takes to configure itself.
+    const beating = this.#heartbeat(first.sessionId);
+    await Promise.race([handlers.message(first), beating]);
     const parts = [
+      beating,
       this.#follow('session', messages, (message) => handlers.message(message)),
-      this.#heartbeat(first.sessionId),
       this.#assignments(first.sessionId),
       this.#subscriptions(),
       this.#redescribe(),

@@ -103,6 +103,8 @@ export class FakeController implements TaskController {
 /** An executor whose node never changes unless told, and whose controllers a test can reach. */
 export class FakeExecutor implements Executor {
   hostname = 'host1';
+  /** False: configuring the node takes for ever. */
+  configures = true;
   readonly controllers = new Map<string, FakeController[]>();
   readonly configured: NodeObject[] = [];
   readonly restored: string[][] = [];
@@ -115,6 +117,7 @@ export class FakeExecutor implements Executor {
   }
   async configure(node: NodeObject): Promise<void> {
     this.configured.push(node);
+    if (!this.configures) await new Promise(() => {});
   }
   async restore(tasks: readonly TaskObject[]): Promise<void> {
     this.restored.push(tasks.map((task) => task.id).sort());

@@ -40,6 +40,8 @@ export class FakeLink implements ManagerLink {
   heartbeats = 0;
   periodMs = 5_000;
   down = false;
+  /** Heartbeats fail with this while it is set. */
+  heartbeatFailure: unknown;
   /** Errors for the next reports, in order. */
   reportFailures: unknown[] = [];
   /** While set, reports wait for it. */
@@ -69,6 +71,7 @@ export class FakeLink implements ManagerLink {
   }
   async heartbeat(_request: HeartbeatRequest): Promise<HeartbeatResponse> {
     if (this.down) throw new RpcError(Code.UNAVAILABLE, 'no manager');
+    if (this.heartbeatFailure) throw this.heartbeatFailure;
     this.heartbeats++;
     return create(HeartbeatResponseSchema, { period: durationFromMs(this.periodMs) });
   }

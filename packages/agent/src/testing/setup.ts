@@ -37,9 +37,12 @@ export async function setUpWorker(disk = new SimDisk(), changed: Partial<AgentLi
 }
 
 /** An agent on simulated twins, registered with a manager unless that is `down`. */
-export async function setUpAgent(options: { down?: boolean; disk?: SimDisk } = {}) {
+export async function setUpAgent(
+  options: { down?: boolean; disk?: SimDisk; configures?: boolean } = {},
+) {
   const clock = new SimClock();
   const executor = new FakeExecutor();
+  executor.configures = options.configures ?? true;
   const link = new FakeLink();
   const disk = options.disk ?? new SimDisk();
   link.down = options.down ?? false;
