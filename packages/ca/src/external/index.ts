@@ -1,3 +1,4 @@
+export { SimExternalAuthority } from './authority.sim.js';
 export { CfsslAuthority, type CfsslOptions } from './cfssl.js';
 export * from './checks.js';
 export * from './contract.js';
