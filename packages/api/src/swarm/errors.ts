@@ -42,17 +42,33 @@ export function unlockError(kind: keyof typeof UNLOCK_TEXTS): RpcError {
   return new RpcError(code, text);
 }
 
-/**
- * Why a manager may not leave without force: 503. Both counts are of managers as this one sees them, itself
- * among the reachable.
- */
-export function leaveRefusal(reachable: number, unreachable: number): RpcError {
-  const start =
-    'You are attempting to leave the swarm on a node that is participating as a manager. ';
-  return new RpcError(Code.UNAVAILABLE, start + leaveConsequence(reachable, unreachable));
+/** How many managers there are, as the leader sees them. */
+export interface ManagerCounts {
+  reachable: number;
+  unreachable: number;
+  /** Whether the node that asks is among the reachable. */
+  isCounted: boolean;
 }
 
-function leaveConsequence(reachable: number, unreachable: number): string {
+const LEAVE_START =
+  'You are attempting to leave the swarm on a node that is participating as a manager. ';
+const LEAVE_END =
+  'The only way to restore a swarm that has lost consensus is to reinitialize it with ' +
+  '`--force-new-cluster`. Use `--force` to suppress this message.';
+
+/**
+ * Why a manager may not leave without force: 503. `counts` is undefined where nobody could be asked, and
+ * `unprepared` where this manager does not work (yet).
+ */
+export function leaveRefusal(counts: ManagerCounts | 'unprepared' | undefined): RpcError {
+  return new RpcError(Code.UNAVAILABLE, LEAVE_START + leaveConsequence(counts));
+}
+
+function leaveConsequence(counts: ManagerCounts | 'unprepared' | undefined): string {
+  if (counts === 'unprepared')
+    return `Doing so may lose the consensus of your cluster. ${LEAVE_END}`;
+  if (!counts?.isCounted) return LEAVE_END;
+  const { reachable, unreachable } = counts;
   if (reachable === 1 && unreachable === 0) {
     return (
       'Removing the last manager erases all current state of the swarm. ' +
@@ -60,14 +76,10 @@ function leaveConsequence(reachable: number, unreachable: number): string {
     );
   }
   const losesQuorum = reachable - 2 <= unreachable;
-  const middle = losesQuorum
-    ? `Removing this node leaves ${reachable - 1} managers out of ${reachable + unreachable}. ` +
-      'Without a Raft quorum your swarm will be inaccessible. '
-    : 'Doing so may lose the consensus of your cluster. ';
+  if (!losesQuorum) return LEAVE_END;
   return (
-    middle +
-    'The only way to restore a swarm that has lost consensus is to reinitialize it with ' +
-    '`--force-new-cluster`. Use `--force` to suppress this message.'
+    `Removing this node leaves ${reachable - 1} managers out of ${reachable + unreachable}. ` +
+    `Without a Raft quorum your swarm will be inaccessible. ${LEAVE_END}`
   );
 }
 

@@ -12,10 +12,13 @@ import { type Json, omitEmpty } from './convert/json.js';
 import { managerOf } from './manager.js';
 import type { SwarmNode } from './node.js';
 
-const TWO_MANAGERS =
-  'WARNING: Running Swarm in a two-manager configuration. This configuration provides no fault ' +
-  'tolerance, and poses a high risk to lose control over the cluster. Refer to ' +
-  'https://docs.docker.com/engine/swarm/admin_guide/ to configure the Swarm for fault-tolerance.';
+/** Line breaks and all, as Docker has it. */
+const TWO_MANAGERS = [
+  'WARNING: Running Swarm in a two-manager configuration. This configuration provides',
+  '         no fault tolerance, and poses a high risk to lose control over the cluster.',
+  '         Refer to https://docs.docker.com/engine/swarm/admin_guide/ to configure the',
+  '         Swarm for fault-tolerance.',
+].join('\n');
 
 /** The `Swarm` part of GET /info. Never fails: what goes wrong stands in its `Error`. */
 export async function swarmInfo(node: SwarmNode, clock: Clock): Promise<Json> {
@@ -64,5 +67,5 @@ export async function theCluster(control: Control): Promise<Cluster> {
 export function swarmHeader(node: SwarmNode): string {
   const state = node.localNodeState();
   if (state !== 'active') return state;
-  return node.info().controlAvailable ? 'active/manager' : 'active/worker';
+  return node.info().isManager ? 'active/manager' : 'active/worker';
 }

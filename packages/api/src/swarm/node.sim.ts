@@ -7,8 +7,15 @@ import {
   type SubscribeLogsMessage,
   type SubscribeLogsRequest,
 } from '@skep/wire/swarmkit';
-import { membershipError, unlockError } from './errors.js';
-import type { LocalNodeState, SwarmInit, SwarmJoin, SwarmNode, SwarmNodeInfo } from './node.js';
+import { MEMBERSHIP_TEXTS, membershipError, unlockError } from './errors.js';
+import type {
+  LocalNodeState,
+  SwarmInit,
+  SwarmJoin,
+  SwarmManager,
+  SwarmNode,
+  SwarmNodeInfo,
+} from './node.js';
 
 const RAFT_ID = 7n;
 
@@ -24,8 +31,15 @@ export class SimSwarmNode implements SwarmNode {
   readonly joins: SwarmJoin[] = [];
   initialised: SwarmInit | undefined;
   store = this.#newStore();
-  readonly #members: ManagerMember[] = [];
+  /** The swarm's managers; tests add others and change what they are. */
+  readonly members: ManagerMember[] = [];
+  canRemoveMembers = false;
+  /** The key the node is locked with, and the one `unlockKey` answers. */
+  key = '';
+  readonly left: boolean[] = [];
+  readonly #id = 'node-one';
   #state: LocalNodeState = 'inactive';
+  #refusal: MembershipRefusal | undefined = 'noSwarm';
 
   #newStore(): Store {
     const store = new Store({ clock: this.clock, random: this.random, log: silentLogger });
@@ -38,7 +52,7 @@ export class SimSwarmNode implements SwarmNode {
   }
 
   nodeId(): string {
-    return this.#state === 'active' ? 'node-one' : '';
+    return this.#state === 'active' ? this.#id : '';
   }
 
   nodeAddress(): string {
@@ -47,9 +61,9 @@ export class SimSwarmNode implements SwarmNode {
 
   async init(request: SwarmInit): Promise<string> {
     this.initialised = request;
-    this.#members.push({
+    this.members.push({
       raftId: RAFT_ID,
-      nodeId: 'node-one',
+      nodeId: this.#id,
       address: request.advertiseAddress,
       leader: true,
       reachability: RaftMemberStatus_Reachability.REACHABLE,
@@ -68,32 +82,35 @@ export class SimSwarmNode implements SwarmNode {
       subnetSize: request.subnetSize,
       dataPathPort: request.dataPathPort,
       node: {
-        id: 'node-one',
+        id: this.#id,
         raftId: RAFT_ID,
         address: request.advertiseAddress,
         availability: request.availability,
         certificate: new Uint8Array(),
       },
     });
-    this.#become('active');
-    return 'node-one';
+    this.become('active');
+    return this.#id;
   }
 
   async join(request: SwarmJoin): Promise<void> {
     this.joins.push(request);
   }
 
-  async leave(): Promise<void> {
+  async leave(force: boolean): Promise<void> {
+    this.left.push(force);
     this.store = this.#newStore();
-    this.#become('inactive');
+    this.members.length = 0;
+    this.become('inactive', 'noSwarm');
   }
 
-  async unlock(): Promise<void> {
-    throw unlockError('notLocked');
+  async unlock(key: string): Promise<void> {
+    if (key !== this.key) throw unlockError('wrongKey');
+    this.become('active');
   }
 
   async unlockKey(): Promise<string> {
-    return '';
+    return this.key;
   }
 
   control(): Control {
@@ -102,7 +119,7 @@ export class SimSwarmNode implements SwarmNode {
       store: this.store,
       clock: this.clock,
       random: this.random,
-      members: { list: () => this.#members, canRemove: () => false },
+      members: { list: () => this.members, canRemove: () => this.canRemoveMembers },
       newJoinToken: () => 'SWMTKN-1-rotated',
     });
   }
@@ -127,12 +144,13 @@ export class SimSwarmNode implements SwarmNode {
   }
 
   info(): SwarmNodeInfo {
-    const isManager = this.#state === 'active';
-    const address = this.initialised?.advertiseAddress ?? '';
+    const isManager = this.#refusal === undefined || this.#refusal === 'notReady';
     return {
-      controlAvailable: isManager,
-      error: '',
-      remoteManagers: isManager ? [{ nodeId: 'node-one', address }] : [],
+      isManager,
+      controlAvailable: this.#refusal === undefined,
+      managers: isManager ? this.members.map(seen) : [],
+      error: this.#state === 'locked' ? MEMBERSHIP_TEXTS.locked : '',
+      remoteManagers: this.members.map(({ nodeId, address }) => ({ nodeId, address })),
     };
   }
 
@@ -141,12 +159,26 @@ export class SimSwarmNode implements SwarmNode {
     return () => void this.listeners.delete(listener);
   }
 
-  #requireManager(): void {
-    if (this.#state !== 'active') throw membershipError('noSwarm');
+  /** Puts the node in a state; with a refusal, it is no working manager there. */
+  become(state: LocalNodeState, refusal?: MembershipRefusal): void {
+    this.#state = state;
+    this.#refusal = refusal;
+    this.changed();
   }
 
-  #become(state: LocalNodeState): void {
-    this.#state = state;
+  /** Tells that members may have changed. */
+  changed(): void {
     for (const listener of this.listeners) listener();
   }
+
+  #requireManager(): void {
+    if (this.#refusal) throw membershipError(this.#refusal);
+  }
+}
+
+type MembershipRefusal = keyof typeof MEMBERSHIP_TEXTS;
+
+function seen({ nodeId, leader, reachability }: ManagerMember): SwarmManager {
+  const isReachable = reachability === RaftMemberStatus_Reachability.REACHABLE;
+  return { nodeId, isLeader: leader, isReachable };
 }

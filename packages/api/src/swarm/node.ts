@@ -36,10 +36,21 @@ export interface SwarmJoin {
   availability: NodeSpec_Availability;
 }
 
+/** A manager as this node's Raft sees it. */
+export interface SwarmManager {
+  nodeId: string;
+  isLeader: boolean;
+  isReachable: boolean;
+}
+
 /** What a node knows about its membership without asking a manager. */
 export interface SwarmNodeInfo {
+  /** Whether this node runs a manager, be it one that cannot answer now. */
+  isManager: boolean;
   /** Whether this node's manager answers. */
   controlAvailable: boolean;
+  /** The swarm's managers, where this node is one of them; empty otherwise, and while that is not known. */
+  managers: readonly SwarmManager[];
   /** Why the node is in state `error`; empty otherwise. */
   error: string;
   remoteManagers: { nodeId: string; address: string }[];
@@ -58,20 +69,29 @@ export interface SwarmNode {
   nodeAddress(): string;
   /** Resolves with the node's id when the manager serves requests about the new swarm. */
   init(request: SwarmInit): Promise<string>;
+  /**
+   * Resolves when this node is a working member. Rejects with the `joinTimeout` text after 20 s, while joining
+   * goes on in the background; with any other error the node is outside again.
+   */
   join(request: SwarmJoin): Promise<void>;
+  /** What speaks against it the API has asked before. */
   leave(force: boolean): Promise<void>;
-  /** `key` as the user typed it, `SWMKEY-1-…`. */
+  /** `key` is well-formed: `SWMKEY-1-…`. Called on a locked node; rejects with `wrongKey` for another's key. */
   unlock(key: string): Promise<void>;
-  /** The key that unlocks this swarm's managers; empty while autolock is off. */
+  /** The key that unlocks this swarm's managers; empty while autolock is off. Called on working managers. */
   unlockKey(): Promise<string>;
-  /** Throws UNAVAILABLE when this node is no (working) manager. */
+  /**
+   * Throws UNAVAILABLE when this node is no working manager: the text of `noSwarm`, `worker`, `notReady`,
+   * `locked` or `certificatesExpired`.
+   */
   control(): Control;
-  logs(): LogBrokerService;
+  logs(): Pick<LogBrokerService, 'subscribeLogs'>;
   watch(): WatchService;
   info(): SwarmNodeInfo;
   /**
-   * Calls `listener` whenever {@link SwarmNode.localNodeState} or `info().controlAvailable` may have changed;
-   * returns how to stop that. The event stream uses it to watch again after `leave` and `init`.
+   * Calls `listener` whenever {@link SwarmNode.localNodeState}, `info().controlAvailable` or `info().managers`
+   * may have changed; returns how to stop that. The event stream uses it to watch again after `leave` and
+   * `init`, and to tell of leaders.
    */
   onChange(listener: () => void): () => void;
 }

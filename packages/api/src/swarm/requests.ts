@@ -17,6 +17,8 @@ import { invalid } from './errors.js';
 import { SWARM_PORT } from './limits.js';
 import type { SwarmInit, SwarmJoin } from './node.js';
 
+const EMPTY_LISTEN_ADDRESS = 'invalid ListenAddr "": invalid address';
+
 /** Checks the body of POST /swarm/init and fills in what it leaves open. */
 export function initFromJson(json: JsonReader, source: AddressSource): SwarmInit {
   const { listenHost, listenPort } = listenFromJson(json, source);
@@ -47,15 +49,14 @@ export function initFromJson(json: JsonReader, source: AddressSource): SwarmInit
 
 /** Checks the body of POST /swarm/join. */
 export function joinFromJson(json: JsonReader, source: AddressSource): SwarmJoin {
-  const { listenHost, listenPort } = listenFromJson(json, source);
-  const remotes = json.strings('RemoteAddrs').filter(Boolean);
+  if (json.string('ListenAddr') === '') throw invalid(EMPTY_LISTEN_ADDRESS);
+  const remotes = json.strings('RemoteAddrs');
   if (remotes.length === 0) throw invalid('at least 1 RemoteAddr is required to join');
-  const given = json.string('AdvertiseAddr');
-  const advertise = splitHostPort(given, listenPort);
+  if (remotes.includes('')) throw invalid('invalid remoteAddr "": invalid address');
+  const { listenHost, listenPort } = listenFromJson(json, source);
   return {
     listenAddress: joinHostPort(listenHost, listenPort),
-    advertiseAddress:
-      given === '' ? '' : joinHostPort(advertiseIp(source, advertise.host), advertise.port),
+    advertiseAddress: advertisedOf(json.string('AdvertiseAddr'), listenPort, source),
     dataPathAddress: dataPathIp(source, json.string('DataPathAddr')),
     remoteAddresses: remotes.map((remote) => {
       const { host, port } = splitHostPort(remote, SWARM_PORT);
@@ -66,9 +67,31 @@ export function joinFromJson(json: JsonReader, source: AddressSource): SwarmJoin
   };
 }
 
+/** Empty where none that means something is given: the manager joined sees where the node comes from. */
+function advertisedOf(given: string, listenPort: number, source: AddressSource): string {
+  if (given === '') return '';
+  try {
+    const { host, port } = splitHostPort(given, listenPort);
+    return joinHostPort(advertiseIp(source, host), port);
+  } catch {
+    return '';
+  }
+}
+
+/**
+ * Checks the body of POST /swarm/unlock: the prefix, and what follows in base64 without padding. Whether the
+ * key is the right one only the locked node can say.
+ */
+export function unlockKeyFromJson(json: JsonReader): string {
+  const key = json.string('UnlockKey');
+  const isWellFormed = /^SWMKEY-1-[A-Za-z0-9+/]*$/.test(key) && (key.length - 9) % 4 !== 1;
+  if (!isWellFormed) throw invalid('invalid key string');
+  return key;
+}
+
 function listenFromJson(json: JsonReader, source: AddressSource) {
   const text = json.string('ListenAddr');
-  if (text === '') throw invalid('invalid ListenAddr "": invalid address');
+  if (text === '') throw invalid(EMPTY_LISTEN_ADDRESS);
   const { host, port } = splitHostPort(text, SWARM_PORT);
   return { listenHost: listenIp(source, host || '0.0.0.0'), listenPort: port };
 }

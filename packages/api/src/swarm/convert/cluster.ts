@@ -27,7 +27,8 @@ export function swarmToJson(cluster: Cluster): Json {
 export function clusterInfoToJson(cluster: Cluster): Json {
   const { rootCa, spec } = cluster;
   const root = rootCa?.caCert ?? new Uint8Array();
-  const issuer = issuerOf(root);
+  // While roots are exchanged, nodes are done when the new one signed them.
+  const issuer = issuerOf(rootCa?.rootRotation?.caCert ?? root);
   return {
     ID: cluster.id,
     ...metaToJson(cluster.meta),

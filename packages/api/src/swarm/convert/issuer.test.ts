@@ -1,4 +1,7 @@
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { ClusterSchema, type RootCASchema } from '@skep/wire/swarmkit';
 import { describe, expect, it } from 'vitest';
+import { clusterInfoToJson } from './cluster.js';
 import { issuerOf } from './issuer.js';
 
 const ROOT = `-----BEGIN CERTIFICATE-----
@@ -29,5 +32,23 @@ describe('issuerOf', () => {
   it('says nothing about what is no certificate', () => {
     expect(issuerOf(new Uint8Array())).toBeUndefined();
     expect(issuerOf(Buffer.from('-----BEGIN'))).toBeUndefined();
+  });
+});
+
+describe('the TLS info of a cluster', () => {
+  const shown = (rootCa: MessageInitShape<typeof RootCASchema>) =>
+    clusterInfoToJson(create(ClusterSchema, { rootCa }));
+
+  it('names the issuer of node certificates: of the new root while roots are exchanged', () => {
+    const caCert = Buffer.from(ROOT);
+    expect(shown({ caCert })).toMatchObject({
+      RootRotationInProgress: false,
+      TLSInfo: { TrustRoot: ROOT, CertIssuerPublicKey: PUBLIC_KEY },
+    });
+    const rotating = shown({ caCert: Buffer.from('old'), rootRotation: { caCert } });
+    expect(rotating).toMatchObject({
+      RootRotationInProgress: true,
+      TLSInfo: { TrustRoot: 'old', CertIssuerPublicKey: PUBLIC_KEY },
+    });
   });
 });

@@ -13,7 +13,11 @@ import { enumText } from '../convert/json.js';
 type Attributes = Record<string, string>;
 
 /** `name.old` and `name.new`, when they differ. A side that has nothing is left out. */
-function changed(name: string, before: string | undefined, after: string | undefined): Attributes {
+export function changed(
+  name: string,
+  before: string | undefined,
+  after: string | undefined,
+): Attributes {
   if (before === after) return {};
   return {
     ...(before === undefined ? {} : { [`${name}.old`]: before }),

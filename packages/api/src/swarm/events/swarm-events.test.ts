@@ -1,7 +1,12 @@
 import { create } from '@bufbuild/protobuf';
 import { silentLogger } from '@skep/platform';
 import { completeObject } from '@skep/wire';
-import { NodeSpec_Availability, ServiceSchema } from '@skep/wire/swarmkit';
+import {
+  NodeSchema,
+  NodeSpec_Availability,
+  RaftMemberStatus_Reachability,
+  ServiceSchema,
+} from '@skep/wire/swarmkit';
 import { describe, expect, it } from 'vitest';
 import { EventHub } from '../../events/hub.js';
 import { JsonReader } from '../convert/reader.js';
@@ -69,11 +74,68 @@ describe('swarm events', () => {
     });
   });
 
+  it('tell of nodes by their host names', async () => {
+    const { node, stream } = start();
+    await node.init(request());
+    await node.clock.advance(0);
+    const spec = { annotations: { labels: { a: 'b' } } };
+    const worker = create(NodeSchema, { id: 'w', spec, description: { hostname: 'worker1' } });
+    await node.store.update((tx) => tx.create('node', completeObject('node', worker)));
+    expect((await stream.next()).value).toMatchObject({
+      Type: 'node',
+      Action: 'create',
+      Actor: { ID: 'w', Attributes: { name: 'worker1' } },
+    });
+  });
+
+  it('tell who leads and who is reached, as this manager sees it', async () => {
+    const { node, stream } = start();
+    await node.init(request());
+    await node.clock.advance(0);
+    const description = { hostname: 'manager2' };
+    const other = create(NodeSchema, { id: 'm2', description });
+    await node.store.update((tx) => tx.create('node', completeObject('node', other)));
+    expect((await stream.next()).value.Action).toBe('create');
+    const [own] = node.members;
+    const { REACHABLE, UNREACHABLE } = RaftMemberStatus_Reachability;
+    const second = { ...own!, nodeId: 'm2', leader: false, reachability: REACHABLE };
+    node.members.push(second);
+    node.changed();
+    await node.clock.advance(0);
+    second.reachability = UNREACHABLE;
+    node.changed();
+    expect((await stream.next()).value).toMatchObject({
+      Type: 'node',
+      Action: 'update',
+      scope: 'swarm',
+      Actor: {
+        ID: 'm2',
+        Attributes: {
+          name: 'manager2',
+          'reachability.old': 'reachable',
+          'reachability.new': 'unreachable',
+        },
+      },
+    });
+    own!.leader = false;
+    second.leader = true;
+    node.changed();
+    expect((await stream.next()).value.Actor.Attributes).toEqual({
+      name: '',
+      'leader.old': 'true',
+      'leader.new': 'false',
+    });
+    expect((await stream.next()).value.Actor).toEqual({
+      ID: 'm2',
+      Attributes: { name: 'manager2', 'leader.old': 'false', 'leader.new': 'true' },
+    });
+  });
+
   it('begin again with the next swarm, and end with stop', async () => {
     const { node, events, stream } = start();
     await node.init(request());
     await node.clock.advance(0);
-    await node.leave();
+    await node.leave(true);
     await node.init(request());
     await node.clock.advance(0);
     const service = create(ServiceSchema, { id: 's2', spec: { annotations: { name: 'b' } } });

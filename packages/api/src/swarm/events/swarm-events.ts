@@ -4,6 +4,7 @@ import { WatchRequest_WatchEntrySchema, WatchRequestSchema } from '@skep/wire/sw
 import type { EventHub } from '../../events/hub.js';
 import { WATCH_RETRY_MS } from '../limits.js';
 import type { SwarmNode } from '../node.js';
+import { ManagerEvents } from './manager-events.js';
 import { EVENT_KINDS, toEvent } from './to-event.js';
 
 export interface SwarmEventsOptions {
@@ -16,12 +17,14 @@ export interface SwarmEventsOptions {
 /** Puts the swarm's events into the hub for as long as this node is a manager. */
 export class SwarmEvents {
   readonly #options: SwarmEventsOptions;
+  readonly #managers: ManagerEvents;
   #watching: AbortController | undefined;
   #cancelRetry = () => {};
   #unsubscribe = () => {};
 
   constructor(options: SwarmEventsOptions) {
     this.#options = options;
+    this.#managers = new ManagerEvents(options);
   }
 
   start(): void {
@@ -38,6 +41,7 @@ export class SwarmEvents {
 
   /** Watches when this node is a manager, and not when it is none. */
   #follow(): void {
+    this.#managers.look();
     const isManager = this.#options.node.info().controlAvailable;
     if (isManager && !this.#watching) {
       this.#watching = new AbortController();

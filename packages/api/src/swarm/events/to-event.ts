@@ -1,5 +1,10 @@
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
-import { type Object$, WatchActionKind, type WatchMessage_Event } from '@skep/wire/swarmkit';
+import {
+  type Node,
+  type Object$,
+  WatchActionKind,
+  type WatchMessage_Event,
+} from '@skep/wire/swarmkit';
 import type { ApiEvent } from '../../events/hub.js';
 import { nodeChanges, serviceChanges } from './attributes.js';
 
@@ -28,7 +33,7 @@ export function toEvent(change: WatchMessage_Event, nowMs: number): ApiEvent | u
     Actor: {
       ID: object.value.id,
       Attributes: {
-        name: object.value.spec?.annotations?.name ?? '',
+        name: nameOf(object),
         ...changesOf(object, change.oldObject?.object),
       },
     },
@@ -41,6 +46,16 @@ type EventObject = Extract<Object$['object'], { case: (typeof EVENT_KINDS)[numbe
 
 function isEventKind(object: Object$['object']): object is EventObject {
   return (EVENT_KINDS as readonly (string | undefined)[]).includes(object.case);
+}
+
+function nameOf(object: EventObject): string {
+  if (object.case === 'node') return nodeName(object.value);
+  return object.value.spec?.annotations?.name ?? '';
+}
+
+/** Nodes mostly go by their host name. */
+export function nodeName({ spec, description }: Node): string {
+  return spec?.annotations?.name || description?.hostname || '';
 }
 
 function changesOf(

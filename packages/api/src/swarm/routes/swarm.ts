@@ -2,14 +2,16 @@ import { create } from '@bufbuild/protobuf';
 import { completeClusterSpec } from '@skep/wire';
 import { ClusterSpecSchema, UpdateClusterRequestSchema } from '@skep/wire/swarmkit';
 import type { FastifyRequest } from 'fastify';
+import { callManager } from '../../server/errors.js';
 import { flag, type Query } from '../../server/query.js';
 import type { Routes } from '../../server/server.js';
 import { mergeClusterSpec, swarmToJson } from '../convert/cluster.js';
 import { dropUnknownInitFields } from '../convert/old-versions.js';
 import { JsonReader } from '../convert/reader.js';
-import { invalid, membershipError } from '../errors.js';
+import { invalid, membershipError, unlockError } from '../errors.js';
 import { theCluster } from '../info.js';
-import { initFromJson, joinFromJson } from '../requests.js';
+import { checkMayLeave } from '../leave.js';
+import { initFromJson, joinFromJson, unlockKeyFromJson } from '../requests.js';
 import { manager, type SwarmDependencies } from './dependencies.js';
 import { strictFlag, versionOf } from './query.js';
 
@@ -23,6 +25,7 @@ export function swarmRoutes(deps: SwarmDependencies): Routes {
       dropUnknownInitFields(request.body, request.apiVersion);
       const json = JsonReader.of(request.body, 'InitRequest');
       if (!json.boolean('ForceNewCluster')) refuseInSwarm(deps);
+      else refuseOnWorker(deps);
       const id = await node.init(initFromJson(json, addresses));
       return reply.type('application/json').send(JSON.stringify(id));
     });
@@ -33,7 +36,9 @@ export function swarmRoutes(deps: SwarmDependencies): Routes {
     });
     app.post('/swarm/leave', async (request, reply) => {
       if (node.localNodeState() === 'inactive') throw membershipError('notInSwarm');
-      await node.leave(flag(request.query as Query, 'force'));
+      const force = flag(request.query as Query, 'force');
+      if (!force) await checkMayLeave(deps);
+      await node.leave(force);
       return reply.code(200).send();
     });
     app.get('/swarm', async () => swarmToJson(await theCluster(manager(deps))));
@@ -41,9 +46,17 @@ export function swarmRoutes(deps: SwarmDependencies): Routes {
       await update(deps, request);
       return reply.code(200).send();
     });
-    app.get('/swarm/unlockkey', async () => ({ UnlockKey: await node.unlockKey() }));
+    app.get('/swarm/unlockkey', async () => {
+      node.control(); // for its refusal
+      return { UnlockKey: await callManager(() => node.unlockKey()) };
+    });
     app.post('/swarm/unlock', async (request, reply) => {
-      await node.unlock(JsonReader.of(request.body, 'UnlockRequest').string('UnlockKey'));
+      const json = JsonReader.of(request.body, 'UnlockRequest');
+      if (node.localNodeState() !== 'locked') {
+        node.control(); // a node that is no manager has another answer
+        throw unlockError('notLocked');
+      }
+      await node.unlock(unlockKeyFromJson(json));
       return reply.code(200).send();
     });
   };
@@ -51,6 +64,11 @@ export function swarmRoutes(deps: SwarmDependencies): Routes {
 
 function refuseInSwarm({ node }: SwarmDependencies): void {
   if (node.localNodeState() !== 'inactive') throw membershipError('alreadyInSwarm');
+}
+
+/** A worker has no state that a cluster could be made of. */
+function refuseOnWorker({ node }: SwarmDependencies): void {
+  if (node.localNodeState() === 'active' && !node.info().isManager) throw membershipError('worker');
 }
 
 async function update(deps: SwarmDependencies, request: FastifyRequest): Promise<void> {
