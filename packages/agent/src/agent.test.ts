@@ -1,5 +1,6 @@
+import { create } from '@bufbuild/protobuf';
 import { Code, RpcError, settle } from '@skep/platform';
-import { TaskState } from '@skep/wire/swarmkit';
+import { NodeTLSInfoSchema, TaskState } from '@skep/wire/swarmkit';
 import { describe, expect, it } from 'vitest';
 import { makeAssignments, makeSessionMessage, makeTask } from './testing/objects.js';
 import { setUpAgent } from './testing/setup.js';
@@ -124,6 +125,23 @@ describe('Agent', () => {
     expect(link.sessions).toHaveLength(2);
     expect(link.current.request.description?.hostname).toBe('renamed');
     await agent.stop();
+  });
+
+  it('registers anew at once when its certificate changed', async () => {
+    const { agent, clock, link, tls } = await setUpAgent();
+    tls.tell();
+    await clock.advance(100);
+    expect(link.sessions).toHaveLength(1);
+    tls.info = create(NodeTLSInfoSchema, { certIssuerSubject: Buffer.from('another') });
+    tls.tell();
+    await clock.advance(100);
+    expect(link.sessions).toHaveLength(2);
+    expect(link.current.request).toMatchObject({
+      sessionId: 'session1',
+      description: { tlsInfo: { certIssuerSubject: Buffer.from('another') } },
+    });
+    await agent.stop();
+    expect(clock.pendingTimers).toBe(0);
   });
 
   it('removes every container when it leaves, and forgets its tasks', async () => {

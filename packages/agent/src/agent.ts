@@ -41,6 +41,11 @@ export interface AgentOptions {
   limits?: Partial<AgentLimits>;
   /** Certificate facts for the node's description; absent on a node without certificates. */
   tlsInfo?(): NodeTLSInfo | undefined;
+  /**
+   * Calls `listener` when {@link tlsInfo} may tell something else from now on; managers that rotate roots
+   * wait to hear it. Returns how to stop that.
+   */
+  onTlsChange?(listener: () => void): () => void;
   /** Every session message: managers, keys and root certificate are the daemon's to keep. */
   onSession?(message: SessionMessage): void;
 }
@@ -151,6 +156,8 @@ export class Agent {
         subscription: (message: Parameters<LogPublisher['handle']>[0]) =>
           this.#publisher.handle(message, (messages) => link.publishLogs(messages)),
         describe: () => this.#describe(),
+        onDescriptionChange: (listener: () => void) =>
+          this.#options.onTlsChange?.(listener) ?? (() => {}),
       },
     };
     return runSession(options, this.#stop.signal);

@@ -26,6 +26,8 @@ export interface SessionHandlers {
   assignments(message: AssignmentsMessage): Promise<void>;
   subscription(message: SubscriptionMessage): void;
   describe(): Promise<NodeDescription>;
+  /** Calls `listener` when the description is worth a look at once. Returns how to stop that. */
+  onDescriptionChange(listener: () => void): () => void;
 }
 
 export interface SessionOptions {
@@ -142,12 +144,22 @@ class Session {
   /** A changed node registers anew, under the same session id. */
   async #redescribe(): Promise<never> {
     const { clock, description, handlers, limits } = this.#options;
-    for (;;) {
-      await clock.sleep(limits.describePeriodMs, this.#signal);
-      const now = await handlers.describe();
-      if (!equals(NodeDescriptionSchema, description, now)) {
-        throw new RpcError(Code.ABORTED, 'the description of the node changed');
+    let look = new AbortController();
+    const forget = handlers.onDescriptionChange(() => look.abort());
+    try {
+      for (;;) {
+        // At once, too: registering took its time.
+        const now = await handlers.describe();
+        if (!equals(NodeDescriptionSchema, description, now)) {
+          throw new RpcError(Code.ABORTED, 'the description of the node changed');
+        }
+        const either = AbortSignal.any([this.#signal, look.signal]);
+        await clock.sleep(limits.describePeriodMs, either).catch(() => {});
+        this.#signal.throwIfAborted();
+        look = new AbortController();
       }
+    } finally {
+      forget();
     }
   }
 }

@@ -1,5 +1,6 @@
+import { create } from '@bufbuild/protobuf';
 import { SimClock, SimDisk, SimRandom, settle, silentLogger } from '@skep/platform';
-import type { TaskStatus } from '@skep/wire/swarmkit';
+import { NodeTLSInfoSchema, type TaskStatus } from '@skep/wire/swarmkit';
 import { Agent } from '../agent.js';
 import { type AgentLimits, DEFAULT_LIMITS } from '../limits.js';
 import { TaskLog } from '../task-log.js';
@@ -45,6 +46,7 @@ export async function setUpAgent(
   executor.configures = options.configures ?? true;
   const link = new FakeLink();
   const disk = options.disk ?? new SimDisk();
+  const tls = { info: create(NodeTLSInfoSchema), tell: () => {} };
   link.down = options.down ?? false;
   link.onSession = (session) => session.session.push(makeSessionMessage('session1'));
   const agent = await Agent.start({
@@ -55,7 +57,14 @@ export async function setUpAgent(
     random: new SimRandom(1),
     logger: silentLogger,
     directory: DIRECTORY,
+    tlsInfo: () => tls.info,
+    onTlsChange: (listener) => {
+      tls.tell = listener;
+      return () => {
+        tls.tell = () => {};
+      };
+    },
   });
   await settle();
-  return { agent, clock, disk, executor, link };
+  return { agent, clock, disk, executor, link, tls };
 }
