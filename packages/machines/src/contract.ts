@@ -1,5 +1,9 @@
-/** What runs in a machine: our daemon, or nothing, for those who start a daemon of their own. */
-export type Engine = 'skepd' | 'none';
+/**
+ * What runs in a machine: our daemon, the dockerd installed on the host, or nothing until somebody
+ * starts something.
+ */
+export const ENGINES = ['skepd', 'dockerd', 'none'] as const;
+export type Engine = (typeof ENGINES)[number];
 
 /** A machine as it is kept on disk. */
 export interface MachineRecord {
@@ -9,7 +13,7 @@ export interface MachineRecord {
   /** IPv4, for life. */
   address: string;
   engine: Engine;
-  /** Flags of skepd: `--label=disk=ssd`. */
+  /** Flags of the engine: `--label=disk=ssd`. */
   engineFlags: string[];
   /** Whether its cable hangs loose. */
   disconnected: boolean;
@@ -25,7 +29,7 @@ export interface MachineStatus extends MachineRecord {
   state: MachineState;
   /** Process 1 of the machine, in the host's numbering; undefined while it is stopped. */
   pid: number | undefined;
-  /** `unix://…`, for clients on the host; empty without an engine of ours. */
+  /** `unix://…` of its engine, for clients on the host. */
   url: string;
 }
 

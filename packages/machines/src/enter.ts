@@ -1,5 +1,3 @@
-import type { MachineStatus } from './contract.js';
-
 /** A program to run on the host that runs a command inside a machine. */
 export interface Entrance {
   command: string;
@@ -18,20 +16,18 @@ const LOGIN = 'cd; if command -v bash >/dev/null; then exec bash; else exec sh -
  * words, an interactive shell. `pid` is the machine's process 1.
  */
 export function entrance(
-  { pid, engine }: Pick<MachineStatus, 'engine'> & { pid: number },
+  pid: number,
   words: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Entrance {
   const kept = Object.entries(env).filter(
     (entry): entry is [string, string] => entry[1] !== undefined && !CLIENT_VARIABLE.test(entry[0]),
   );
-  const host: Record<string, string> =
-    engine === 'none' ? {} : { DOCKER_HOST: 'unix:///run/skep/skep.sock' };
   const shell = ['sh', '-c', words.length === 0 ? LOGIN : words.join(' ')];
   const namespaces = ['--mount', '--uts', '--net', '--pid'];
   return {
     command: 'nsenter',
     args: ['--target', String(pid), ...namespaces, '--', ...shell],
-    env: { ...Object.fromEntries(kept), ...host },
+    env: { ...Object.fromEntries(kept), DOCKER_HOST: 'unix:///run/skep/skep.sock' },
   };
 }

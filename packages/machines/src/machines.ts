@@ -1,9 +1,9 @@
 import { Code, RpcError } from '@skep/platform';
-import { type BootDependencies, boot } from './boot/boot.js';
+import { type BootDependencies, boot, COVERED } from './boot/boot.js';
 import { EtcFiles } from './boot/etc-files.js';
 import type { EngineFacts, MachineRecord, MachineStatus, NewMachine } from './contract.js';
 import type { MachineHost } from './host/machine-host.js';
-import { Layout } from './layout.js';
+import { DEFAULT_STORAGE, Layout } from './layout.js';
 import { FIRST_HOST_NUMBER, LAST_HOST_NUMBER } from './limits.js';
 import { Locks } from './locks.js';
 import { checkName, exists, notRunning } from './names.js';
@@ -53,16 +53,11 @@ export class Machines {
   async create(wanted: NewMachine): Promise<MachineStatus> {
     checkName(wanted.name);
     if (this.#subnet !== undefined) checkSubnet(this.#subnet);
-    return this.#locks.machine(wanted.name, async () => {
-      const record = await this.#register(wanted);
-      try {
-        await boot(this.#boot, record);
-      } catch (error) {
-        await this.#erase(record);
-        throw error;
-      }
-      return this.#status(record);
-    });
+    try {
+      return await this.#locks.machine(wanted.name, () => this.#build(wanted));
+    } finally {
+      await this.#tidy();
+    }
   }
 
   /** By name, in the order docker-machine lists them. */
@@ -83,9 +78,9 @@ export class Machines {
     return { ...status, pid };
   }
 
-  /** What a running machine's engine says; undefined when there is none, or no answer. */
-  async engineFacts({ name, engine, state }: MachineStatus): Promise<EngineFacts | undefined> {
-    if (engine === 'none' || state !== 'Running') return undefined;
+  /** What a running machine's engine says; undefined when there is no answer. */
+  async engineFacts({ name, state }: MachineStatus): Promise<EngineFacts | undefined> {
+    if (state !== 'Running') return undefined;
     return this.#host.engines.facts(this.layout.socket(name));
   }
 
@@ -125,8 +120,21 @@ export class Machines {
   }
 
   /** Ends a machine and removes all of it; the switch goes with the last one. */
-  remove(name: string): Promise<void> {
-    return this.#locks.machine(name, async () => this.#erase(await this.#registry.get(name)));
+  async remove(name: string): Promise<void> {
+    const erase = async () => this.#erase(await this.#registry.get(name));
+    await this.#locks.machine(name, erase);
+    await this.#tidy();
+  }
+
+  async #build(wanted: NewMachine): Promise<MachineStatus> {
+    const record = await this.#register(wanted);
+    try {
+      await boot(this.#boot, record);
+    } catch (error) {
+      await this.#erase(record);
+      throw error;
+    }
+    return this.#status(record);
   }
 
   async #register({ name, engine, engineFlags }: NewMachine): Promise<MachineRecord> {
@@ -161,15 +169,16 @@ export class Machines {
       await this.#host.disk.remove(this.layout.directory(record.name));
       const left = await this.#registry.all();
       await this.#etc.tellAll(left);
-      if (left.length === 0) await this.#removeShared();
+      if (left.length === 0) await this.#switch.remove();
     });
   }
 
-  async #removeShared(): Promise<void> {
-    await this.#switch.remove();
-    const { run } = this.layout;
-    const shared = [run, '/run/skep', '/run/containerd'];
-    await this.#host.processes.run('rmdir', ['--ignore-fail-on-non-empty', ...shared]);
+  /** Directories that others may use too go when they are empty. */
+  async #tidy(): Promise<void> {
+    const { storage, run } = this.layout;
+    const own = storage === DEFAULT_STORAGE ? [run, storage] : [run];
+    const directories = [...own, ...COVERED];
+    await this.#host.processes.run('rmdir', ['--ignore-fail-on-non-empty', ...directories]);
   }
 
   #setCable(name: string, connected: boolean): Promise<void> {
@@ -181,11 +190,10 @@ export class Machines {
   }
 
   async #status(record: MachineRecord): Promise<MachineStatus> {
-    const { name, engine } = record;
+    const { name } = record;
     const pid = (await this.#power.init(name))?.pid;
     const state = pid === undefined ? 'Stopped' : 'Running';
-    const url = engine === 'none' ? '' : `unix://${this.layout.socket(name)}`;
-    return { ...record, state, pid, url };
+    return { ...record, state, pid, url: `unix://${this.layout.socket(name)}` };
   }
 }
 

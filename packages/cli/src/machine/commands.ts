@@ -1,4 +1,4 @@
-import { entrance, type MachineStatus, type Machines } from '@skep/machines';
+import { entrance, type Machines } from '@skep/machines';
 import { type CliContext, CommandError } from '../context.js';
 import { forEach } from './each.js';
 import { exportLines, unsetLines } from './environment.js';
@@ -22,12 +22,12 @@ export class MachineCommands {
     await forEach(this.#context, names, async (name) => {
       const machine = wanted.find((one) => one.name === name) ?? newMachine(name, options);
       const { address, engine } = await this.#machines.create(machine);
-      const what = engine === 'none' ? 'is up' : 'is up and running skepd';
+      const what = engine === 'none' ? 'is up' : `is up and running ${engine}`;
       this.#say(`(${name}) Machine ${what}, at ${address}`);
     });
     const [first] = names;
     const howTo = 'To see how to connect your Docker client to it, run: skep machine env';
-    if (options.engine !== 'none') this.#say(`${howTo} ${first}`);
+    this.#say(`${howTo} ${first}`);
   }
 
   async list({ quiet }: { quiet?: boolean }): Promise<void> {
@@ -43,7 +43,7 @@ export class MachineCommands {
   }
 
   async url(names: string[]): Promise<void> {
-    for (const name of names) this.#say(withEngine(await this.#machines.running(name)).url);
+    for (const name of names) this.#say((await this.#machines.running(name)).url);
   }
 
   async status(names: string[]): Promise<void> {
@@ -59,20 +59,20 @@ export class MachineCommands {
   async environment(name: string | undefined, { unset }: { unset?: boolean }): Promise<void> {
     if (unset) return this.#context.out(unsetLines());
     if (name === undefined) throw new CommandError('Error: Expected one machine name');
-    this.#context.out(exportLines(withEngine(await this.#machines.running(name))));
+    this.#context.out(exportLines(await this.#machines.running(name)));
   }
 
   async active(): Promise<void> {
     const host = this.#context.env['DOCKER_HOST'];
-    const found = (await this.#machines.list()).find(({ url }) => url !== '' && url === host);
+    const found = (await this.#machines.list()).find(({ url }) => url === host);
     if (!found) throw new CommandError('No active host found');
     this.#say(found.name);
   }
 
   /** Resolves with the exit code of the command, or of the shell. */
   async ssh(name: string, words: string[]): Promise<number> {
-    const machine = await this.#machines.running(name);
-    return this.#context.foreground(entrance(machine, words, this.#context.env));
+    const { pid } = await this.#machines.running(name);
+    return this.#context.foreground(entrance(pid, words, this.#context.env));
   }
 
   start(names: string[]): Promise<void> {
@@ -134,9 +134,4 @@ export class MachineCommands {
   #say(line: string): void {
     this.#context.out(`${line}\n`);
   }
-}
-
-function withEngine(machine: MachineStatus): MachineStatus {
-  if (machine.url !== '') return machine;
-  throw new CommandError(`Machine "${machine.name}" has no engine`);
 }

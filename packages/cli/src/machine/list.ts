@@ -22,7 +22,7 @@ function row(
   activeHost: string | undefined,
 ): string[] {
   const { name, driver, state, url } = machine;
-  const isActive = url !== '' && url === activeHost;
+  const isActive = url === activeHost;
   const docker = facts ? `v${facts.version.replace(/^v/, '')}` : '';
   const shownUrl = state === 'Running' ? url : '';
   const engine = [facts?.swarmRole ?? '', docker, troubles(machine, facts)];

@@ -1,4 +1,4 @@
-import { engineFlag, type NewMachine } from '@skep/machines';
+import { ENGINES, type Engine, engineFlag, type NewMachine } from '@skep/machines';
 import { CommandError } from '../context.js';
 
 /** What `create` reads from its command line. */
@@ -32,8 +32,8 @@ export function driverNote(driver: string): string | undefined {
 /** Throws for an engine there is none of, and for malformed flags. */
 export function newMachine(name: string, options: CreateOptions): NewMachine {
   const { engine } = options;
-  if (engine !== 'skepd' && engine !== 'none') {
-    throw new CommandError(`invalid engine "${engine}": use skepd or none`);
+  if (!isEngine(engine)) {
+    throw new CommandError(`invalid engine "${engine}": use one of ${ENGINES.join(', ')}`);
   }
   const flags = [
     ...options.engineOpt,
@@ -45,4 +45,8 @@ export function newMachine(name: string, options: CreateOptions): NewMachine {
     throw new CommandError('a machine without an engine takes no engine options');
   }
   return { name, engine, engineFlags: flags.map(engineFlag) };
+}
+
+function isEngine(text: string): text is Engine {
+  return (ENGINES as readonly string[]).includes(text);
 }

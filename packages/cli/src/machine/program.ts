@@ -1,4 +1,4 @@
-import { DEFAULT_STORAGE } from '@skep/machines';
+import { DEFAULT_STORAGE, ENGINES } from '@skep/machines';
 import type { Command } from 'commander';
 import { type CliContext, CommandError } from '../context.js';
 import { MachineCommands } from './commands.js';
@@ -40,8 +40,8 @@ export class MachineProgram {
       .description('Create machines, several at once')
       .argument('<name...>')
       .option('-d, --driver <driver>', "Driver; docker-machine's local ones mean this one", DRIVER)
-      .option('--engine <engine>', 'skepd, or none for a machine that you start one in', 'skepd')
-      .option('--engine-opt <flag=value>', 'Flag of skepd (repeatable)', collect, [])
+      .option('--engine <engine>', `What runs in it: ${ENGINES.join(', ')}`, 'skepd')
+      .option('--engine-opt <flag=value>', 'Flag of the engine (repeatable)', collect, [])
       .option('--engine-label <key=value>', 'Label of the engine (repeatable)', collect, [])
       .option('--engine-insecure-registry <host>', 'Insecure registry (repeatable)', collect, [])
       .option('--engine-registry-mirror <url>', 'Registry mirror (repeatable)', collect, [])

@@ -18,7 +18,7 @@ import { BOOT_SCRIPT } from './script.js';
 /** IPC stays shared: the machine sees the host's files, and /dev/mqueue and /dev/shm are among them. */
 const NAMESPACES = ['--mount', '--uts', '--net', '--pid'];
 /** Directories of the host that the machine has its own over. */
-const COVERED = ['/run/skep', '/run/containerd', '/var/lib/skep'];
+export const COVERED = ['/run/skep', '/run/containerd', '/var/lib/skep'];
 
 export interface BootDependencies {
   host: MachineHost;
@@ -50,7 +50,7 @@ export async function boot(deps: BootDependencies, record: MachineRecord): Promi
     throw new RpcError(Code.INTERNAL, `${text}\n${await logTail(deps, name)}`, { cause: error });
   }
   launched.release();
-  if (record.engine !== 'none') await engineAnswers(deps, name);
+  if (record.engine !== 'none') await engineAnswers(deps, record);
 }
 
 async function prepare({ host, layout }: BootDependencies, name: string): Promise<void> {
@@ -67,7 +67,7 @@ async function prepare({ host, layout }: BootDependencies, name: string): Promis
 
 function unshareArguments({ layout, skepd }: BootDependencies, record: MachineRecord): string[] {
   const { name, engine, engineFlags } = record;
-  const command = engine === 'none' ? [] : engineCommand(skepd, engineFlags);
+  const command = engineCommand(engine, engineFlags, skepd);
   const directories = [layout.etc(name), layout.data(name), layout.runtime(name)];
   const run = ['sh', '-c', BOOT_SCRIPT, 'machine', name, ...directories, ...command];
   return [...NAMESPACES, '--fork', '--propagation', 'unchanged', ...run];
@@ -86,7 +86,10 @@ async function connect(
   await network.plug({ ...record, pid });
 }
 
-async function engineAnswers(deps: BootDependencies, name: string): Promise<void> {
+async function engineAnswers(
+  deps: BootDependencies,
+  { name, engine }: MachineRecord,
+): Promise<void> {
   const { host, layout, power } = deps;
   const failure = `${layout.runtime(name)}/engine.exit`;
   let failed = false;
@@ -98,7 +101,7 @@ async function engineAnswers(deps: BootDependencies, name: string): Promise<void
   const what = failed
     ? 'does not start'
     : `does not answer in ${ENGINE_READY_TIMEOUT_MS / 1_000} s`;
-  const text = `skepd of machine "${name}" ${what}`;
+  const text = `${engine} of machine "${name}" ${what}`;
   throw new RpcError(Code.UNAVAILABLE, `${text}\n${await logTail(deps, name)}`);
 }
 

@@ -11,6 +11,8 @@
  */
 export const BOOT_SCRIPT = `
 set -e
+init=$(command -v tini || command -v docker-init) ||
+  { echo 'neither tini nor docker-init is installed' >&2; exit 1; }
 read -r pid rest </proc/self/stat
 name=$1 etc=$2 data=$3 runtime=$4
 shift 4
@@ -37,7 +39,8 @@ if [ $# -gt 0 ]; then
       echo $? >/run/skep/engine.exit
       sleep 1
     done
+    echo 0 >/run/skep/engine.exit
   ) >&2 </dev/null &
 fi
-exec "$(command -v tini || command -v docker-init)" -- sleep infinity </dev/null >/dev/null 2>&1
+exec "$init" -- sleep infinity </dev/null >/dev/null 2>&1
 `;
