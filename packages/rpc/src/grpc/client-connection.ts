@@ -1,0 +1,165 @@
+import http2 from 'node:http2';
+import tls from 'node:tls';
+import { type Clock, Code, errorMessage, RpcError } from '@skep/platform';
+import { splitAddress } from '../address.js';
+import type { ServerName } from '../contract.js';
+import { connectionError, NotSentError } from '../errors.js';
+import {
+  CONNECT_TIMEOUT_MS,
+  CONNECTION_WINDOW_BYTES,
+  PROBE_INTERVAL_MS,
+  PROBE_TIMEOUT_MS,
+  SESSION_MEMORY_MB,
+  STREAM_WINDOW_BYTES,
+} from '../limits.js';
+import { dialText } from './go-text.js';
+
+/** With whom to connect, and as whom. */
+export interface ConnectOptions {
+  address: string;
+  serverName: ServerName;
+  /** PEM of the roots that must vouch for the server; undefined to trust anyone. */
+  rootPem: string | undefined;
+  /** What this side shows; undefined for nothing. */
+  own: { certificatePem: string; keyPem: string } | undefined;
+  clock: Clock;
+}
+
+/** An HTTP/2 connection over TLS to a server. Once it breaks or drains, it takes no more calls. */
+export class ClientConnection {
+  readonly #session: http2.ClientHttp2Session;
+  readonly #clock: Clock;
+  #isUsable = true;
+  #brokenBy: Error | undefined;
+  #receivedMs: number;
+  #probedMs = Number.NEGATIVE_INFINITY;
+
+  private constructor(socket: tls.TLSSocket, { clock, serverName }: ConnectOptions) {
+    this.#clock = clock;
+    this.#receivedMs = clock.monotonic();
+    const session = http2.connect(`https://${serverName}`, {
+      // The connection stands, so that a server that selects no protocol (a renewed dockerd) will do.
+      createConnection: () => socket,
+      settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES },
+      maxSessionMemory: SESSION_MEMORY_MB,
+    });
+    this.#session = session;
+    session.once('connect', () => session.setLocalWindowSize(CONNECTION_WINDOW_BYTES));
+    const unusable = () => {
+      this.#isUsable = false;
+    };
+    session.on('goaway', unusable);
+    session.on('close', unusable);
+    session.on('error', (error) => {
+      this.#brokenBy ??= error;
+      unusable();
+    });
+  }
+
+  /** Connects within {@link CONNECT_TIMEOUT_MS}. Rejects with {@link NotSentError}, in Go's words. */
+  static async open(options: ConnectOptions): Promise<ClientConnection> {
+    try {
+      return new ClientConnection(await openSocket(options), options);
+    } catch (error) {
+      const text = connectionError(dialText(error, options.address));
+      throw new NotSentError(text, { cause: error });
+    }
+  }
+
+  /** Whether new calls may be made. */
+  get isUsable(): boolean {
+    return this.#isUsable && !this.#session.closed && !this.#session.destroyed;
+  }
+
+  /** Begins a call. Throws {@link NotSentError} when the connection takes none any more. */
+  request(headers: http2.OutgoingHttpHeaders): http2.ClientHttp2Stream {
+    try {
+      return this.#session.request(headers);
+    } catch (error) {
+      this.#isUsable = false;
+      throw new NotSentError(connectionError(errorMessage(error)), { cause: error });
+    }
+  }
+
+  /** Something came from the other side, which is alive therefore. */
+  received(): void {
+    this.#receivedMs = this.#clock.monotonic();
+  }
+
+  /** Whether the connection broke, and not only one of its calls. */
+  get isBroken(): boolean {
+    return this.#session.destroyed || this.#brokenBy !== undefined;
+  }
+
+  /** The error of calls under way when the connection broke: whether they were acted on is not known. */
+  brokenError(): RpcError {
+    const reason = this.#brokenBy ? errorMessage(this.#brokenBy) : 'EOF';
+    const text = connectionError(`error reading from server: ${reason}`);
+    return new RpcError(Code.UNAVAILABLE, text, { cause: this.#brokenBy });
+  }
+
+  /**
+   * A call from `sinceMs` on (monotonic) got no answer in time. If nothing came at all since then, the other side
+   * is asked for a sign of life; without one the connection ends, where TCP alone would wait many minutes.
+   */
+  probe(sinceMs: number): void {
+    const nowMs = this.#clock.monotonic();
+    if (this.#receivedMs >= sinceMs || this.isBroken) return;
+    const isAllowed =
+      this.#receivedMs > this.#probedMs || nowMs - this.#probedMs >= PROBE_INTERVAL_MS;
+    if (!isAllowed) return;
+    this.#probedMs = nowMs;
+    const cancelTimer = this.#clock.after(PROBE_TIMEOUT_MS, () => {
+      if (this.#receivedMs < nowMs) this.destroy(new Error('no sign of life'));
+    });
+    this.#session.ping(() => cancelTimer());
+  }
+
+  /** Takes no more calls; closes when those under way have ended. */
+  drain(): void {
+    this.#isUsable = false;
+    this.#session.close();
+  }
+
+  /** Ends at once, and all calls with it. */
+  destroy(reason?: Error): void {
+    this.#isUsable = false;
+    this.#brokenBy ??= reason;
+    this.#session.destroy();
+  }
+}
+
+function openSocket(options: ConnectOptions): Promise<tls.TLSSocket> {
+  const { address, serverName, rootPem, own, clock } = options;
+  const { host, port } = splitAddress(address);
+  return new Promise((resolve, reject) => {
+    const socket = tls.connect({
+      host,
+      port,
+      servername: serverName,
+      minVersion: 'TLSv1.2',
+      ALPNProtocols: ['h2'],
+      rejectUnauthorized: rootPem !== undefined,
+      ...(rootPem !== undefined && { ca: rootPem }),
+      ...(own && { cert: own.certificatePem, key: own.keyPem }),
+    });
+    const cancelTimer = clock.after(CONNECT_TIMEOUT_MS, () => {
+      socket.destroy(Object.assign(new Error('i/o timeout'), { code: 'ETIMEDOUT' }));
+    });
+    const onError = (error: Error) => {
+      cancelTimer();
+      socket.destroy();
+      reject(error);
+    };
+    const onClose = () => onError(new Error('EOF'));
+    socket.setNoDelay(true);
+    socket.once('error', onError);
+    socket.once('close', onClose);
+    socket.once('secureConnect', () => {
+      cancelTimer();
+      socket.off('error', onError);
+      socket.off('close', onClose);
+      resolve(socket);
+    });
+  });
+}

@@ -1,0 +1,92 @@
+import type { Clock, Random, RpcError } from '@skep/platform';
+import { Backoff } from '../backoff.js';
+import { canceled } from '../errors.js';
+import { ClientConnection, type ConnectOptions } from './client-connection.js';
+
+export interface ConnectorOptions {
+  clock: Clock;
+  random: Random;
+  /** With whom to connect and as whom, asked anew for each connection. */
+  connectOptions(): ConnectOptions;
+}
+
+/**
+ * The one connection of a channel: opened when it is needed, again after it broke. While the other side cannot be
+ * reached, calls fail at once until the pause after the last failure is over.
+ */
+export class Connector {
+  readonly #options: ConnectorOptions;
+  readonly #backoff: Backoff;
+  #current: ClientConnection | undefined;
+  #opening: Promise<ClientConnection> | undefined;
+  #failure: { error: RpcError; untilMs: number } | undefined;
+  #generation = 0;
+  #isClosed = false;
+
+  constructor(options: ConnectorOptions) {
+    this.#options = options;
+    this.#backoff = new Backoff(options.random);
+  }
+
+  /** The connection, when there is one that takes calls. */
+  get ready(): ClientConnection | undefined {
+    return this.#current?.isUsable ? this.#current : undefined;
+  }
+
+  /** A connection that takes calls. Rejects with UNAVAILABLE. */
+  connection(): Promise<ClientConnection> {
+    if (this.#isClosed) return Promise.reject(canceled());
+    if (this.ready) return Promise.resolve(this.ready);
+    if (this.#opening) return this.#opening;
+    const { clock } = this.#options;
+    if (this.#failure && clock.monotonic() < this.#failure.untilMs) {
+      return Promise.reject(this.#failure.error);
+    }
+    const opening = this.#open(this.#generation);
+    this.#opening = opening;
+    return opening;
+  }
+
+  /** New calls go over a new connection; those under way finish on the old one. */
+  renew(): void {
+    this.#generation++;
+    this.#opening = undefined;
+    this.#failure = undefined;
+    this.#backoff.reset();
+    this.#current?.drain();
+    this.#current = undefined;
+  }
+
+  /** Ends all calls. */
+  close(): void {
+    this.#isClosed = true;
+    this.#generation++;
+    this.#current?.destroy();
+  }
+
+  async #open(generation: number): Promise<ClientConnection> {
+    try {
+      const connection = await ClientConnection.open(this.#options.connectOptions());
+      if (this.#isClosed) {
+        connection.destroy();
+        throw canceled();
+      }
+      // Made with an identity that has changed meanwhile: it serves those who wait for it, and no others.
+      if (generation !== this.#generation) return connection;
+      this.#current = connection;
+      this.#failure = undefined;
+      this.#backoff.reset();
+      return connection;
+    } catch (error) {
+      if (generation === this.#generation) this.#failed(error as RpcError);
+      throw error;
+    } finally {
+      if (generation === this.#generation) this.#opening = undefined;
+    }
+  }
+
+  #failed(error: RpcError): void {
+    const untilMs = this.#options.clock.monotonic() + this.#backoff.afterFailureMs();
+    this.#failure = { error, untilMs };
+  }
+}
