@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RealClock, RealDisk, RealRandom, silentLogger } from '@skep/platform';
-import { SoloNode } from '@skep/raft';
+import { noPeers, RaftNode } from '@skep/raft';
 
 const SINGLE_APPENDS = 1_000;
 const GROUPED_ENTRIES = 50_000;
@@ -73,20 +73,21 @@ try {
     log: silentLogger,
     nodeId: 'bench',
     address: '127.0.0.1:2377',
+    transport: () => noPeers,
     onFatal: (error) => {
       throw error;
     },
   };
-  const node = new SoloNode(options);
-  await node.start(machine);
+  const node = new RaftNode(options);
+  await node.start(machine, { kind: 'found' });
   const entry = options.random.bytes(ENTRY_BYTES);
   await single(node, machine, entry); // warm-up
   const times = await single(node, machine, entry);
   const perSecond = await grouped(node, machine, entry);
   await node.stop();
   const startedAt = performance.now();
-  const again = new SoloNode(options);
-  await again.start(new Counter());
+  const again = new RaftNode(options);
+  await again.start(new Counter(), { kind: 'resume' });
   const recoveryMs = performance.now() - startedAt;
   await again.stop();
   const round = (ms) => `${ms.toFixed(2)} ms`;

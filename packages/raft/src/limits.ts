@@ -35,6 +35,9 @@ export const REPLAY_BYTES_MAX = 4 * 1024 * 1024;
 /** Entries applied between two snapshots (SwarmKit's SnapshotInterval). */
 export const SNAPSHOT_INTERVAL_ENTRIES = 10_000;
 
+/** Payload bytes applied between two snapshots at most, so that a restart reads little. */
+export const SNAPSHOT_INTERVAL_BYTES = 32 * 1024 * 1024;
+
 /** Entries before a snapshot that the log keeps (SwarmKit's LogEntriesForSlowFollowers). */
 export const ENTRIES_KEPT_BEHIND = 500;
 
@@ -43,3 +46,47 @@ export const ENTRIES_KEPT_BEHIND = 500;
  * that cannot be read costs nothing.
  */
 export const OLD_SNAPSHOTS_KEPT = 1;
+
+/** Bytes of a StreamRaftMessageRequest at most: gRPC's own limit on receipt, 4 MiB. */
+export const CHUNK_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Bytes of a snapshot's contents that are taken from a peer at most. */
+export const SNAPSHOT_BYTES_MAX = 512 * 1024 * 1024;
+
+/** Payload bytes of entries that waiting appends to one peer are merged up to. */
+export const MERGED_BYTES_MAX = 1024 * 1024;
+
+/** Messages waiting for one peer at most; more are dropped (SwarmKit's figure). */
+export const PEER_QUEUE_MESSAGES_MAX = 4096;
+
+/** A message must be answered within this time, and each part of a snapshot sent, ms. */
+export const PEER_SEND_TIMEOUT_MS = 2_000;
+
+/** A peer must answer a health check within this time, ms. */
+export const PEER_HEALTH_TIMEOUT_MS = 2_000;
+
+/** How long what waits for a removed peer may still be sent, ms (SwarmKit's figure). */
+export const PEER_DRAIN_MS = 16_000;
+
+/** Length of a tick, ms, and the ticks of heartbeats and elections (SwarmKit's, with ticks of 1 s). */
+export const TICK_MS = 100;
+export const HEARTBEAT_TICKS = 1;
+export const ELECTION_TICKS = 10;
+
+/** Encoded bytes of entries in one append (SwarmKit's MaxSizePerMsg), and appends under way to one follower. */
+export const APPEND_BYTES_MAX = 65_535;
+export const APPENDS_IN_FLIGHT_MAX = 256;
+
+/** A change of membership must be applied within this time, ms. */
+export const CHANGE_TIMEOUT_MS = 10_000;
+
+/** A read must be confirmed within this time, ms, and is asked for anew after each part of it. */
+export const READ_TIMEOUT_MS = 5_000;
+export const READ_RETRY_MS = 500;
+
+/** Reads waiting for a confirmation at most. */
+export const READS_WAITING_MAX = 10_000;
+
+/** Another manager must have taken over within this time, ms; within the second when this one stops. */
+export const TRANSFER_TIMEOUT_MS = 25_000;
+export const TRANSFER_AT_STOP_MS = 2_000;

@@ -47,6 +47,17 @@ export function encodeChange({ id, type, raftId, member }: MembershipChange): Ui
   return toBinary(ConfChangeSchema, message);
 }
 
+/** Request id of an encoded change. */
+export function changeId(data: Uint8Array): bigint {
+  return fromBinary(ConfChangeSchema, data).id;
+}
+
+/** Whether an encoded change removes this member. */
+export function removes(data: Uint8Array, raftId: bigint): boolean {
+  const { type, nodeId } = fromBinary(ConfChangeSchema, data);
+  return type === ConfChangeType.ConfChangeRemoveNode && nodeId === raftId;
+}
+
 /** Who belongs to the cluster, as of the last applied entry. */
 export class Membership {
   readonly #members = new Map<bigint, Member>();

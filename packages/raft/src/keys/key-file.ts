@@ -1,6 +1,7 @@
 import { type Disk, hasErrno, type Random } from '@skep/platform';
 import { LogCorruptError } from '../errors.js';
-import { DataKey, KEY_BYTES } from './cipher.js';
+import { KEY_BYTES } from './cipher.js';
+import { KeyRing } from './ring.js';
 
 const FILE_VERSION = 1;
 
@@ -30,12 +31,12 @@ export class KeyLockedError extends Error {
   }
 }
 
-/** Reads the data key; undefined when there is no such file. */
-export async function loadDataKey(
+/** Reads the data keys; undefined when there is no such file. */
+export async function loadKeys(
   disk: Disk,
   path: string,
   wrapping: KeyWrapping = noWrapping,
-): Promise<DataKey | undefined> {
+): Promise<KeyRing | undefined> {
   let bytes: Uint8Array;
   try {
     bytes = await disk.readFile(path);
@@ -45,38 +46,54 @@ export async function loadDataKey(
   }
   const file = parse(path, bytes);
   if (file.wrapping !== wrapping.name) throw new KeyLockedError(path, file.wrapping);
-  const key = wrapping.unwrap(Buffer.from(file.key, 'base64'));
-  if (key.length !== KEY_BYTES) throw new LogCorruptError(path, 'the key has a wrong length');
-  return new DataKey(key);
+  const keys = [file.key, ...file.old].map((key) => wrapping.unwrap(Buffer.from(key, 'base64')));
+  for (const { length } of keys) {
+    if (length !== KEY_BYTES) throw new LogCorruptError(path, 'a key has a wrong length');
+  }
+  return new KeyRing(keys);
 }
 
-/** Makes a new data key and writes it, replacing any before it. */
-export async function createDataKey(
+/** Writes the keys, in place of what the file held. Either all of the new file is there after a crash, or none. */
+export async function saveKeys(
   disk: Disk,
   path: string,
-  random: Random,
+  ring: KeyRing,
   wrapping: KeyWrapping = noWrapping,
-): Promise<DataKey> {
-  const key = random.bytes(KEY_BYTES);
-  const file = {
-    version: FILE_VERSION,
-    wrapping: wrapping.name,
-    key: Buffer.from(wrapping.wrap(key)).toString('base64'),
-  };
+): Promise<void> {
+  const wrapped = ring.secrets.map((key) => Buffer.from(wrapping.wrap(key)).toString('base64'));
+  const [key, ...old] = wrapped;
+  const file = { version: FILE_VERSION, wrapping: wrapping.name, key, old };
   await disk.writeFileAtomic(path, Buffer.from(`${JSON.stringify(file)}\n`), 0o600);
-  return new DataKey(key);
 }
 
-function parse(path: string, bytes: Uint8Array): { wrapping: string; key: string } {
+/** A ring with a new key before those of `ring`. */
+export function withNewKey(random: Random, ring?: KeyRing): KeyRing {
+  return new KeyRing([random.bytes(KEY_BYTES), ...(ring?.secrets ?? [])]);
+}
+
+/** A ring of the current key alone. */
+export function withoutOldKeys(ring: KeyRing): KeyRing {
+  return new KeyRing(ring.secrets.slice(0, 1));
+}
+
+interface KeyFile {
+  wrapping: string;
+  key: string;
+  /** Keys before it; files of the first release have none. */
+  old: readonly string[];
+}
+
+function parse(path: string, bytes: Uint8Array): KeyFile {
   let file: unknown;
   try {
     file = JSON.parse(Buffer.from(bytes).toString());
   } catch (error) {
     throw new LogCorruptError(path, 'not a key file', { cause: error });
   }
-  const { version, wrapping, key } = (file ?? {}) as Record<string, unknown>;
-  if (version !== FILE_VERSION || typeof wrapping !== 'string' || typeof key !== 'string') {
+  const { version, wrapping, key, old = [] } = (file ?? {}) as Record<string, unknown>;
+  const areStrings = [wrapping, key].every((text) => typeof text === 'string');
+  if (version !== FILE_VERSION || !areStrings || !Array.isArray(old)) {
     throw new LogCorruptError(path, 'not a key file of this version');
   }
-  return { wrapping, key };
+  return { wrapping: String(wrapping), key: String(key), old: old.map(String) };
 }

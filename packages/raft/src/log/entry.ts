@@ -56,3 +56,17 @@ export function decodePosition(bytes: Uint8Array): LogPosition {
   const { index, term } = fromBinary(SnapshotMetadataSchema, bytes);
   return { index, term };
 }
+
+/** The largest of some indexes. */
+export function largest(first: bigint, ...others: readonly bigint[]): bigint {
+  let max = first;
+  for (const other of others) if (other > max) max = other;
+  return max;
+}
+
+/** The smallest of some indexes. */
+export function smallest(first: bigint, ...others: readonly bigint[]): bigint {
+  let min = first;
+  for (const other of others) if (other < min) min = other;
+  return min;
+}

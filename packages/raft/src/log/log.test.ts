@@ -1,7 +1,7 @@
 import { SimDisk, settle, silentLogger } from '@skep/platform';
 import { describe, expect, it } from 'vitest';
 import { LogCorruptError, LogFailedError, NoSpaceError } from '../errors.js';
-import { DataKey } from '../keys/cipher.js';
+import { KeyRing } from '../keys/ring.js';
 import type { RaftLog } from './log.js';
 import { LOG_DIRECTORY, LogRig, readAll, testEntry } from './testing.js';
 
@@ -186,8 +186,8 @@ describe('RaftLog', () => {
     await log.close();
     const stored = Buffer.from(await rig.disk.readFile(await rig.newestSegment()));
     expect(stored.includes('secret')).toBe(false);
-    const other = new DataKey(new Uint8Array(32).fill(8));
-    await expect(rig.open({ key: other })).rejects.toThrow('encrypted under another key');
+    const other = new KeyRing([new Uint8Array(32).fill(8)]);
+    await expect(rig.open({ keys: other })).rejects.toThrow('encrypted under another key');
   });
 });
 

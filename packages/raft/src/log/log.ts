@@ -8,7 +8,7 @@ import {
   type Random,
 } from '@skep/platform';
 import { LogFailedError, NoSpaceError } from '../errors.js';
-import type { DataKey } from '../keys/cipher.js';
+import type { KeyRing } from '../keys/ring.js';
 import { RESERVE_BYTES, SEGMENT_BYTES, SPACE_RETRY_MS, SYNC_MARK_DELAY_MS } from '../limits.js';
 import type { HardState, LogEntry, LogPosition } from './entry.js';
 import { encodeEntry, encodeHardState, encodePosition } from './entry.js';
@@ -23,7 +23,8 @@ export interface RaftLogOptions {
   disk: Disk;
   /** Directory of the log's own, made when missing. */
   directory: string;
-  key: DataKey;
+  /** Every batch is written under the ring's current key, also after that changes. */
+  keys: KeyRing;
   random: Random;
   clock: Clock;
   log: Logger;
@@ -210,6 +211,23 @@ export class RaftLog {
     await current.file.close();
   }
 
+  /**
+   * The last index that a segment under an old key may hold an entry of; undefined when all are under the current
+   * one. The segment being written counts until the first append after the key changed.
+   */
+  get lastUnderOldKey(): bigint | undefined {
+    for (let at = this.#segments.length - 1; at >= 0; at--) {
+      if (this.#options.keys.isCurrent(this.#segments[at]!.keyId)) continue;
+      return (this.#segments[at + 1]?.firstIndex ?? this.last.index + 1n) - 1n;
+    }
+    return undefined;
+  }
+
+  /** Whether the segment being written is under an old key: the next append begins another. */
+  get isUnderOldKey(): boolean {
+    return this.#current !== undefined && !this.#options.keys.isCurrent(this.#current.keyId);
+  }
+
   get #nextSequence(): bigint {
     return (this.#segments.at(-1)?.sequence ?? 0n) + 1n;
   }
@@ -229,7 +247,7 @@ export class RaftLog {
     const isFresh = this.#isCurrentEmpty;
     const bytes = lengthOf(records) + (isFresh ? lengthOf(head) : 0);
     const mustLeave = mayUseReserve || this.#supply.spareRoom > 0 ? 0 : this.#reserveBytes;
-    const isRollingOver = this.#room < bytes + mustLeave;
+    const isRollingOver = this.#room < bytes + mustLeave || this.isUnderOldKey;
     if (isRollingOver) await this.#rollOver(lengthOf(head) + bytes);
     // Also where a crash wiped the first batch of a segment, which then has to be said again.
     if (isRollingOver || isFresh) records = [...head, ...records];

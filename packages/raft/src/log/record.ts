@@ -34,6 +34,8 @@ export interface FoundRecord extends LogRecord {
 /** Where a record's bytes belong: a valid record elsewhere is not that record. */
 export interface SegmentIdentity {
   sequence: bigint;
+  /** Fingerprint of the data key it is written under. */
+  keyId: Uint8Array;
   cipher: FileCipher;
 }
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Disk, DiskFile, Random } from '@skep/platform';
 import { LogCorruptError } from '../errors.js';
-import type { DataKey } from '../keys/cipher.js';
+import type { KeyRing } from '../keys/ring.js';
 import { decodeEntry, decodeHardState, decodePosition, type HardState } from './entry.js';
 import { EntryIndex } from './entry-index.js';
 import { batchAt, type FoundRecord, findLaterBatch, RecordType, readRecord } from './record.js';
@@ -31,7 +31,7 @@ export interface RecoveredLog {
 export interface RecoveryOptions {
   disk: Disk;
   directory: string;
-  key: DataKey;
+  keys: KeyRing;
   random: Random;
 }
 
@@ -72,7 +72,7 @@ async function recoverSegment(
     throw new LogCorruptError(path, 'the segment before it is missing');
   }
   const bytes = Buffer.from(await options.disk.readFile(path));
-  const identity = parseSegmentHeader(path, bytes, sequence, options.key, options.random);
+  const identity = parseSegmentHeader(path, bytes, sequence, options.keys, options.random);
   const firstBatch = log.lastBatch + 1n;
   const found = batchAt(bytes, SEGMENT_HEADER_BYTES) ?? firstBatch;
   if (before && found > firstBatch) {

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import type { DiskFile, Random } from '@skep/platform';
 import { LogCorruptError } from '../errors.js';
-import { type DataKey, KEY_ID_BYTES, SALT_BYTES } from '../keys/cipher.js';
+import { KEY_ID_BYTES, SALT_BYTES } from '../keys/cipher.js';
+import type { KeyRing } from '../keys/ring.js';
 import { crc32c } from './crc32c.js';
 import type { SegmentIdentity } from './record.js';
 
@@ -72,9 +73,10 @@ export function parseSegmentName(
 /** A new segment's header, and the identity it gives. */
 export function newSegmentHeader(
   sequence: bigint,
-  key: DataKey,
+  keys: KeyRing,
   random: Random,
 ): { bytes: Uint8Array; identity: SegmentIdentity } {
+  const key = keys.current;
   const salt = random.bytes(SALT_BYTES);
   const bytes = Buffer.alloc(FIELDS_END);
   MAGIC.copy(bytes);
@@ -83,7 +85,7 @@ export function newSegmentHeader(
   bytes.set(key.id, KEY_ID_AT);
   bytes.set(salt, SALT_AT);
   bytes.writeUInt32LE(crc32c(bytes.subarray(SEQUENCE_AT)), CRC_AT);
-  return { bytes, identity: { sequence, cipher: key.forFile(salt, random) } };
+  return { bytes, identity: { sequence, keyId: key.id, cipher: key.forFile(salt, random) } };
 }
 
 /** Reads a segment's header. Throws {@link LogCorruptError} where it is not that of `sequence`. */
@@ -91,7 +93,7 @@ export function parseSegmentHeader(
   path: string,
   bytes: Buffer,
   sequence: bigint,
-  key: DataKey,
+  keys: KeyRing,
   random: Random,
 ): SegmentIdentity {
   const refuse = (why: string) => new LogCorruptError(path, why);
@@ -102,9 +104,11 @@ export function parseSegmentHeader(
   const fields = bytes.subarray(SEQUENCE_AT, FIELDS_END);
   if (crc32c(fields) !== bytes.readUInt32LE(CRC_AT)) throw refuse('damaged header');
   if (bytes.readBigUInt64LE(SEQUENCE_AT) !== sequence) throw refuse('header of another segment');
-  const keyId = bytes.subarray(KEY_ID_AT, SALT_AT);
-  if (!keyId.equals(key.id)) throw refuse('encrypted under another key');
-  return { sequence, cipher: key.forFile(bytes.subarray(SALT_AT, FIELDS_END), random) };
+  const keyId = Uint8Array.from(bytes.subarray(KEY_ID_AT, SALT_AT));
+  const key = keys.find(keyId);
+  if (!key) throw refuse('encrypted under another key');
+  const salt = bytes.subarray(SALT_AT, FIELDS_END);
+  return { sequence, keyId, cipher: key.forFile(salt, random) };
 }
 
 /** Notes that all batches up to this one are synced. A mark that is lost or torn is only missed. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type Clock, type Disk, hasErrno, type Logger, type Random } from '@skep/platform';
 import { LogCorruptError, NoSpaceError } from '../errors.js';
-import type { DataKey } from '../keys/cipher.js';
+import type { KeyRing } from '../keys/ring.js';
 import type { SegmentIdentity } from './record.js';
 import {
   newSegmentHeader,
@@ -21,7 +21,7 @@ interface Spare {
 export interface SupplyOptions {
   disk: Disk;
   directory: string;
-  key: DataKey;
+  keys: KeyRing;
   random: Random;
   clock: Clock;
   log: Logger;
@@ -76,13 +76,13 @@ export class SegmentSupply {
 
   /** A spare as an earlier run left it; undefined when it is missing or of no use. */
   async #readSpare(path: string, sequence: bigint): Promise<Spare | undefined> {
-    const { disk, key, random } = this.#options;
+    const { disk, keys, random } = this.#options;
     const info = await disk.stat(path);
     if (!info) return undefined;
     const file = await disk.open(path, 'read');
     try {
       const header = Buffer.from(await file.read(0, SEGMENT_HEADER_BYTES));
-      const identity = parseSegmentHeader(path, header, sequence, key, random);
+      const identity = parseSegmentHeader(path, header, sequence, keys, random);
       return { identity, path, size: info.size };
     } catch (error) {
       if (error instanceof LogCorruptError) return undefined;
@@ -112,7 +112,7 @@ export class SegmentSupply {
     const { disk, directory, segmentBytes } = this.#options;
     await this.#reserving?.catch(() => undefined);
     const size = Math.max(segmentBytes, SEGMENT_HEADER_BYTES + bytes);
-    if (this.#spare && this.#spare.size < size) await this.#discard();
+    if (this.#spare && !this.#isOfUse(this.#spare, size)) await this.#discard();
     const spare = this.#spare ?? (await this.#reserve(sequence, size));
     const path = segmentPath(directory, sequence, firstIndex);
     await disk.rename(spare.path, path);
@@ -127,6 +127,11 @@ export class SegmentSupply {
   /** Waits for what is under way. */
   async close(): Promise<void> {
     await this.#reserving?.catch(() => undefined);
+  }
+
+  /** A spare made before the key was changed is of none. */
+  #isOfUse(spare: Spare, size: number): boolean {
+    return spare.size >= size && this.#options.keys.isCurrent(spare.identity.keyId);
   }
 
   async #discard(): Promise<void> {
@@ -156,12 +161,12 @@ export class SegmentSupply {
 
   /** Reserved, headed and synced under a temporary name before it is called a spare. */
   async #make(sequence: bigint, size: number): Promise<Spare> {
-    const { disk, directory, key, random } = this.#options;
+    const { disk, directory, keys, random } = this.#options;
     const path = sparePath(directory, sequence);
     const temporary = `${path}.tmp`;
     await disk.remove(temporary);
     const file = await disk.open(temporary, 'create');
-    const { bytes, identity } = newSegmentHeader(sequence, key, random);
+    const { bytes, identity } = newSegmentHeader(sequence, keys, random);
     try {
       await file.allocate(size);
       await file.write(0, bytes);

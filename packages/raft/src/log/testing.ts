@@ -1,5 +1,5 @@
 import { type Random, SimClock, SimDisk, SimRandom, settle, silentLogger } from '@skep/platform';
-import { DataKey } from '../keys/cipher.js';
+import { KeyRing } from '../keys/ring.js';
 import { EntryType, type LogEntry } from './entry.js';
 import { RaftLog, type RaftLogOptions } from './log.js';
 
@@ -10,7 +10,7 @@ export class LogRig {
   readonly disk: SimDisk;
   readonly clock = new SimClock();
   readonly random: SimRandom;
-  readonly key = new DataKey(new Uint8Array(32).fill(7));
+  readonly keys = new KeyRing([new Uint8Array(32).fill(7)]);
   segmentBytes = 8192;
 
   constructor(seed = 1, disk = new SimDisk()) {
@@ -22,7 +22,7 @@ export class LogRig {
     return RaftLog.open({
       disk: this.disk,
       directory: LOG_DIRECTORY,
-      key: this.key,
+      keys: this.keys,
       random: this.random,
       clock: this.clock,
       log: silentLogger,

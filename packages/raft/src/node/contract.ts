@@ -4,6 +4,7 @@ import type { Role } from '../core/contract.js';
 import type { KeyWrapping } from '../keys/key-file.js';
 import type { Member } from '../membership.js';
 import type { Envelope, PeerEvents, PeerTransport } from '../peers/contract.js';
+import type { Flaws } from './flaws.js';
 
 /** How much is kept and how often; each has its default in limits.ts. */
 export interface RaftSettings {
@@ -16,6 +17,8 @@ export interface RaftSettings {
   tickMs?: number;
   heartbeatTicks?: number;
   electionTicks?: number;
+  /** On unless set: off where a dockerd manager is a member. */
+  preVote?: boolean;
 }
 
 export interface RaftNodeOptions {
@@ -35,6 +38,8 @@ export interface RaftNodeOptions {
   transport(events: PeerEvents): PeerTransport;
   /** The log failed or is damaged: the process must stop. Called once at most. */
   onFatal(error: unknown): void;
+  /** Only for tests of the tests: bugs to have. */
+  flaws?: Flaws;
 }
 
 /** How a node comes to its place in the cluster. Ignored where the directory holds a log already. */
@@ -91,8 +96,15 @@ export interface RaftMember extends Proposer {
    * Rejects with UNAVAILABLE when no leader confirms that in time. On any manager.
    */
   readBarrier(): Promise<void>;
-  /** Adds a manager, or gives a member its new address; the leader's. Resolves when applied here. */
-  addMember(nodeId: string, address: string): Promise<JoinAnswer>;
+  /**
+   * Adds a manager, or gives a member its new address; the leader's. Resolves when applied here.
+   *
+   * Whoever asks to join holds no log. Where the node is a member already, its log is lost, and with it what it
+   * acknowledged and whom it voted for: so its old raft id is removed and it gets a new one. Two cases keep the id: a
+   * joiner that was added just now and never heard of (the answer got lost), and a member that says by `heldRaftId`
+   * whose log it still has.
+   */
+  addMember(nodeId: string, address: string, heldRaftId?: bigint): Promise<JoinAnswer>;
   /** Removes a manager; the leader's. Resolves when applied here. */
   removeMember(raftId: bigint): Promise<void>;
   /** Whether the others that are reachable keep a quorum without this member (wire-raft.md 1.4). */

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SoloRig } from './testing.js';
 
-describe('SoloNode under power cuts', () => {
+describe('RaftNode alone under power cuts', () => {
   it('loses nothing it applied, keeps order, and never repeats a term', async () => {
     const run = async (cuts: number[], perTurn: number, seed: number) => {
       const rig = new SoloRig(seed);

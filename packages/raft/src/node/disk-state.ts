@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { Clock, Disk, Logger, Random } from '@skep/platform';
 import { LogCorruptError } from '../errors.js';
-import type { DataKey } from '../keys/cipher.js';
-import { createDataKey, type KeyWrapping, loadDataKey } from '../keys/key-file.js';
+import { type KeyWrapping, loadKeys, saveKeys, withNewKey } from '../keys/key-file.js';
+import type { KeyRing } from '../keys/ring.js';
 import { RaftLog } from '../log/log.js';
 import { SnapshotFiles } from '../snapshot/files.js';
 
@@ -26,6 +26,7 @@ export interface DiskStateOptions {
 
 /** All that a Raft node keeps on disk. */
 export interface DiskState {
+  keys: KeyRing;
   log: RaftLog;
   snapshots: SnapshotFiles;
 }
@@ -34,25 +35,32 @@ export interface DiskState {
 export async function openDiskState(options: DiskStateOptions): Promise<DiskState> {
   const { disk, directory, oldSnapshotsKept } = options;
   await disk.makeDirectory(directory);
-  const key = await dataKey(options);
-  const log = await RaftLog.open({ ...options, directory: join(directory, LOG_DIRECTORY), key });
+  const keys = await openKeys(options);
+  const log = await RaftLog.open({ ...options, directory: join(directory, LOG_DIRECTORY), keys });
   const snapshots = await SnapshotFiles.open({
     ...options,
     directory: join(directory, SNAPSHOT_DIRECTORY),
-    key,
+    keys,
     oldKept: oldSnapshotsKept,
   });
-  return { log, snapshots };
+  return { keys, log, snapshots };
 }
 
-async function dataKey(options: DiskStateOptions): Promise<DataKey> {
+/** Where the data keys are kept. */
+export function keyPath(directory: string): string {
+  return join(directory, KEY_FILE);
+}
+
+async function openKeys(options: DiskStateOptions): Promise<KeyRing> {
   const { disk, directory, random, keyWrapping } = options;
-  const path = join(directory, KEY_FILE);
-  const key = await loadDataKey(disk, path, keyWrapping);
-  if (key) return key;
+  const path = keyPath(directory);
+  const keys = await loadKeys(disk, path, keyWrapping);
+  if (keys) return keys;
   const files = await disk.list(join(directory, LOG_DIRECTORY));
   if (files.some((name) => name.endsWith('.log'))) {
     throw new LogCorruptError(path, 'missing, and the log cannot be read without it');
   }
-  return createDataKey(disk, path, random, keyWrapping);
+  const created = withNewKey(random);
+  await saveKeys(disk, path, created, keyWrapping);
+  return created;
 }

@@ -1,16 +1,14 @@
 import { Code, RpcError } from '@skep/platform';
-import { EntryType, type LogEntry } from '../log/entry.js';
 
 export interface ProposalLimits {
   entries: number;
   bytes: number;
 }
 
-/** Entries proposed and not yet applied: those being written, and those waiting for it. */
+/** Entries that this node proposed as leader and has not applied yet. */
 export class Proposals {
   readonly #limits: ProposalLimits;
-  #waiting: LogEntry[] = [];
-  #writing: readonly LogEntry[] = [];
+  #waiting: { index: bigint; bytes: number }[] = [];
   #bytes = 0;
 
   constructor(limits: ProposalLimits) {
@@ -18,16 +16,12 @@ export class Proposals {
   }
 
   get count(): number {
-    return this.#waiting.length + this.#writing.length;
+    return this.#waiting.length;
   }
 
   /** Payload bytes of them all. */
   get bytes(): number {
     return this.#bytes;
-  }
-
-  get isWaiting(): boolean {
-    return this.#waiting.length > 0;
   }
 
   /** Throws RESOURCE_EXHAUSTED when one more entry of this length is too much. */
@@ -36,36 +30,22 @@ export class Proposals {
     throw new RpcError(Code.RESOURCE_EXHAUSTED, 'raft: too many proposals under way');
   }
 
-  add(index: bigint, term: bigint, data: Uint8Array): void {
-    this.#waiting.push({ index, term, type: EntryType.EntryNormal, data });
-    this.#bytes += data.length;
+  add(index: bigint, bytes: number): void {
+    this.#waiting.push({ index, bytes });
+    this.#bytes += bytes;
   }
 
-  /**
-   * The next entries to write: at least one, within the limits. They stay pending until `finish`.
-   */
-  take(limits: ProposalLimits): readonly LogEntry[] {
-    let count = 0;
-    let bytes = 0;
-    for (const entry of this.#waiting) {
-      bytes += entry.data.length;
-      if (count > 0 && (count >= limits.entries || bytes > limits.bytes)) break;
-      count++;
+  /** Everything up to `index` is applied. */
+  finish(index: bigint): void {
+    let done = 0;
+    for (; done < this.#waiting.length && this.#waiting[done]!.index <= index; done++) {
+      this.#bytes -= this.#waiting[done]!.bytes;
     }
-    this.#writing = this.#waiting.splice(0, count);
-    return this.#writing;
+    if (done > 0) this.#waiting.splice(0, done);
   }
 
-  /** The taken entries are written. */
-  finish(): void {
-    for (const entry of this.#writing) this.#bytes -= entry.data.length;
-    this.#writing = [];
-  }
-
-  /** Forgets all, taken or not. */
   clear(): void {
     this.#waiting = [];
-    this.#writing = [];
     this.#bytes = 0;
   }
 }

@@ -1,17 +1,16 @@
-import { Code, invariant, RpcError } from '@skep/platform';
+import { invariant } from '@skep/platform';
 import type { StateMachine } from '../contract.js';
-import { REPLAY_BYTES_MAX } from '../limits.js';
 import { EntryType, type LogEntry, type LogPosition } from '../log/entry.js';
 import { Membership } from '../membership.js';
 import { decodeContents, encodeContents } from '../snapshot/contents.js';
 import type { RaftSnapshot } from '../snapshot/file.js';
-import type { DiskState } from './disk-state.js';
 
 /** What the applied part of the log amounts to: the state machine's state and the membership. */
 export class Replica {
   readonly membership = new Membership();
   readonly #machine: StateMachine;
   #applied: LogPosition = { index: 0n, term: 0n };
+  #bytesApplied = 0;
 
   constructor(machine: StateMachine) {
     this.#machine = machine;
@@ -22,50 +21,36 @@ export class Replica {
     return this.#applied;
   }
 
-  /** Applies committed entries that follow the last one applied. */
-  apply(entries: readonly LogEntry[]): void {
-    for (const { index, term, type, data } of entries) {
-      invariant(index === this.#applied.index + 1n, 'applied out of order', {
-        index: String(index),
-        applied: String(this.#applied.index),
-      });
-      this.#applied = { index, term };
-      if (type === EntryType.EntryNormal) this.#machine.apply(index, data);
-      else if (type === EntryType.EntryConfChange) this.membership.apply(data);
-    }
+  /** Payload bytes of all entries applied since the start. */
+  get bytesApplied(): number {
+    return this.#bytesApplied;
   }
 
-  snapshot(): RaftSnapshot {
+  /** Applies a committed entry that follows the last one applied. Returns whether the membership changed. */
+  apply({ index, term, type, data }: LogEntry): boolean {
+    invariant(index === this.#applied.index + 1n, 'applied out of order', {
+      index: `${index}`,
+      applied: `${this.#applied.index}`,
+    });
+    this.#applied = { index, term };
+    this.#bytesApplied += data.length;
+    if (type === EntryType.EntryNormal) this.#machine.apply(index, data);
+    else if (type === EntryType.EntryConfChange) this.membership.apply(data);
+    return type === EntryType.EntryConfChange;
+  }
+
+  /** The state as of now, under the position of the last entry applied unless another is given. */
+  snapshot(position = this.#applied): RaftSnapshot {
     const membership = this.membership.snapshot();
     const data = encodeContents({ membership, store: this.#machine.snapshot() });
-    return { ...this.#applied, voters: this.membership.voters, data };
+    return { ...position, voters: this.membership.voters, data };
   }
 
-  /** State from the newest snapshot and every entry of the log after it. */
-  async recover({ log, snapshots }: DiskState): Promise<void> {
-    const snapshot = await snapshots.newest(log.base);
-    if (snapshot) this.#restore(snapshot);
-    if (this.#applied.index > log.last.index) {
-      await log.append({ start: this.#applied }, true);
-    }
-    while (this.#applied.index < log.last.index) {
-      const next = this.#applied.index + 1n;
-      this.apply(await log.read(next, log.last.index, REPLAY_BYTES_MAX));
-    }
-  }
-
-  #restore({ index, term, voters, data }: RaftSnapshot): void {
+  /** Throws when the snapshot cannot be read; nothing is changed then. */
+  restore({ index, term, voters, data }: RaftSnapshot): void {
     const { membership, store } = decodeContents(data);
     this.membership.restore(membership, voters);
     this.#machine.restore(store);
     this.#applied = { index, term };
-  }
-
-  /** Throws FAILED_PRECONDITION unless `raftId` alone decides what is committed. */
-  checkSoleVoter(raftId: bigint): void {
-    const { voters } = this.membership;
-    if (voters.length === 1 && voters[0] === raftId) return;
-    const text = `raft: this node is not the only manager of its swarm: ${voters.length} vote`;
-    throw new RpcError(Code.FAILED_PRECONDITION, text);
   }
 }

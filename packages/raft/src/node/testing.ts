@@ -1,6 +1,17 @@
-import { type Random, SimClock, SimDisk, SimRandom, settle, silentLogger } from '@skep/platform';
+import {
+  type Cancel,
+  type Clock,
+  type Random,
+  SimClock,
+  SimDisk,
+  SimRandom,
+  settle,
+  silentLogger,
+} from '@skep/platform';
 import type { StateMachine } from '../contract.js';
-import { SoloNode, type SoloNodeOptions } from './solo-node.js';
+import { SimPeerNetwork } from '../peers/network.sim.js';
+import type { Entry, RaftNodeOptions, RaftSettings } from './contract.js';
+import { RaftNode } from './raft-node.js';
 
 /**
  * A state machine that remembers the texts it was given; empty entries leave no trace but the
@@ -33,6 +44,36 @@ export class TextMachine implements StateMachine {
   }
 }
 
+/** The time of one process: when that is killed, nothing of it happens any more. */
+export class ProcessClock implements Clock {
+  readonly #clock: SimClock;
+  #isKilled = false;
+
+  constructor(clock: SimClock) {
+    this.#clock = clock;
+  }
+
+  kill(): void {
+    this.#isKilled = true;
+  }
+
+  now(): number {
+    return this.#clock.now();
+  }
+
+  monotonic(): number {
+    return this.#clock.monotonic();
+  }
+
+  after(delayMs: number, fn: () => void): Cancel {
+    return this.#clock.after(delayMs, () => this.#isKilled || fn());
+  }
+
+  sleep(delayMs: number): Promise<void> {
+    return this.#clock.sleep(delayMs);
+  }
+}
+
 /** A manager alone on a simulated disk. */
 export class SoloRig {
   readonly clock = new SimClock();
@@ -40,32 +81,39 @@ export class SoloRig {
   readonly disk: SimDisk;
   readonly fatal: unknown[] = [];
   machine = new TextMachine();
-  settings: Partial<SoloNodeOptions> = { segmentBytes: 8192, reserveBytes: 1024 };
+  settings: RaftSettings = { segmentBytes: 8192, reserveBytes: 1024 };
+  options: Partial<RaftNodeOptions> = {};
+  #process = new ProcessClock(this.clock);
+  readonly #network = new SimPeerNetwork(this.clock);
 
   constructor(seed = 1, disk = new SimDisk()) {
     this.random = new SimRandom(seed);
     this.disk = disk;
   }
 
-  make(): SoloNode {
-    return new SoloNode({
+  make(): RaftNode {
+    this.#process.kill();
+    this.#process = new ProcessClock(this.clock);
+    return new RaftNode({
       disk: this.disk,
       directory: '/raft',
       random: this.random,
-      clock: this.clock,
+      clock: this.#process,
       log: silentLogger,
       nodeId: 'n1',
       address: '10.0.0.1:2377',
+      settings: this.settings,
+      transport: (events) => this.#network.transport('10.0.0.1:2377', events),
       onFatal: (error) => this.fatal.push(error),
-      ...this.settings,
+      ...this.options,
     });
   }
 
   /** A node with an empty state machine, started. */
-  async start(): Promise<SoloNode> {
+  async start(entry: Entry = { kind: 'found' }): Promise<RaftNode> {
     this.machine = new TextMachine();
     const node = this.make();
-    await node.start(this.machine);
+    await node.start(this.machine, entry);
     return node;
   }
 
@@ -77,7 +125,7 @@ export class SoloRig {
   }
 
   /** Proposes texts one by one, each when the one before is applied. */
-  async write(node: SoloNode, ...texts: string[]): Promise<void> {
+  async write(node: RaftNode, ...texts: string[]): Promise<void> {
     for (const text of texts) {
       const applied = new Promise<void>((resolve) => {
         this.machine.onApply = (seen) => seen === text && resolve();

@@ -2,7 +2,8 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import type { Random } from '@skep/platform';
 import { ConfStateSchema, SnapshotMetadataSchema, SnapshotSchema } from '@skep/wire/raftpb';
 import { LogCorruptError } from '../errors.js';
-import { type DataKey, KEY_ID_BYTES, SALT_BYTES } from '../keys/cipher.js';
+import { KEY_ID_BYTES, SALT_BYTES } from '../keys/cipher.js';
+import type { KeyRing } from '../keys/ring.js';
 import { crc32c } from '../log/crc32c.js';
 import type { LogPosition } from '../log/entry.js';
 
@@ -29,9 +30,10 @@ const BODY_AT = SALT_AT + SALT_BYTES;
 /** The bytes of a snapshot's file. */
 export function encodeSnapshotFile(
   snapshot: RaftSnapshot,
-  key: DataKey,
+  keys: KeyRing,
   random: Random,
 ): Uint8Array {
+  const key = keys.current;
   const salt = random.bytes(SALT_BYTES);
   const header = Buffer.alloc(BODY_AT);
   MAGIC.copy(header);
@@ -43,11 +45,19 @@ export function encodeSnapshotFile(
   return Buffer.concat([header, body]);
 }
 
+/** Bytes at a file's start that {@link keyIdOf} needs. */
+export const KEY_ID_END = SALT_AT;
+
+/** Fingerprint of the key that a snapshot's file is encrypted under, as its first bytes say. */
+export function keyIdOf(start: Uint8Array): Uint8Array {
+  return start.subarray(KEY_ID_AT, KEY_ID_END);
+}
+
 /** Reads a snapshot's file. Throws {@link LogCorruptError}. */
 export function decodeSnapshotFile(
   path: string,
   file: Uint8Array,
-  key: DataKey,
+  keys: KeyRing,
   random: Random,
 ): RaftSnapshot {
   const bytes = Buffer.from(file.buffer, file.byteOffset, file.length);
@@ -58,9 +68,8 @@ export function decodeSnapshotFile(
   const version = bytes.readUInt32LE(VERSION_AT);
   if (version !== FORMAT_VERSION) throw refuse(`format ${version} is not known`);
   if (crc32c(bytes.subarray(KEY_ID_AT)) !== bytes.readUInt32LE(CRC_AT)) throw refuse('damaged');
-  if (!bytes.subarray(KEY_ID_AT, SALT_AT).equals(key.id)) {
-    throw refuse('encrypted under another key');
-  }
+  const key = keys.find(bytes.subarray(KEY_ID_AT, SALT_AT));
+  if (!key) throw refuse('encrypted under another key');
   const cipher = key.forFile(bytes.subarray(SALT_AT, BODY_AT), random);
   const plain = cipher.open(bytes.subarray(BODY_AT), bytes.subarray(KEY_ID_AT, BODY_AT));
   if (!plain) throw refuse('cannot be decrypted');

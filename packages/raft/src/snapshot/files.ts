@@ -1,47 +1,73 @@
 import { join } from 'node:path';
 import type { Disk, Logger, Random } from '@skep/platform';
 import { LogCorruptError } from '../errors.js';
-import type { DataKey } from '../keys/cipher.js';
+import type { KeyRing } from '../keys/ring.js';
 import type { LogPosition } from '../log/entry.js';
-import { decodeSnapshotFile, encodeSnapshotFile, type RaftSnapshot } from './file.js';
+import {
+  decodeSnapshotFile,
+  encodeSnapshotFile,
+  KEY_ID_END,
+  keyIdOf,
+  type RaftSnapshot,
+} from './file.js';
 
 export interface SnapshotFilesOptions {
   disk: Disk;
   /** Directory of the snapshots' own, made when missing. */
   directory: string;
-  key: DataKey;
+  keys: KeyRing;
   random: Random;
   log: Logger;
   /** Snapshots kept besides the newest. */
   oldKept: number;
 }
 
+/** A snapshot on disk. */
+interface StoredSnapshot extends LogPosition {
+  /** Fingerprint of the key it is encrypted under. */
+  keyId: Uint8Array;
+}
+
 /** The snapshots on disk. */
 export class SnapshotFiles {
   readonly #options: SnapshotFilesOptions;
-  #positions: LogPosition[];
+  #oldKept: number;
+  #stored: StoredSnapshot[];
+  #saving: Promise<void> = Promise.resolve();
 
-  private constructor(options: SnapshotFilesOptions, positions: LogPosition[]) {
+  private constructor(options: SnapshotFilesOptions, stored: StoredSnapshot[]) {
     this.#options = options;
-    this.#positions = positions;
+    this.#oldKept = options.oldKept;
+    this.#stored = stored;
   }
 
   static async open(options: SnapshotFilesOptions): Promise<SnapshotFiles> {
     const { disk, directory } = options;
     await disk.makeDirectory(directory);
-    const positions: LogPosition[] = [];
+    const stored: StoredSnapshot[] = [];
     for (const name of await disk.list(directory)) {
+      const path = join(directory, name);
       const position = parseName(name);
-      if (position) positions.push(position);
-      else if (name.endsWith('.tmp')) await disk.remove(join(directory, name));
+      if (position) stored.push({ ...position, keyId: await readKeyId(disk, path) });
+      else if (name.endsWith('.tmp')) await disk.remove(path);
     }
-    positions.sort((a, b) => Number(a.index - b.index));
-    return new SnapshotFiles(options, positions);
+    return new SnapshotFiles(options, stored.sort(byIndex));
   }
 
   /** Positions of the snapshots there are, the oldest first. */
   get positions(): readonly LogPosition[] {
-    return this.#positions;
+    return this.#stored;
+  }
+
+  /** Snapshots kept besides the newest, from the next one saved on. */
+  set oldKept(count: number) {
+    this.#oldKept = count;
+  }
+
+  /** Whether the newest snapshot is encrypted under the current key. */
+  get isNewestCurrent(): boolean {
+    const newest = this.#stored.at(-1);
+    return newest !== undefined && this.#options.keys.isCurrent(newest.keyId);
   }
 
   /**
@@ -50,7 +76,7 @@ export class SnapshotFiles {
    */
   async newest(base: LogPosition): Promise<RaftSnapshot | undefined> {
     let firstError: unknown;
-    for (const position of [...this.#positions].reverse()) {
+    for (const position of [...this.#stored].reverse()) {
       if (position.index < base.index) break;
       try {
         return await this.#read(position);
@@ -66,23 +92,41 @@ export class SnapshotFiles {
     throw new LogCorruptError(this.#options.directory, why);
   }
 
-  /** Writes a snapshot durably, then removes those that are too many. */
-  async save(snapshot: RaftSnapshot): Promise<void> {
-    const { disk, key, random, oldKept } = this.#options;
-    const position = { index: snapshot.index, term: snapshot.term };
-    const file = encodeSnapshotFile(snapshot, key, random);
-    await disk.writeFileAtomic(this.#path(position), file);
-    this.#positions = this.#positions.filter(({ index }) => index !== position.index);
-    this.#positions.push(position);
-    while (this.#positions.length > oldKept + 1) {
-      await disk.remove(this.#path(this.#positions.shift()!));
+  /** Writes a snapshot durably, then removes those that are too many. One after the other, in order of calls. */
+  save(snapshot: RaftSnapshot): Promise<void> {
+    const saved = this.#saving.then(() => this.#save(snapshot));
+    this.#saving = saved.catch(() => undefined);
+    return saved;
+  }
+
+  async #save(snapshot: RaftSnapshot): Promise<void> {
+    const { disk, keys, random } = this.#options;
+    const { index, term } = snapshot;
+    const keyId = keys.current.id;
+    const file = encodeSnapshotFile(snapshot, keys, random);
+    await disk.writeFileAtomic(this.#path(snapshot), file);
+    this.#stored = this.#stored.filter((other) => other.index !== index || other.term !== term);
+    this.#stored = [...this.#stored, { index, term, keyId }].sort(byIndex);
+    while (this.#stored.length > this.#oldKept + 1) {
+      await disk.remove(this.#path(this.#stored.shift()!));
     }
   }
 
+  /** Removes the snapshots under old keys; the log must be able to go on from one that stays. */
+  async dropUnderOldKeys(): Promise<void> {
+    const { disk, directory, keys } = this.#options;
+    await this.#saving;
+    for (const stored of this.#stored) {
+      if (!keys.isCurrent(stored.keyId)) await disk.remove(this.#path(stored));
+    }
+    this.#stored = this.#stored.filter(({ keyId }) => keys.isCurrent(keyId));
+    await disk.syncDirectory(directory);
+  }
+
   async #read(position: LogPosition): Promise<RaftSnapshot> {
-    const { disk, key, random } = this.#options;
+    const { disk, keys, random } = this.#options;
     const path = this.#path(position);
-    const snapshot = decodeSnapshotFile(path, await disk.readFile(path), key, random);
+    const snapshot = decodeSnapshotFile(path, await disk.readFile(path), keys, random);
     if (snapshot.index !== position.index || snapshot.term !== position.term) {
       throw new LogCorruptError(path, 'the snapshot of another position');
     }
@@ -92,6 +136,19 @@ export class SnapshotFiles {
   #path({ index, term }: LogPosition): string {
     return join(this.#options.directory, `${hex16(term)}-${hex16(index)}.snap`);
   }
+}
+
+async function readKeyId(disk: Disk, path: string): Promise<Uint8Array> {
+  const file = await disk.open(path, 'read');
+  try {
+    return keyIdOf(await file.read(0, KEY_ID_END));
+  } finally {
+    await file.close();
+  }
+}
+
+function byIndex(a: LogPosition, b: LogPosition): number {
+  return Number(a.index - b.index);
 }
 
 function hex16(value: bigint): string {

@@ -1,0 +1,27 @@
+import type { StreamRaftMessageRequest } from '@skep/wire/swarmkit';
+import type { Member } from '../membership.js';
+
+/**
+ * The calls a node makes to its peers, over whatever connects them. A call that fails rejects; NOT_FOUND with
+ * `REMOVED_TEXT` says that this node is a member no more.
+ */
+export interface PeerClient {
+  /**
+   * Raft.StreamRaftMessage: resolves when the peer has taken the message. The requests are made as they are
+   * asked for. Rejects after `timeoutMs`.
+   */
+  sendMessage(
+    member: Member,
+    requests: Iterable<StreamRaftMessageRequest>,
+    timeoutMs: number,
+  ): Promise<void>;
+  /** Whether Health.Check of the service `Raft` answers SERVING within `timeoutMs`. */
+  checkHealth(member: Member, timeoutMs: number): Promise<boolean>;
+  /** Calls `listener` when the connection to the member breaks or comes up. Returns how to stop that. */
+  watchConnection?(member: Member, listener: (isUp: boolean) => void): () => void;
+  /** Ends the calls to the member, and its connection. */
+  close(member: Member): void;
+}
+
+/** What a node that was removed is answered, word for word (wire-raft.md 1.4). */
+export const REMOVED_TEXT = 'raft: member was removed from the cluster';
