@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { HttpError } from '../server/errors.js';
 import { filters, type Query, text } from '../server/query.js';
 import type { Routes } from '../server/server.js';
+import { MEMBERSHIP_TEXTS } from '../swarm/errors.js';
 import { managerOf } from '../swarm/manager.js';
 import {
   createSwarmNetwork,
@@ -50,7 +51,8 @@ export function networkRoutes(local: LocalNetworkSource, swarm: SwarmDependencie
   return (app) => {
     app.get('/networks', async (request) => {
       const wanted = filters(request.query as Query, LIST_FILTERS);
-      const ofSwarm = isManager() ? await listSwarmNetworks(manager()) : [];
+      // A swarm that cannot answer must not hide the node's own networks.
+      const ofSwarm = isManager() ? await listSwarmNetworks(manager()).catch(() => []) : [];
       const matching = ofSwarm.filter((network) => matches(network as Network, wanted));
       return [...local.list(wanted), ...matching];
     });
@@ -62,6 +64,7 @@ export function networkRoutes(local: LocalNetworkSource, swarm: SwarmDependencie
       if (wanted.Driver !== 'overlay' && wanted.Scope !== 'swarm') {
         throw new HttpError(501, 'making local networks is not supported by this engine');
       }
+      if (!isManager()) throw new HttpError(403, MEMBERSHIP_TEXTS.noSwarm);
       const Id = await createSwarmNetwork(manager(), request.body);
       return reply.code(201).send({ Id, Warning: '' });
     });
