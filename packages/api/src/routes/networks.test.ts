@@ -58,8 +58,7 @@ it.each(['noSwarm', 'worker', 'notReady'] as const)(
 it('a swarm without a leader hides no network of the node', async () => {
   const payload = { ListenAddr: '10.1.0.5:2377' };
   await app.inject({ method: 'POST', url: '/swarm/init', payload });
-  await create();
-  expect(await names()).toEqual(['bridge', 'ingress', 'net']);
+  expect(await names()).toEqual(['bridge', 'ingress']);
   const broken = () => Promise.reject(new RpcError(Code.UNKNOWN, 'The swarm has no leader.'));
   node.control = () => new Proxy({}, { get: () => broken }) as never;
   expect(await names()).toEqual(['bridge']);
