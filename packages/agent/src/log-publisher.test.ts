@@ -135,6 +135,28 @@ describe('LogPublisher', () => {
     publisher.closeAll();
   });
 
+  it('takes a call that ends badly for ended, and minds that only before all is said', async () => {
+    const lines: string[] = [];
+    const logger = { ...silentLogger, info: (_: object, text: string) => lines.push(text) };
+    const publisher = new LogPublisher({
+      clock: new SimClock(),
+      logger,
+      limits: DEFAULT_LIMITS,
+      sources: () => [source('t1', ['one\n'])],
+    });
+    publisher.handle(subscription('s1'), async (messages) => {
+      for await (const _ of messages);
+      throw new Error('no message received');
+    });
+    await settle();
+    expect(lines).toEqual([]);
+    publisher.handle(subscription('s2', { follow: true }), async () => {
+      throw new Error('the connection broke');
+    });
+    await settle();
+    expect(lines).toEqual(['publishing logs ended']);
+  });
+
   it('reads the tail as SwarmKit writes it', () => {
     expect(tailLines(0n)).toBeUndefined();
     expect(tailLines(-1n)).toBe(0);

@@ -126,8 +126,14 @@ export class LogPublisher {
   }
 
   #publish(id: string, publish: PublishLogs, messages: AsyncIterable<PublishLogsMessage>): void {
-    publish(messages)
+    let isSaid = false;
+    const observed = async function* () {
+      yield* messages;
+      isSaid = true;
+    };
+    publish(observed())
       .catch((error: unknown) => {
+        if (isSaid) return; // a dockerd ends the call at the closing message, without its answer
         const fields = { subscriptionId: id, error: errorMessage(error) };
         this.#options.logger.info(fields, 'publishing logs ended');
       })
