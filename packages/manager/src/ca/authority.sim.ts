@@ -17,6 +17,7 @@ import {
   NodeCertificateStatusRequestSchema,
   NodeTLSInfoSchema,
 } from '@skep/wire/swarmkit';
+import { rootUnder } from '../control/cluster/root-change.js';
 import { clusterOf, nodeOf } from '../testing/objects.sim.js';
 import { SimRoom } from '../testing/room.sim.js';
 import { CertificateAuthority } from './certificate-authority.js';
@@ -61,6 +62,23 @@ export class SimAuthority {
     return sim;
   }
 
+  /** Begins a rotation to a root of the swarm's own making, in place of any under way. */
+  async rotate(): Promise<void> {
+    const { clock, random, store } = this.room;
+    const { spec } = this.cluster;
+    const config = { ...spec.caConfig, forceRotate: spec.caConfig.forceRotate + 1n };
+    const rootCa = await rootUnder(config, this.cluster, {
+      clock,
+      random,
+      external: undefined,
+      log: undefined,
+    });
+    await store.update((tx) => {
+      const stored = tx.get('cluster', 'cluster')!;
+      tx.update('cluster', { ...stored, rootCa, spec: { ...stored.spec, caConfig: config } });
+    });
+  }
+
   get cluster() {
     return this.room.get('cluster', 'cluster');
   }
@@ -100,6 +118,8 @@ export function newCsr(): Uint8Array {
   return Buffer.from(createNodeRequest().csrPem);
 }
 
+const RENEW_RETRY_MS = 5_000;
+
 /**
  * A node as far as certificates go: renews when it is told to, and reports what it uses. It never
  * takes a certificate that does not verify under the roots it has.
@@ -125,7 +145,10 @@ export class SimMember {
   }
 
   /** Joins, and reports its certificate. */
-  static async join(sim: SimAuthority, token = sim.tokens.worker): Promise<SimMember> {
+  static async join(
+    sim: SimAuthority,
+    token = sim.cluster.rootCa.joinTokens.worker,
+  ): Promise<SimMember> {
     const { nodeId } = await sim.request(token);
     await sim.status(nodeId);
     const member = new SimMember(sim, nodeId);
@@ -138,9 +161,17 @@ export class SimMember {
     const isTold = node.certificate.status?.state === IssuanceStatus_State.ROTATE;
     if (!isTold || this.#isRenewing || this.isDown) return;
     this.#isRenewing = true;
-    void this.#renew(node).finally(() => {
-      this.#isRenewing = false;
-    });
+    void this.#renew(node).then(
+      () => this.#retry(),
+      () => this.#sim.room.clock.after(RENEW_RETRY_MS, () => this.#retry()),
+    );
+  }
+
+  /** Looks again: it may have been told something else meanwhile. */
+  #retry(): void {
+    this.#isRenewing = false;
+    const node = this.#sim.room.store.view.get('node', this.id);
+    if (node) this.wake(node);
   }
 
   async #renew(node: NodeObject): Promise<void> {
@@ -148,7 +179,8 @@ export class SimMember {
     const request = create(IssueNodeCertificateRequestSchema, { csr: newCsr() });
     const caller = { nodeId: this.id, role: certifiedRole(node.role) };
     await this.#sim.authority.issueNodeCertificate(caller, request);
-    await this.#sim.status(this.id);
+    const { certificate } = await this.#sim.status(this.id);
+    if (Buffer.compare(certificate!.csr, request.csr)) throw new Error('not what was asked for');
     this.renewals++;
     await this.#report();
   }

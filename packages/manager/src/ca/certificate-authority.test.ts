@@ -1,9 +1,10 @@
 import { create } from '@bufbuild/protobuf';
-import { generateJoinToken, RootCa } from '@skep/ca';
+import { checkNodeCertificate, generateJoinToken, RootCa, SimExternalAuthority } from '@skep/ca';
 import { Code } from '@skep/platform';
 import { durationFromMs } from '@skep/wire';
 import {
   BlacklistedCertificateSchema,
+  CAConfigSchema,
   IssuanceStatus_State,
   IssuanceStatusSchema,
   IssueNodeCertificateRequestSchema,
@@ -175,6 +176,99 @@ describe('a node that renews', () => {
     expect(csr).toEqual(last);
     expect(status?.state).toBe(IssuanceStatus_State.ISSUED);
     sim.identityOf(nodeId);
+  });
+});
+
+describe('an external authority', () => {
+  /** A swarm whose certificates are signed outside, by whoever answers last. */
+  async function signedOutside() {
+    const { certificatePem, keyPem = '' } = sim.root;
+    const root = new RootCa({ certificatePem, keyPem }, sim.room);
+    const outside = new SimExternalAuthority(root, sim.room);
+    const caught: (() => void)[] = [];
+    const sign = outside.sign.bind(outside);
+    let isSlow = false;
+    outside.sign = async (address, certificate, signal) => {
+      const isOver = new Promise<void>((resolve, reject) => {
+        caught.push(resolve);
+        signal?.addEventListener('abort', () => reject(new Error('given up')));
+      });
+      if (isSlow) await isOver;
+      return sign(address, certificate);
+    };
+    const swarm = await SimAuthority.start(outside);
+    await swarm.room.change('cluster', 'cluster', ({ rootCa, spec }) => ({
+      rootCa: { ...rootCa, caCert: Buffer.from(certificatePem), caKey: new Uint8Array(0) },
+      spec: { ...spec, caConfig: create(CAConfigSchema, { externalCas: [{ url: 'https://ca' }] }) },
+    }));
+    const slow = (value: boolean) => {
+      isSlow = value;
+      for (const release of caught.splice(0)) release();
+    };
+    return { swarm, outside, slow };
+  }
+
+  it('that is slow does not have an old answer taken for a new request’s', async () => {
+    const { swarm, slow } = await signedOutside();
+    slow(true);
+    const { nodeId } = await swarm.request(swarm.tokens.worker);
+    const last = newCsr();
+    const caller = { nodeId, role: 'worker' as const };
+    await swarm.authority.issueNodeCertificate(caller, issue({ csr: last }));
+    await swarm.room.settle();
+    slow(false);
+    await swarm.room.settle();
+    const { csr, certificate, status } = swarm.certificateOf(nodeId);
+    expect(status?.state).toBe(IssuanceStatus_State.ISSUED);
+    expect(csr).toEqual(last);
+    const request = {
+      csrPem: last.toString(),
+      nodeId,
+      role: 'worker',
+      clusterId: 'cluster',
+    } as const;
+    const chain = Buffer.from(certificate).toString();
+    checkNodeCertificate(chain, request, swarm.rootPem, swarm.room.clock.now());
+  });
+
+  it('that is slow holds up no leader that resigns', async () => {
+    const { swarm, slow } = await signedOutside();
+    slow(true);
+    const { nodeId } = await swarm.request(swarm.tokens.worker);
+    await swarm.room.settle();
+    await swarm.authority.stop();
+    slow(false);
+    await swarm.room.settle();
+    expect(swarm.stateOf(nodeId)).toBe(IssuanceStatus_State.PENDING);
+    expect(swarm.room.clock.pendingTimers).toBe(0);
+  });
+
+  it('that does not answer is left alone for ten seconds, and takes no blame to nodes', async () => {
+    const { swarm, outside } = await signedOutside();
+    outside.isReachable = false;
+    const ids: string[] = [];
+    for (let at = 0; at < 3; at++) ids.push((await swarm.request(swarm.tokens.worker)).nodeId);
+    await swarm.room.clock.advance(9_999);
+    outside.isReachable = true;
+    expect(ids.map((id) => swarm.stateOf(id))).toEqual([2, 2, 2]);
+    await swarm.room.clock.advance(1);
+    expect(ids.map((id) => swarm.stateOf(id))).toEqual([3, 3, 3]);
+  });
+
+  it('is not bothered with what cannot be a request', async () => {
+    const { swarm, outside } = await signedOutside();
+    const { nodeId } = await swarm.request(swarm.tokens.worker, Buffer.from('x'));
+    expect((await swarm.status(nodeId)).status?.state).toBe(IssuanceStatus_State.FAILED);
+    expect(outside.requests).toEqual([]);
+  });
+
+  it('that cannot be spoken to from here is waited for', async () => {
+    await sim.room.change('cluster', 'cluster', ({ spec }) => ({
+      spec: { ...spec, caConfig: create(CAConfigSchema, { externalCas: [{ url: 'https://ca' }] }) },
+    }));
+    const { nodeId } = await sim.request(sim.tokens.worker);
+    await sim.room.clock.advance(30_000);
+    expect(sim.stateOf(nodeId)).toBe(IssuanceStatus_State.PENDING);
   });
 });
 
