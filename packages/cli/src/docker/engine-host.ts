@@ -21,11 +21,12 @@ export function engineHost(flags: GlobalFlags, surroundings: Surroundings): stri
   return env['DOCKER_HOST'] || DEFAULT_HOST;
 }
 
-function chosenContext(flags: GlobalFlags, { env, readText }: Surroundings): string | undefined {
+function chosenContext(flags: GlobalFlags, surroundings: Surroundings): string | undefined {
+  const { env } = surroundings;
   const ofUser = join(env['HOME'] ?? '/root', '.docker');
   const directory = flags.config ?? env['DOCKER_CONFIG'] ?? ofUser;
   try {
-    const file = JSON.parse(readText(join(directory, 'config.json')) ?? '{}');
+    const file = JSON.parse(surroundings.readText(join(directory, 'config.json')) ?? '{}');
     return (file as { currentContext?: string }).currentContext;
   } catch {
     return undefined; // docker says itself what is wrong with its file

@@ -1,4 +1,4 @@
-import { type Disk, type Processes, runOrThrow } from '@skep/platform';
+import { Code, type Disk, type Processes, RpcError, runOrThrow } from '@skep/platform';
 import type { Layout } from '../layout.js';
 import { HOST_NUMBER, ROUTER_NUMBER } from '../limits.js';
 import { addressIn, chooseSubnet, hardwareAddress, hostNumber } from './subnet.js';
@@ -36,10 +36,15 @@ export class Switch {
    */
   async ensure(wanted?: string): Promise<string> {
     const known = await this.subnet();
+    if (known !== undefined && wanted !== undefined && known !== wanted) {
+      const text = `the machines of this set are on ${known} already, not on ${wanted}`;
+      throw new RpcError(Code.FAILED_PRECONDITION, text);
+    }
     if (known !== undefined && (await this.#stands())) return known;
     await this.#tearDown();
     const subnet = known ?? chooseSubnet(await this.#takenBlocks(), wanted);
     const record = Buffer.from(`${JSON.stringify({ subnet })}\n`);
+    await this.#disk.makeDirectory(this.#layout.storage, 0o711);
     await this.#disk.writeFileAtomic(this.#layout.switchRecord, record);
     await this.#build(subnet);
     return subnet;
