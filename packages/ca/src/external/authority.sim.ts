@@ -25,8 +25,13 @@ export class SimExternalAuthority implements ExternalAuthority {
     this.#dependencies = dependencies;
   }
 
-  async sign(address: ExternalAddress, certificate: ExternalCertificate): Promise<string> {
+  async sign(
+    address: ExternalAddress,
+    certificate: ExternalCertificate,
+    signal?: AbortSignal,
+  ): Promise<string> {
     this.#reach(address.trustPem);
+    signal?.throwIfAborted();
     this.requests.push(certificate);
     return certificate.profile === 'CA' ? this.#signRoot(certificate) : this.signNode(certificate);
   }
