@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exec, must, until } from './support/exec.ts';
@@ -8,12 +9,18 @@ const NAMES = ['mgr1', 'worker1', 'worker2'];
 const IMAGE = 'skep/web:latest';
 
 let machines: TestMachines;
-let before: { routes: string; links: string };
+let before: { routes: string[]; links: string[] };
 let createdInMs: number;
 
-async function hostNetwork(): Promise<{ routes: string; links: string }> {
-  const routes = await must('ip', ['route']);
-  return { routes, links: (await must('ip', ['-br', 'link'])).replace(/ .*$/gm, '') };
+/** Cables of other sets of machines come and go meanwhile. */
+const OTHER_SET = /^(.* )?mach\S+( .*)?$/;
+
+async function hostNetwork(): Promise<{ routes: string[]; links: string[] }> {
+  const links = (await must('ip', ['-br', 'link'])).split('\n').map((line) => line.split(' ')[0]);
+  const routes = (await must('ip', ['route'])).split('\n');
+  const lasting = (lines: (string | undefined)[]) =>
+    lines.filter((line) => line !== undefined && !OTHER_SET.test(line)) as string[];
+  return { routes: lasting(routes), links: lasting(links) };
 }
 
 beforeAll(async () => {
@@ -77,10 +84,10 @@ describe('three machines', () => {
   });
 
   it("leave the host's network as it was but for a cable and its route", async () => {
-    const now = await hostNetwork();
-    const added = now.routes.split('\n').filter((route) => !before.routes.includes(route));
-    expect(added).toEqual([expect.stringMatching(/^192\.168\.\d+\.0\/24 dev mach[0-9a-f]{8} /)]);
-    for (const route of before.routes.split('\n')) expect(now.routes).toContain(route);
+    expect(await hostNetwork()).toEqual(before);
+    const subnet = (await machines.address('mgr1')).replace(/\d+$/, '0/24');
+    const routes = await must('ip', ['route', 'show', 'root', subnet]);
+    expect(routes).toMatch(/^192\.168\.\d+\.0\/24 dev mach[0-9a-f]{8} proto kernel [^\n]*\n$/);
   });
 
   it('do not see what the others run', async () => {
@@ -249,13 +256,17 @@ describe("a machine with Docker's engine", () => {
 describe('removal', () => {
   it('leaves nothing, whatever ran', async () => {
     const id = await machines.docker('mgr1', 'run', '-d', '--restart', 'always', IMAGE);
+    const subnet = (await machines.address('mgr1')).replace(/\d+$/, '0/24');
     const namespaces = await Promise.all(
       NAMES.map(async (name) => readlinkSync(`/proc/${await machines.pid(name)}/ns/pid`)),
     );
     await machines.run('rm', '-f', '--all');
     expect(namespaces.flatMap(processesOf)).toEqual([]);
     expect(await hostNetwork()).toEqual(before);
-    expect((await must('ip', ['netns'])).includes('skep-machines-')).toBe(false);
+    expect(await must('ip', ['route', 'show', 'root', subnet])).toBe('');
+    const digest = createHash('sha256').update(machines.storage).digest('hex').slice(0, 8);
+    const named = (await must('ip', ['netns'])) + (await must('ip', ['link']));
+    expect(named).not.toContain(digest);
     expect(readFileSync('/proc/self/mounts', 'utf8')).not.toContain(machines.storage);
     const hierarchies = readdirSync('/sys/fs/cgroup');
     const cgroups = hierarchies.map((name) => `/sys/fs/cgroup/${name}/skep/${id}`);
