@@ -1,7 +1,8 @@
 import { Code, SimRandom } from '@skep/platform';
 import { describe, expect, it } from 'vitest';
 import type { CoreSettings } from './contract.js';
-import { changeData, emptyDisk, TestCluster, textsOf } from './testing.js';
+import { TestCluster, textsOf } from './testing/cluster.js';
+import { changeData, emptyDisk } from './testing/node.js';
 
 function cluster(count: number, settings: Partial<CoreSettings> = {}, seed = 1): TestCluster {
   const voters = Array.from({ length: count }, (_, at) => BigInt(at + 1));
@@ -86,8 +87,9 @@ describe('a core', () => {
     expect(one.node(2n).voters).toEqual([1n, 2n]);
     one.node(1n).core.proposeChange(changeData('remove', 1n));
     one.settle();
+    expect(one.node(1n).core.status.isReady).toBe(false);
+    one.tick(1);
     expect(one.node(1n).core.status.role).toBe('follower');
-    one.tick(3);
     expect(one.leader?.id).toBe(2n);
   });
 

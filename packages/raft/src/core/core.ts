@@ -199,24 +199,16 @@ export class RaftCore {
     this.#common.log.compact(index);
   }
 
-  /** A change of membership was applied: these vote now. A leader that is not among them steps down. */
+  /**
+   * A change of membership was applied: these vote now. A leader that is not among them is not ready any more, and
+   * hands over to one that is: keep it running until its role changes, or for an election timeout, lest the others
+   * never learn of the commit (of two voters, the one that stays could not be elected then).
+   */
   configChanged(voters: readonly bigint[]): void {
     const common = this.#common;
     common.voters = new Set(voters);
-    if (common.voters.has(common.id)) {
-      this.#leadership?.setVoters();
-      return;
-    }
-    if (this.#leadership) this.#leaveLeadership(this.#leadership);
-    if (this.#role !== 'follower') this.#becomeFollower(common.term, 0n);
-  }
-
-  /** The others know the commit that removed this leader from its last appends, and one of them follows it. */
-  #leaveLeadership(leadership: Leadership): void {
-    leadership.replication.setVoters();
-    leadership.sendDue(this.#snapshot);
-    const heir = leadership.replication.mostAdvanced;
-    if (heir !== 0n) leadership.bequeath(heir);
+    if (this.#leadership) this.#leadership.setVoters();
+    else if (!common.voters.has(common.id)) this.#becomeFollower(common.term, common.leaderId);
   }
 
   /** A message arrived. What is not for this node, unknown, stale or repeated does no harm. */

@@ -1,4 +1,4 @@
-import type { HardState, LogEntry } from '../log/entry.js';
+import { EntryType, type HardState, type LogEntry } from '../log/entry.js';
 import type { Common } from './common.js';
 import type { Effects } from './contract.js';
 
@@ -29,8 +29,10 @@ export class EffectsTaker {
   take(): Effects | undefined {
     const { log, outbox } = this.#common;
     const write = log.takeWrite();
-    const hardState = this.#takeHardState(write !== undefined);
     const committed = log.takeCommitted();
+    // Who votes must not be forgotten: of two voters the one that removed the other could not be elected again.
+    if (committed.some(({ type }) => type !== EntryType.EntryNormal)) this.writeCommit();
+    const hardState = this.#takeHardState(write !== undefined);
     if (!write && !hardState && committed.length === 0 && outbox.isEmpty) return undefined;
     const sequence = ++this.#sequence;
     if (write || hardState) log.writing(sequence);

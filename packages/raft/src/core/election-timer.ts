@@ -25,12 +25,10 @@ export class ElectionTimer {
     return this.#elapsed < this.#electionTicks && !this.#isLeaderSuspect;
   }
 
-  /** Counts a tick. True when it is time for an election. */
+  /** Counts a tick. True when it is time for an election, until the timer restarts. */
   tick(): boolean {
     this.#elapsed++;
-    if (this.#elapsed < this.#timeout) return false;
-    this.#elapsed = 0;
-    return true;
+    return this.#elapsed >= this.#timeout;
   }
 
   /** Counts anew, with a new timeout: electionTicks and up to as many more, at random. */

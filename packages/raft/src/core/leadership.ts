@@ -33,7 +33,12 @@ export class Leadership {
 
   /** The entry that opened the term is applied, so everything committed before is, too. */
   get isReady(): boolean {
-    return this.#common.log.applied >= this.#startIndex;
+    return this.#common.log.applied >= this.#startIndex && !this.#isLeaving;
+  }
+
+  /** This leader was removed. It goes on only to let another follow. */
+  get #isLeaving(): boolean {
+    return !this.#common.voters.has(this.#common.id);
   }
 
   get transferTo(): bigint {
@@ -75,8 +80,9 @@ export class Leadership {
     const { settings } = this.#common;
     if (++this.#electionElapsed >= settings.electionTicks) {
       this.#electionElapsed = 0;
-      this.#transferTo = 0n;
-      if (settings.checkQuorum && !this.replication.checkQuorum()) return false;
+      this.#transferTo = this.#isLeaving ? this.replication.mostAdvanced : 0n;
+      const hasQuorum = this.replication.checkQuorum();
+      if (settings.checkQuorum && !hasQuorum && !this.#isLeaving) return false;
     }
     if (++this.#heartbeatElapsed >= settings.heartbeatTicks) this.#sendHeartbeats();
     return true;
@@ -122,12 +128,8 @@ export class Leadership {
   #finishTransfer(): void {
     const progress = this.replication.followers.get(this.#transferTo);
     if (progress?.match !== this.#common.log.entries.lastIndex) return;
-    this.bequeath(this.#transferTo);
-  }
-
-  /** Asks a follower to stand for election at once. */
-  bequeath(to: bigint): void {
-    this.#common.outbox.send(this.#common.message(MessageType.MsgTimeoutNow, to));
+    const message = this.#common.message(MessageType.MsgTimeoutNow, this.#transferTo);
+    this.#common.outbox.send(message);
   }
 
   /** The voters have changed. */
@@ -136,6 +138,7 @@ export class Leadership {
     this.replication.advanceCommit();
     this.#finishReads();
     if (!this.#common.voters.has(this.#transferTo)) this.#transferTo = 0n;
+    if (this.#isLeaving) this.transfer(this.replication.mostAdvanced);
   }
 
   /** False when there are too many reads already. */

@@ -141,9 +141,9 @@ export class Replication {
     return (isOwn || this.#common.hasFault('commit-former-terms')) && log.commitTo(index);
   }
 
-  /** Whether a quorum, this node included, was heard of since the last call. */
+  /** Whether a quorum, this node included where it votes, was heard of since the last call. */
   checkQuorum(): boolean {
-    let active = 1;
+    let active = this.#common.voters.has(this.#common.id) ? 1 : 0;
     for (const progress of this.#followers.values()) {
       if (progress.recentlyActive) active++;
       progress.recentlyActive = false;
@@ -151,11 +151,11 @@ export class Replication {
     return active >= quorumOf(this.#common.voters.size);
   }
 
-  /** The largest round of reads that a quorum confirmed; this node confirms its own. */
+  /** The largest round of reads that a quorum confirmed; this node confirms its own where it votes. */
   confirmedRound(ownRound: bigint): bigint {
     const reached = this.#reached;
     reached.length = 0;
-    reached.push(ownRound);
+    if (this.#common.voters.has(this.#common.id)) reached.push(ownRound);
     for (const { confirmedRound } of this.#followers.values()) reached.push(confirmedRound);
     return quorumIndex(reached);
   }

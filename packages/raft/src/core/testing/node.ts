@@ -1,10 +1,10 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { invariant, type Random } from '@skep/platform';
 import { type ConfChange, ConfChangeSchema, ConfChangeType } from '@skep/wire/raftpb';
-import { EntryType, type HardState, type LogEntry, type LogPosition } from '../log/entry.js';
-import { encodeChange } from '../membership.js';
-import type { ConfirmedRead, CoreSettings, Effects, Message, SnapshotMeta } from './contract.js';
-import { RaftCore } from './core.js';
+import { EntryType, type HardState, type LogEntry, type LogPosition } from '../../log/entry.js';
+import { encodeChange } from '../../membership.js';
+import type { ConfirmedRead, CoreSettings, Effects, Message, SnapshotMeta } from '../contract.js';
+import { RaftCore } from '../core.js';
 
 export const TEST_SETTINGS: CoreSettings = {
   heartbeatTicks: 1,
@@ -18,14 +18,17 @@ export const TEST_SETTINGS: CoreSettings = {
 /** What a crash leaves. */
 export interface TestDisk {
   hardState: HardState;
+  /** The position before the first entry; at most that of the snapshot. */
+  base: LogPosition;
   entries: LogEntry[];
-  /** Everything before the first entry; its voters are those as of then. */
+  /** What was applied when it was taken; its voters are those as of then. */
   snapshot: SnapshotMeta;
 }
 
 export function emptyDisk(voters: readonly bigint[]): TestDisk {
   return {
     hardState: { term: 0n, vote: 0n, commit: 0n },
+    base: { index: 0n, term: 0n },
     entries: [],
     snapshot: { index: 0n, term: 0n, voters },
   };
@@ -48,6 +51,16 @@ export interface TestNodeOptions {
   settings: CoreSettings;
   random: Random;
   send(message: Message): void;
+  observer?: TestObserver;
+}
+
+/** Is told what a node does, before it does it. */
+export interface TestObserver {
+  onTake(node: TestNode, effects: Effects): void;
+  onApply(node: TestNode, entry: LogEntry): void;
+  /** An entry was put on disk, after the one before it. */
+  onWritten(node: TestNode, entry: LogEntry, previousTerm: bigint): void;
+  onAnswer(node: TestNode, message: Message): void;
 }
 
 /** A driver with a disk in memory: effects are taken, written, and carried out as the contract has it. */
@@ -73,11 +86,11 @@ export class TestNode {
 
   #start(): RaftCore {
     const { id, settings, random } = this.#options;
-    const { hardState, entries, snapshot } = this.disk;
+    const { hardState, base, entries, snapshot } = this.disk;
     const state = {
       id,
       hardState,
-      base: snapshot,
+      base,
       entries: [...entries],
       voters: snapshot.voters,
       applied: snapshot.index,
@@ -101,6 +114,7 @@ export class TestNode {
     let hasTaken = false;
     for (let effects = this.core.takeEffects(); effects; effects = this.core.takeEffects()) {
       hasTaken = true;
+      this.#options.observer?.onTake(this, effects);
       for (const message of effects.messages) this.#options.send(message);
       this.reads.push(...effects.reads);
       this.unwritten.push(effects);
@@ -111,6 +125,7 @@ export class TestNode {
 
   #apply(entries: readonly LogEntry[]): void {
     for (const entry of entries) {
+      this.#options.observer?.onApply(this, entry);
       this.applied.push(entry);
       if (entry.type === EntryType.EntryConfChange) this.#applyChange(entry);
     }
@@ -136,20 +151,27 @@ export class TestNode {
     if (entries.length > 0) this.#append(entries);
     if (hardState || snapshot || entries.length > 0) this.core.persisted(sequence);
     if (snapshot) this.core.appliedTo(snapshot.index);
-    for (const message of messagesWhenDurable) this.#options.send(message);
+    for (const message of messagesWhenDurable) {
+      this.#options.observer?.onAnswer(this, message);
+      this.#options.send(message);
+    }
     return true;
   }
 
   #append(entries: readonly LogEntry[]): void {
     const { disk } = this;
-    const keep = Number(entries[0]!.index - disk.snapshot.index) - 1;
+    const keep = Number(entries[0]!.index - disk.base.index) - 1;
     invariant(keep >= 0 && keep <= disk.entries.length, 'entries written with a gap');
     disk.entries.length = keep;
-    disk.entries.push(...entries);
+    for (const entry of entries) {
+      this.#options.observer?.onWritten(this, entry, this.termOnDisk(entry.index - 1n)!);
+      disk.entries.push(entry);
+    }
   }
 
   #save(snapshot: SnapshotMeta): void {
     this.disk.snapshot = snapshot;
+    this.disk.base = snapshot;
     this.disk.entries = [];
     this.voters = snapshot.voters;
     this.applied = [];
@@ -163,131 +185,38 @@ export class TestNode {
     return hasActed;
   }
 
-  /** A snapshot of all that is applied, before which `keep` entries stay in the log. */
+  /** Takes a snapshot of all that is applied, and drops entries but for `keep` before it. */
   compact(keep = 0n): void {
-    const { applied } = this.core.status;
-    const term = this.#termOf(applied);
-    const meta = { index: applied, term, voters: this.voters };
-    this.core.setSnapshot(meta);
+    const { disk, core } = this;
+    const { applied } = core.status;
+    const term = this.termOnDisk(applied)!;
+    disk.snapshot = { index: applied, term, voters: this.voters };
+    core.setSnapshot(disk.snapshot);
     const upTo = applied - keep;
-    if (upTo <= this.disk.snapshot.index) return;
-    this.core.compact(upTo);
-    // The test's disk has one position for both: its snapshot must be where its log begins.
-    if (keep === 0n) {
-      this.disk.entries = this.disk.entries.slice(Number(applied - this.disk.snapshot.index));
-      this.disk.snapshot = meta;
+    if (upTo <= disk.base.index) return;
+    const base = { index: upTo, term: this.termOnDisk(upTo)! };
+    disk.entries = disk.entries.slice(Number(upTo - disk.base.index));
+    disk.base = base;
+    core.compact(upTo);
+  }
+
+  get lastOnDisk(): bigint {
+    return this.disk.base.index + BigInt(this.disk.entries.length);
+  }
+
+  /** Term of an entry on disk, or of the base. */
+  termOnDisk(index: bigint): bigint | undefined {
+    const { base, entries } = this.disk;
+    return index === base.index ? base.term : entries[Number(index - base.index) - 1]?.term;
+  }
+
+  /** Term of an entry that is on disk or under way to it; undefined also where a snapshot stands for it. */
+  termOf(index: bigint): bigint | undefined {
+    for (const { entries, snapshot } of [...this.unwritten].reverse()) {
+      const first = entries[0]?.index;
+      if (first !== undefined && index >= first) return entries[Number(index - first)]?.term;
+      if (snapshot) return snapshot.index === index ? snapshot.term : undefined;
     }
+    return this.termOnDisk(index);
   }
-
-  #termOf(index: bigint): bigint {
-    const { snapshot, entries } = this.disk;
-    if (index === snapshot.index) return snapshot.term;
-    return entries[Number(index - snapshot.index) - 1]!.term;
-  }
-
-  get last(): LogPosition {
-    return this.core.status.last;
-  }
-}
-
-export interface TestClusterOptions {
-  settings?: Partial<CoreSettings>;
-  random: Random;
-  /** Ids of the first voters. */
-  voters: readonly bigint[];
-}
-
-/** Nodes joined by a network that loses nothing, in order, unless told otherwise. */
-export class TestCluster {
-  readonly nodes = new Map<bigint, TestNode>();
-  /** Under way. */
-  messages: Message[] = [];
-  /** Messages for which this is false are lost. */
-  passes: (message: Message) => boolean = () => true;
-  readonly settings: CoreSettings;
-  readonly #random: Random;
-
-  constructor({ settings, random, voters }: TestClusterOptions) {
-    this.settings = { ...TEST_SETTINGS, ...settings };
-    this.#random = random;
-    for (const id of voters) this.add(id, emptyDisk(voters));
-  }
-
-  add(id: bigint, disk: TestDisk = emptyDisk([]), settings: Partial<CoreSettings> = {}): TestNode {
-    const node = new TestNode({
-      id,
-      disk,
-      settings: { ...this.settings, ...settings },
-      random: this.#random,
-      send: (message) => this.messages.push(message),
-    });
-    this.nodes.set(id, node);
-    return node;
-  }
-
-  node(id: bigint): TestNode {
-    const node = this.nodes.get(id);
-    invariant(node, 'no such node', { id: `${id}` });
-    return node;
-  }
-
-  get leader(): TestNode | undefined {
-    const leaders = [...this.nodes.values()].filter(({ core }) => core.status.role === 'leader');
-    leaders.sort((a, b) => (a.core.status.term < b.core.status.term ? 1 : -1));
-    return leaders[0];
-  }
-
-  /** Lets everything happen that can without time passing. */
-  settle(): void {
-    for (let isQuiet = false; !isQuiet; ) {
-      isQuiet = true;
-      for (const node of this.nodes.values()) if (node.settle()) isQuiet = false;
-      if (this.deliver()) isQuiet = false;
-    }
-  }
-
-  /** Delivers what is under way. False when there is nothing. */
-  deliver(): boolean {
-    const messages = this.messages;
-    this.messages = [];
-    for (const message of messages) {
-      if (this.passes(message)) this.nodes.get(message.to)?.core.step(message);
-    }
-    return messages.length > 0;
-  }
-
-  /** Ticks every node, or those named, and lets things settle after each tick. */
-  tick(ticks: number, ids: readonly bigint[] = [...this.nodes.keys()]): void {
-    for (let count = 0; count < ticks; count++) {
-      for (const id of ids) this.node(id).core.tick();
-      this.settle();
-    }
-  }
-
-  campaign(id: bigint): void {
-    this.node(id).core.campaign(false);
-    this.settle();
-  }
-
-  propose(id: bigint, text: string): LogPosition {
-    const position = this.node(id).core.propose(Buffer.from(text));
-    this.settle();
-    return position;
-  }
-
-  /** Cuts the nodes named off from the others. */
-  isolate(...ids: bigint[]): void {
-    this.passes = ({ from, to }) => ids.includes(from) === ids.includes(to);
-  }
-
-  heal(): void {
-    this.passes = () => true;
-  }
-}
-
-/** Applied texts, without the empty entries that open terms and without changes. */
-export function textsOf(node: TestNode): string[] {
-  return node.applied
-    .filter(({ type, data }) => type === EntryType.EntryNormal && data.length > 0)
-    .map(({ data }) => Buffer.from(data).toString());
 }
