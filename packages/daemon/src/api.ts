@@ -23,12 +23,12 @@ import type { Clock, Logger, Random } from '@skep/platform';
 import type { EngineRooms } from './engine-rooms.js';
 import type { StaticFacts } from './facts.js';
 import { systemInterfaces } from './interfaces.js';
-import type { Membership } from './swarm/membership.js';
+import type { SwarmMembership } from './swarm/membership.js';
 import { VERSION } from './version.js';
 
 export interface ApiParts {
   rooms: EngineRooms;
-  membership: Membership;
+  membership: SwarmMembership;
   facts: StaticFacts;
   log: Logger;
   clock: Clock;

@@ -3,22 +3,24 @@ import { join } from 'node:path';
 import { readyServer } from '@skep/api';
 import { ContainerExecutor } from '@skep/executor';
 import { errorMessage, RealClock, RealDisk, RealProcesses, RealRandom } from '@skep/platform';
+import { GrpcDialer, GrpcHost } from '@skep/rpc';
 import { assembleApi } from './api.js';
 import type { DaemonOptions } from './config/options.js';
 import { engineId } from './engine-id.js';
 import { type EngineRooms, openEngineRooms } from './engine-rooms.js';
 import { gatherFacts, nodeFacts } from './facts.js';
 import { listen } from './http/listen.js';
+import { systemInterfaces } from './interfaces.js';
 import { serveMetrics } from './metrics/serve.js';
-import type { Platform } from './swarm/manager.js';
-import { Membership } from './swarm/membership.js';
+import type { Platform } from './platform.js';
+import { SwarmMembership } from './swarm/membership.js';
 
 /** Puts the rooms together, opens the doors, and closes them again in reverse. */
 export class Daemon {
   readonly #platform: Platform;
   readonly #options: DaemonOptions;
   #rooms: EngineRooms | undefined;
-  #membership: Membership | undefined;
+  #membership: SwarmMembership | undefined;
   #servers: Server[] = [];
 
   constructor(options: DaemonOptions, platform: Pick<Platform, 'log' | 'onFatal'>) {
@@ -50,7 +52,16 @@ export class Daemon {
       logger: log,
       facts: () => nodeFacts(facts),
     });
-    const membership = new Membership({ ...this.#platform, dataRoot: options.dataRoot, executor });
+    const membership = new SwarmMembership({
+      ...this.#platform,
+      directory: join(options.dataRoot, 'swarm'),
+      executor,
+      doors: (identity) => ({
+        dialer: new GrpcDialer({ identity, clock, random }),
+        host: new GrpcHost({ identity, clock, logger: log, onFatal: this.#platform.onFatal }),
+      }),
+      isOwnHost: (host) => systemInterfaces().some(({ addresses }) => addresses.includes(host)),
+    });
     this.#membership = membership;
     await membership.restore();
     const api = await readyServer(assembleApi({ rooms, membership, facts, log, clock, random }));

@@ -13,7 +13,7 @@ import {
 import { createNetwork, type Network } from '@skep/network';
 import { Code, RpcError } from '@skep/platform';
 import type { DaemonOptions } from './config/options.js';
-import type { Platform } from './swarm/manager.js';
+import type { Platform } from './platform.js';
 
 /** containerd's namespace of everything that is ours. */
 const CONTAINERD_NAMESPACE = 'skep';

@@ -1,1 +1,8 @@
-export {};
+export * from './identity/index.js';
+export type { Manager } from './manager/manager.js';
+export * from './membership/membership.js';
+export * from './node/enter.js';
+export * from './node/member.js';
+export * from './node/requests.js';
+export * from './platform.js';
+export * from './state/state-file.js';

@@ -1,29 +1,39 @@
 import { join } from 'node:path';
 import { type Disk, hasErrno, invariant } from '@skep/platform';
 
-/** What a node must know of its swarm before it can open the log. */
+/** What a node must know of its swarm at start, besides its certificate. */
 export interface SwarmState {
-  nodeId: string;
-  clusterId: string;
+  /** `ip:port` to listen on while this node is a manager. */
   listenAddress: string;
-  /** `ip:port`. */
+  /** `ip:port` others reach this node at; empty on a worker that gave none. */
   advertiseAddress: string;
   dataPathAddress: string;
+  /** Present until the node has its certificate: how to go on with joining. */
+  joining?: Joining;
+}
+
+/** An attempt to join that goes on in the background, also after a restart. */
+export interface Joining {
+  remoteAddresses: readonly string[];
+  token: string;
+  /** `NodeSpec.Availability`. */
+  availability: number;
 }
 
 const FILE = 'state.json';
 
 /**
- * The file whose presence makes this node a member: written last when joining, removed first when leaving,
+ * The file whose presence makes this node a member: written first when joining, removed first when leaving,
  * so that a crash in between leaves leftovers, never half a member.
  */
 export class SwarmStateFile {
   readonly #disk: Disk;
   readonly directory: string;
 
-  constructor(disk: Disk, dataRoot: string) {
+  /** @param directory the swarm's own, below the data root */
+  constructor(disk: Disk, directory: string) {
     this.#disk = disk;
-    this.directory = join(dataRoot, 'swarm');
+    this.directory = directory;
   }
 
   /** Undefined on a node outside any swarm. Throws when the file is there and cannot be understood. */
@@ -36,7 +46,7 @@ export class SwarmStateFile {
       throw error;
     }
     const state = JSON.parse(text) as SwarmState;
-    invariant(state.nodeId && state.advertiseAddress, `${FILE} names node and address`);
+    invariant(typeof state.listenAddress === 'string', `${FILE} names an address to listen on`);
     return state;
   }
 

@@ -1,12 +1,11 @@
 import type { ManagerLink } from '@skep/agent';
-import type { DispatcherService, LogBrokerService } from '@skep/manager';
+import type { LeaderRooms } from '../manager/leader-rooms.js';
 
 /** A worker's view of the manager in the same process: no wire between, the same messages. */
 export function localLink(
   nodeId: string,
   address: string,
-  dispatcher: DispatcherService,
-  logBroker: LogBrokerService,
+  { dispatcher, logBroker }: Pick<LeaderRooms, 'dispatcher' | 'logBroker'>,
 ): ManagerLink {
   return {
     session: (request, signal) => dispatcher.session(nodeId, request, address, signal),

@@ -1,0 +1,79 @@
+import {
+  Allocator,
+  CertificateAuthority,
+  ConstraintEnforcer,
+  type Control,
+  type ControlLoop,
+  createControl,
+  Dispatcher,
+  KeyManager,
+  LogBroker,
+  type LoopOptions,
+  type ManagerMembers,
+  Orchestrator,
+  ResourceAllocator,
+  RestartSupervisor,
+  RoleManager,
+  Scheduler,
+  TaskReaper,
+  Updater,
+} from '@skep/manager';
+
+export interface LeaderRoomsOptions extends LoopOptions {
+  nodeId: string;
+  members: ManagerMembers;
+  newJoinToken(rootCertificate: Uint8Array): string;
+}
+
+/**
+ * What only the leader has: the control loops, and the services whose state is in no store. Made anew for each
+ * time of leading, so that nothing is carried over from an earlier one.
+ */
+export class LeaderRooms {
+  readonly control: Control;
+  readonly dispatcher: Dispatcher;
+  readonly logBroker: LogBroker;
+  readonly authority: CertificateAuthority;
+  readonly resources: ResourceAllocator;
+  readonly #loops: readonly ControlLoop[];
+  readonly #forgetMembers: () => void;
+
+  constructor(options: LeaderRoomsOptions) {
+    const { store, clock, random, members, newJoinToken, nodeId } = options;
+    this.control = createControl({ store, clock, random, members, newJoinToken });
+    this.logBroker = new LogBroker(options);
+    this.resources = new ResourceAllocator(options);
+    this.authority = new CertificateAuthority(options);
+    this.dispatcher = new Dispatcher({
+      ...options,
+      nodeId,
+      managers: () =>
+        members.list().map((member) => ({ nodeId: member.nodeId, addr: member.address })),
+    });
+    this.#forgetMembers = members.onChange(() => this.dispatcher.refreshManagers());
+    this.#loops = [
+      this.dispatcher,
+      this.logBroker,
+      this.authority,
+      new Allocator(options),
+      new Scheduler(options),
+      new Orchestrator(options),
+      new RestartSupervisor(options),
+      new Updater(options),
+      new ConstraintEnforcer(options),
+      new TaskReaper(options),
+      new KeyManager(options),
+      new RoleManager(options),
+    ];
+  }
+
+  start(): void {
+    for (const loop of this.#loops) loop.start();
+  }
+
+  /** Resolves when nothing of it runs any more. Nodes are sent to look for another manager. */
+  async stop(): Promise<void> {
+    this.#forgetMembers();
+    for (const loop of this.#loops.toReversed()) await loop.stop();
+  }
+}

@@ -1,0 +1,32 @@
+import { create } from '@bufbuild/protobuf';
+import { Code, RpcError } from '@skep/platform';
+import { assemble, fromWire, type RaftNode } from '@skep/raft';
+import { type BoundService, implement } from '@skep/rpc';
+import {
+  ProcessRaftMessageResponseSchema,
+  Raft,
+  ResolveAddressResponseSchema,
+  StreamRaftMessageResponseSchema,
+} from '@skep/wire/swarmkit';
+
+/** Messages of the peers (wire-raft.md 2.1, 2.2). An answer says that a message was taken, no more. */
+export function raftService(raft: RaftNode): BoundService {
+  return implement(Raft, {
+    async streamRaftMessage(requests) {
+      const envelope = await assemble(requests);
+      if (envelope) await raft.receive(envelope);
+      return create(StreamRaftMessageResponseSchema);
+    },
+    async processRaftMessage({ message }) {
+      if (message) await raft.receive(fromWire(message));
+      return create(ProcessRaftMessageResponseSchema);
+    },
+    async resolveAddress({ raftId }) {
+      const member = raft.status.members.find((one) => one.raftId === raftId);
+      if (!member) {
+        throw new RpcError(Code.NOT_FOUND, `raft: member ${raftId} is not known`);
+      }
+      return create(ResolveAddressResponseSchema, { addr: member.address });
+    },
+  });
+}

@@ -1,0 +1,46 @@
+import type { DescMethodUnary } from '@bufbuild/protobuf';
+import type { Control, LogBrokerService } from '@skep/manager';
+import type { Channel } from '@skep/rpc';
+import { Control as ControlMethods, Logs } from '@skep/wire/swarmkit';
+import { FORWARDED_CALL_TIMEOUT_MS } from '../limits.js';
+import type { LeaderRooms } from './leader-rooms.js';
+
+export interface UserFaceOptions {
+  /** This manager's own rooms while it leads, the way to the leader otherwise; rejects when there is none. */
+  leader(): Promise<LeaderRooms | Channel>;
+  /** `ip:port` of this manager. */
+  ownAddress: string;
+}
+
+/** What this node's users ask of the swarm, answered by the leader wherever it is. */
+export interface UserFace {
+  control: Control;
+  logs: Pick<LogBrokerService, 'subscribeLogs'>;
+}
+
+export function userFace({ leader, ownAddress }: UserFaceOptions): UserFace {
+  const forwarded = { caller: 'own', redirectedBy: ownAddress } as const;
+  const unary = async (method: DescMethodUnary, request: never): Promise<unknown> => {
+    const to = await leader();
+    if (!('control' in to)) {
+      return to.unary(method, request, { forwarded, timeoutMs: FORWARDED_CALL_TIMEOUT_MS });
+    }
+    const answer = to.control[method.localName as keyof Control];
+    return answer(request);
+  };
+  const entries = ControlMethods.methods.map((method) => [
+    method.localName,
+    (request: never) => unary(method as DescMethodUnary, request),
+  ]);
+  return {
+    // Every method of the service is there, so every one of the interface is.
+    control: Object.fromEntries(entries) as Control,
+    logs: {
+      async *subscribeLogs(request, signal) {
+        const to = await leader();
+        if ('logBroker' in to) yield* to.logBroker.subscribeLogs(request, signal);
+        else yield* to.serverStream(Logs.method.subscribeLogs, request, { forwarded, signal });
+      },
+    },
+  };
+}

@@ -1,0 +1,37 @@
+import type { ManagerLink } from '@skep/agent';
+import type { Dialer } from '@skep/rpc';
+import { AgentConnector } from '../link/index.js';
+import type { Manager } from '../manager/manager.js';
+import type { Remotes } from '../remotes/index.js';
+import { localLink } from './local-link.js';
+
+export interface ConnectorOptions {
+  nodeId: string;
+  dialer: Dialer;
+  remotes: Remotes;
+  /** Host this node is reached at, for what managers show of it. */
+  ownHost(): string;
+  /** This node's manager, if it is one. */
+  manager(): Manager | undefined;
+}
+
+/**
+ * The manager that this node's agent talks to: the one in the same process while that leads; else the leader
+ * where it is known, so that nobody has to forward; else any of the managers.
+ */
+export function managerConnector(options: ConnectorOptions): () => Promise<ManagerLink> {
+  const { dialer, manager, nodeId, ownHost, remotes } = options;
+  const connector = new AgentConnector({
+    dialer,
+    remotes: {
+      choose: () => manager()?.otherLeader ?? remotes.choose({ exclude: [nodeId] }),
+      observe: (which, isGood) => remotes.observe(which, isGood),
+    },
+  });
+  return async () => {
+    const rooms = manager()?.rooms;
+    if (!rooms) return await connector.connect();
+    connector.close();
+    return localLink(nodeId, ownHost(), rooms);
+  };
+}

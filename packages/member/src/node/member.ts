@@ -1,0 +1,298 @@
+import { join } from 'node:path';
+import { Agent, type Executor } from '@skep/agent';
+import type { NodeRole } from '@skep/ca';
+import { Code, errorMessage, invariant, RpcError } from '@skep/platform';
+import type { Entry } from '@skep/raft';
+import type { Dialer, Host, IdentitySource } from '@skep/rpc';
+import type { SessionMessage } from '@skep/wire/swarmkit';
+import { type NodeIdentityStore, Renewer } from '../identity/index.js';
+import { REMOVED_ROLE_WAIT_MS } from '../limits.js';
+import { type Founding, Manager, raftDirectory } from '../manager/manager.js';
+import type { MemberPlatform } from '../platform.js';
+import type { RemoteManager, Remotes } from '../remotes/index.js';
+import { type SwarmState, SwarmStateFile } from '../state/state-file.js';
+import { hostOf, joinHostPort, portOf } from './address.js';
+import { managerConnector } from './connector.js';
+import { joinRaft } from './join-raft.js';
+import { KeyKeeper } from './key-keeper.js';
+import { ManagerKeeper } from './manager-keeper.js';
+import { untilAborted } from './waiting.js';
+
+/** The ways to other nodes, under this node's identity. */
+export interface Doors {
+  dialer: Dialer;
+  host: Host;
+}
+
+export interface MemberOptions extends MemberPlatform {
+  /** The swarm's directory, below the data root. */
+  directory: string;
+  executor: Executor;
+  doors(identity: IdentitySource): Doors;
+  /** Whether a host (an IP) is this machine. */
+  isOwnHost(host: string): boolean;
+}
+
+/** How the first manager of this run starts, where that is not as usual. */
+export interface FirstManager {
+  entry: Entry;
+  founding?: Founding;
+}
+
+/**
+ * A node with an identity, at work: its agent, its manager for as long as it is one, and the renewal of its
+ * certificate.
+ */
+export class SwarmMember {
+  readonly #options: MemberOptions;
+  readonly #identity: NodeIdentityStore;
+  readonly #remotes: Remotes;
+  readonly #file: SwarmStateFile;
+  readonly #doors: Doors;
+  readonly #keys: KeyKeeper;
+  readonly #keeper: ManagerKeeper;
+  readonly #renewer: Renewer;
+  readonly #abort = new AbortController();
+  readonly #listeners = new Set<() => void>();
+  readonly #forgetIdentity: () => void;
+  #state: SwarmState;
+  #first: FirstManager | undefined;
+  #agent: Agent | undefined;
+  /** Host that managers see this node at; undefined before the first session. */
+  #seenHost: string | undefined;
+  #hasSession = false;
+
+  private constructor(
+    options: MemberOptions,
+    parts: { identity: NodeIdentityStore; remotes: Remotes; state: SwarmState; doors: Doors },
+    first: FirstManager | undefined,
+  ) {
+    const { clock, random, log } = options;
+    const { identity, remotes, state, doors } = parts;
+    this.#options = options;
+    this.#identity = identity;
+    this.#remotes = remotes;
+    this.#state = state;
+    this.#first = first;
+    this.#doors = doors;
+    this.#file = new SwarmStateFile(options.disk, options.directory);
+    this.#keys = new KeyKeeper(identity, random);
+    const shared = { clock, random, logger: log, remotes, dialer: doors.dialer };
+    this.#renewer = new Renewer({ ...shared, store: identity, onRenewed: () => this.#changed() });
+    this.#keeper = new ManagerKeeper({
+      clock,
+      log,
+      isWanted: () => identity.identity?.role === 'manager',
+      start: (signal) => this.#startManager(signal),
+      erase: () => options.disk.remove(raftDirectory(options.directory)),
+      afterRemoval: (signal) => this.#afterRemoval(signal),
+      onChange: () => this.#changed(),
+      onFatal: options.onFatal,
+    });
+    this.#forgetIdentity = identity.onChange(() => {
+      this.#keeper.wake();
+      this.#changed();
+    });
+  }
+
+  /**
+   * Puts a node to work that has its identity. Resolves when its manager, if it is one, runs or could not be
+   * started (see {@link problem}), and its agent has taken up the tasks of the last run.
+   */
+  static async start(
+    options: MemberOptions,
+    parts: { identity: NodeIdentityStore; remotes: Remotes; state: SwarmState; doors: Doors },
+    first?: FirstManager,
+  ): Promise<SwarmMember> {
+    const member = new SwarmMember(options, parts, first);
+    await member.#start();
+    return member;
+  }
+
+  async #start(): Promise<void> {
+    const { clock, random, disk, log, executor, directory } = this.#options;
+    const start = () =>
+      Agent.start({
+        executor,
+        clock,
+        random,
+        disk,
+        logger: log,
+        directory: join(directory, 'worker'),
+        connect: managerConnector({
+          nodeId: this.nodeId,
+          dialer: this.#doors.dialer,
+          remotes: this.#remotes,
+          ownHost: () => hostOf(this.advertiseAddress),
+          manager: () => this.#keeper.manager,
+        }),
+        tlsInfo: () => this.#identity.tlsInfo(),
+        onSession: (message) => this.#onSession(message),
+      });
+    this.#renewer.start();
+    this.#keeper.run();
+    const isManager = this.role === 'manager';
+    // A manager that founds or resumes needs no session to find its address, one that joins may.
+    if (isManager && this.#state.advertiseAddress) await this.#keeper.settled;
+    try {
+      this.#agent = await start();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Lets go of everything; containers go on, and so does the membership at the next start. */
+  async stop(): Promise<void> {
+    this.#abort.abort(new RpcError(Code.CANCELED, 'the node stops'));
+    this.#forgetIdentity();
+    await this.#agent?.stop();
+    await this.#renewer.stop();
+    await this.#keeper.stop();
+    await this.#remotes.flushed();
+  }
+
+  /** Ends the membership: containers of its tasks are removed, and nothing stays on disk. */
+  async leave(): Promise<void> {
+    this.#abort.abort(new RpcError(Code.CANCELED, 'the node leaves'));
+    this.#forgetIdentity();
+    await this.#agent?.leave();
+    this.#agent = undefined;
+    await this.stop();
+    await this.#file.remove();
+  }
+
+  get nodeId(): string {
+    const { identity } = this.#identity;
+    invariant(identity, 'a member has an identity');
+    return identity.nodeId;
+  }
+
+  get role(): NodeRole {
+    return this.#identity.identity?.role ?? 'worker';
+  }
+
+  /** Whether this node's certificate is valid now, by its clock. */
+  get isInDate(): boolean {
+    return this.#identity.isInDate;
+  }
+
+  /** `ip:port` this node is reached at by others; empty while not known. */
+  get advertiseAddress(): string {
+    const { advertiseAddress, listenAddress } = this.#state;
+    if (advertiseAddress || this.#seenHost === undefined) return advertiseAddress;
+    return joinHostPort(this.#seenHost, portOf(listenAddress));
+  }
+
+  /** The manager at work, if this node is one. */
+  get manager(): Manager | undefined {
+    return this.#keeper.manager;
+  }
+
+  /** Why the manager this node should have does not run; undefined while it does. */
+  get problem(): string | undefined {
+    if (!this.isInDate) return 'swarm certificates have expired, or the clock is wrong';
+    return this.#keeper.manager ? undefined : this.#keeper.error;
+  }
+
+  /** The managers known, this node among them if it is one. */
+  get managers(): readonly RemoteManager[] {
+    const members = this.manager?.raftStatus.members;
+    return members && members.length > 0 ? members : this.#remotes.managers;
+  }
+
+  /** Whether the node takes part: a worker has had a session, a manager knows the swarm's objects too. */
+  get isReady(): boolean {
+    const isManager = this.role === 'manager';
+    return this.#hasSession && (!isManager || this.manager?.isReady === true);
+  }
+
+  /** Resolves when {@link isReady}; rejects when the node stops first. */
+  async untilReady(): Promise<void> {
+    await untilAborted(
+      this.#abort.signal,
+      (look) => this.onChange(look),
+      () => this.isReady,
+    );
+  }
+
+  /** Calls `listener` when anything told here may have changed. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  #changed(): void {
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  #onSession({ node, managers, RootCA }: SessionMessage): void {
+    this.#hasSession = true;
+    if (node?.status?.addr) this.#seenHost = node.status.addr;
+    void this.#remotes.update(managers);
+    if (RootCA.length > 0) {
+      this.#identity.updateRoot(Buffer.from(RootCA).toString()).catch((error: unknown) => {
+        this.#options.log.warn(
+          { error: errorMessage(error) },
+          'the root certificate was not taken over',
+        );
+      });
+    }
+    if (node) this.#renewer.observe(node);
+    this.#changed();
+  }
+
+  async #startManager(signal: AbortSignal): Promise<Manager> {
+    const { clock, random, disk, log, onFatal, directory } = this.#options;
+    const { identity } = this.#identity;
+    invariant(identity, 'a manager has an identity');
+    const address = await this.#settleAddress(signal);
+    const { dialer } = this.#doors;
+    const { nodeId, clusterId } = identity;
+    const join = () => joinRaft({ dialer, remotes: this.#remotes, nodeId, address });
+    const first = this.#first;
+    const manager = await Manager.start({
+      ...{ clock, random, disk, log, onFatal, nodeId, clusterId },
+      ...this.#doors,
+      listenAddress: this.#state.listenAddress,
+      advertiseAddress: address,
+      directory: raftDirectory(directory),
+      keyWrapping: this.#keys.wrapping,
+      entry: first?.entry ?? { kind: 'join', join },
+      founding: first?.founding,
+      protect: (key, version, rewrap) => this.#keys.protect(key, version, rewrap),
+    });
+    this.#first = undefined;
+    return manager;
+  }
+
+  /** The address to tell other managers: where the user gave none, the one they see this node at. */
+  async #settleAddress(signal: AbortSignal): Promise<string> {
+    await untilAborted(
+      signal,
+      (look) => this.onChange(look),
+      () => this.advertiseAddress !== '',
+    );
+    const advertiseAddress = this.advertiseAddress;
+    if (this.#state.advertiseAddress === '') {
+      this.#state = { ...this.#state, advertiseAddress };
+      await this.#file.write(this.#state);
+    }
+    return advertiseAddress;
+  }
+
+  /** A manager that Raft does not know any more is about to be a worker, or must ask what it is. */
+  async #afterRemoval(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const isWorker = () => this.#identity.identity?.role === 'worker';
+    for (const mayAsk of [true, false]) {
+      const late = new AbortController();
+      const cancel = clock.after(REMOVED_ROLE_WAIT_MS, () => late.abort());
+      const either = AbortSignal.any([signal, late.signal]);
+      await untilAborted(either, (look) => this.onChange(look), isWorker).catch(() => {});
+      cancel();
+      if (isWorker() || signal.aborted) return;
+      if (mayAsk) this.#renewer.renew();
+    }
+  }
+}
