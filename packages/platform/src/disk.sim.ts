@@ -31,6 +31,8 @@ export interface SimDiskFault {
   after?: number;
   /** How often the fault strikes; 1 when left out. */
   times?: number;
+  /** Called each time it strikes. */
+  onStrike?: () => void;
 }
 
 export interface SimDiskOptions {
@@ -269,6 +271,7 @@ export class SimDisk implements Disk {
       return this.#withoutPower();
     }
     if (fault) {
+      fault.onStrike?.();
       onFault?.();
       throw diskError(fault.code, operation, path);
     }
