@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Code, SimClock, SimRandom } from '@skep/platform';
+import { Code, RealClock, SimClock, SimRandom } from '@skep/platform';
 import { afterAll, describe, expect, it } from 'vitest';
+import { checkCrossSigned } from './external/index.js';
 import {
   createNodeRequest,
   parseNodeCertificate,
@@ -278,5 +279,68 @@ describe.runIf(hasOpenssl())('openssl', () => {
     const root = RootCa.create(dependencies);
     const request = { csrPem: theirs, nodeId: 'n', role: 'worker', clusterId: 'c' } as const;
     expect(root.signNodeCertificate(request)).toContain('BEGIN CERTIFICATE');
+  });
+
+  it('follows chains from roots that it made itself, names and key identifiers and all', () => {
+    const real = { clock: new RealClock(), random: dependencies.random };
+    const key = join(directory, 'acme.key');
+    const extensions = [
+      'basicConstraints=critical,CA:TRUE',
+      'keyUsage=critical,keyCertSign,cRLSign',
+      'subjectKeyIdentifier=0102030405\n',
+    ].join('\n');
+    const name = 'C=DE\nST=Berlin\nO=Acüme\nOU=Hives\nCN=Acme Root\n';
+    const head =
+      '[req]\nprompt=no\nutf8=yes\ndistinguished_name=name\nx509_extensions=extensions\n';
+    const config = file('acme.cnf', `${head}[name]\n${name}[extensions]\n${extensions}`);
+    const made = ['-x509', '-nodes', '-newkey', 'rsa:2048', '-sha256', '-days', '3650'];
+    const certificatePem = openssl(['req', ...made, '-config', config, '-keyout', key]);
+    const acme = new RootCa({ certificatePem, keyPem: readFileSync(key, 'utf8') }, real);
+    const verify = ['verify', '-x509_strict', '-purpose', 'sslserver', '-CAfile'];
+    const acmePath = file('acme.crt', certificatePem);
+    const leafPath = file('acme-leaf.crt', nodeCertificate(acme).certificatePem);
+    expect(openssl([...verify, acmePath, leafPath])).toContain('OK');
+
+    const ours = RootCa.create(real);
+    for (const [old, next] of [
+      [ours, acme],
+      [acme, ours],
+    ] as const) {
+      const intermediatesPem = old.crossSign(next.certificatePem);
+      checkCrossSigned(intermediatesPem, next.certificatePem, old.certificatePem);
+      const keyPem = next.keyPem ?? '';
+      const rotating = new RootCa(
+        { certificatePem: old.certificatePem, keyPem, intermediatesPem },
+        real,
+      );
+      const leaf = file('leaf.crt', nodeCertificate(rotating).certificatePem);
+      const between = file('between.crt', intermediatesPem);
+      const oldPath = file('old.crt', old.certificatePem);
+      expect(openssl([...verify, oldPath, '-untrusted', between, leaf])).toContain('OK');
+      const nextPath = file('next.crt', next.certificatePem);
+      expect(openssl([...verify, nextPath, leaf])).toContain('OK');
+    }
+  });
+});
+
+describe('crossSign', () => {
+  it('keeps all of a certificate but its issuer, and is only for authorities', () => {
+    const [old, next] = [RootCa.create(dependencies), RootCa.create(dependencies)];
+    const [before] = parseCertificates(next.certificatePem);
+    const [after] = parseCertificates(old.crossSign(next.certificatePem));
+    expect(after).toMatchObject({
+      subjectDer: before?.subjectDer,
+      publicKeyDer: before?.publicKeyDer,
+      serialDer: before?.serialDer,
+      validityDer: before?.validityDer,
+      subjectKeyId: before?.subjectKeyId,
+    });
+    expect(after?.extensions).toHaveLength(before?.extensions.length ?? 0);
+    const { certificatePem } = nodeCertificate(next);
+    const refusal = { code: Code.INVALID_ARGUMENT, message: 'certificate not a CA' };
+    expect(() => old.crossSign(certificatePem)).toThrow(expect.objectContaining(refusal));
+    const trustOnly = new RootCa({ certificatePem: old.certificatePem }, dependencies);
+    const noKey = { code: Code.FAILED_PRECONDITION };
+    expect(() => trustOnly.crossSign(next.certificatePem)).toThrow(expect.objectContaining(noKey));
   });
 });
