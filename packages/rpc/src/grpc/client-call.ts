@@ -41,7 +41,7 @@ export class ClientCall {
     if (this.#isOver) return;
     this.#outcome = error;
     if (error.code === Code.DEADLINE_EXCEEDED) this.#connection.probe(this.#limit.startedMs);
-    this.#close(constants.NGHTTP2_CANCEL);
+    this.#reset();
   }
 
   /** The one message of a call that answers with one. */
@@ -123,7 +123,7 @@ export class ClientCall {
       this.#isOver = true;
       this.#limit.dispose();
       const isComplete = this.stream.readableEnded && this.stream.writableEnded;
-      if (!isComplete) this.#close(constants.NGHTTP2_CANCEL);
+      if (!isComplete) this.#reset();
       this.#onOver();
     }
     return this.#outcome === 'ok' ? undefined : this.#outcome;
@@ -135,7 +135,8 @@ export class ClientCall {
     return resetError(this.stream.rstCode ?? constants.NGHTTP2_NO_ERROR);
   }
 
-  #close(code: number): void {
-    if (!this.stream.closed) this.stream.close(code);
+  /** `close` would end the requests first, and a server take what it has for all there is. */
+  #reset(): void {
+    this.stream.destroy();
   }
 }

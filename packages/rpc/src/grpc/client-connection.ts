@@ -13,6 +13,7 @@ import {
   STREAM_WINDOW_BYTES,
 } from '../limits.js';
 import { dialText } from './go-text.js';
+import { distrust } from './server-trust.js';
 
 /** With whom to connect, and as whom. */
 export interface ConnectOptions {
@@ -139,7 +140,7 @@ function openSocket(options: ConnectOptions): Promise<tls.TLSSocket> {
       servername: serverName,
       minVersion: 'TLSv1.2',
       ALPNProtocols: ['h2'],
-      rejectUnauthorized: rootPem !== undefined,
+      rejectUnauthorized: false, // decided below
       ...(rootPem !== undefined && { ca: rootPem }),
       ...(own && { cert: own.certificatePem, key: own.keyPem }),
     });
@@ -156,6 +157,8 @@ function openSocket(options: ConnectOptions): Promise<tls.TLSSocket> {
     socket.once('error', onError);
     socket.once('close', onClose);
     socket.once('secureConnect', () => {
+      const problem = rootPem && distrust(socket, serverName, rootPem, clock.now());
+      if (problem) return onError(problem);
       cancelTimer();
       socket.off('error', onError);
       socket.off('close', onClose);

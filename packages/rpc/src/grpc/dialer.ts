@@ -41,7 +41,7 @@ export class GrpcDialer implements Dialer {
 
   #connectOptions(address: string, options: DialOptions): ConnectOptions {
     const { serverName, trust = 'roots', withCertificate = true } = options;
-    const identity = this.#options.identity.current();
+    const identity = options.identity ?? this.#options.identity.current();
     const rootPem = options.rootPem ?? identity?.rootPem;
     if (trust === 'roots' && rootPem === undefined) {
       throw new RpcError(Code.FAILED_PRECONDITION, 'no root certificates to trust');

@@ -132,7 +132,9 @@ export class ServerCall implements CallContext {
     } catch (error) {
       throw error instanceof RpcError ? error : canceled();
     }
-    if (this.#endedBy || this.#stream.aborted) throw this.#endedBy ?? canceled();
+    // A reset by the caller looks like an end of its requests.
+    const isCutOff = this.#stream.closed || this.#stream.destroyed || decoder.isMidMessage;
+    if (this.#endedBy || isCutOff) throw this.#endedBy ?? canceled();
   }
 
   #respond(message: Uint8Array): void {
