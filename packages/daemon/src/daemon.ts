@@ -1,6 +1,7 @@
 import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { readyServer } from '@skep/api';
+import { CfsslAuthority, RealHttpsClient } from '@skep/ca';
 import { ContainerExecutor } from '@skep/executor';
 import { errorMessage, RealClock, RealDisk, RealProcesses, RealRandom } from '@skep/platform';
 import { GrpcDialer, GrpcHost } from '@skep/rpc';
@@ -59,6 +60,12 @@ export class Daemon {
       doors: (identity) => ({
         dialer: new GrpcDialer({ identity, clock, random }),
         host: new GrpcHost({ identity, clock, logger: log, onFatal: this.#platform.onFatal }),
+        external: new CfsslAuthority({
+          https: new RealHttpsClient(),
+          clock,
+          log,
+          identity: () => identity.current(),
+        }),
       }),
       isOwnHost: (host) => systemInterfaces().some(({ addresses }) => addresses.includes(host)),
     });

@@ -27,3 +27,6 @@ export const JOIN_RETRY_MS = 2_000;
 
 /** Time a start of the daemon waits for its swarm: long enough for one that is well, short for one that is not. */
 export const READY_WAIT_MS = 3_000;
+
+/** Time a write that was sent to a leader may still take to be answered once another leads. */
+export const ANSWER_GRACE_MS = 2_000;

@@ -1,6 +1,7 @@
-import { type Clock, Code, RpcError } from '@skep/platform';
+import { type Cancel, type Clock, Code, errorMessage, RpcError } from '@skep/platform';
 import type { RaftStatus } from '@skep/raft';
-import { LEADER_WAIT_MS } from '../limits.js';
+import { NotSentError } from '@skep/rpc';
+import { ANSWER_GRACE_MS, LEADER_WAIT_MS } from '../limits.js';
 
 /** Docker's words, which scripts look for. */
 const NO_LEADER =
@@ -41,9 +42,54 @@ export class LeaderFinder<T> {
     const { clock } = this.#options;
     const silentMs = clock.monotonic() - (this.#lostAtMs ?? clock.monotonic());
     const found =
-      silentMs < LEADER_WAIT_MS ? await this.#wait(LEADER_WAIT_MS - silentMs) : undefined;
+      silentMs < LEADER_WAIT_MS
+        ? await this.#wait(LEADER_WAIT_MS - silentMs, () => true)
+        : undefined;
     if (found !== undefined) return found;
     throw new RpcError(Code.UNKNOWN, `${NO_LEADER} ${this.#arithmetic()}`);
+  }
+
+  /**
+   * Calls the leader; again when it turns out that it is another by now, if that can do no harm: nothing was
+   * sent, or `isRead`. A write that was sent gets a little time for its answer, then its outcome is unknown.
+   */
+  async call<R>(isRead: boolean, fn: (to: T, signal: AbortSignal) => Promise<R>): Promise<R> {
+    for (;;) {
+      const to = await this.leader();
+      const moved = new AbortController();
+      const forget = this.#whenMoved(to, isRead ? 0 : ANSWER_GRACE_MS, () => moved.abort());
+      try {
+        return await fn(to, moved.signal);
+      } catch (error) {
+        const mayRepeat = error instanceof NotSentError || (isRead && moved.signal.aborted);
+        if (!mayRepeat) throw moved.signal.aborted ? unknownOutcome(error) : error;
+        if (!(await this.#isElsewhere(to))) throw error;
+      } finally {
+        forget();
+      }
+    }
+  }
+
+  /** Calls `fn` once, `graceMs` after the leader became another than `to`. */
+  #whenMoved(to: T, graceMs: number, fn: () => void): () => void {
+    let cancel: Cancel = () => {};
+    let isMoved = false;
+    const forget = this.#options.onChange(() => {
+      const now = this.#options.find();
+      if (isMoved || now === undefined || now === to) return;
+      isMoved = true;
+      cancel = this.#options.clock.after(graceMs, fn);
+    });
+    return () => {
+      forget();
+      cancel();
+    };
+  }
+
+  /** Whether the leader becomes another than `to` in the time that finding one may take. */
+  async #isElsewhere(to: T): Promise<boolean> {
+    const found = await this.#wait(LEADER_WAIT_MS, (now) => now !== to);
+    return found !== undefined;
   }
 
   #look(): T | undefined {
@@ -53,7 +99,7 @@ export class LeaderFinder<T> {
     return found;
   }
 
-  #wait(timeoutMs: number): Promise<T | undefined> {
+  #wait(timeoutMs: number, isWanted: (found: T) => boolean): Promise<T | undefined> {
     return new Promise((resolve) => {
       const end = (found: T | undefined) => {
         cancel();
@@ -63,8 +109,10 @@ export class LeaderFinder<T> {
       const cancel = this.#options.clock.after(timeoutMs, () => end(undefined));
       const forget = this.#options.onChange(() => {
         const found = this.#options.find();
-        if (found !== undefined) end(found);
+        if (found !== undefined && isWanted(found)) end(found);
       });
+      const already = this.#options.find();
+      if (already !== undefined && isWanted(already)) end(already);
     });
   }
 
@@ -74,4 +122,9 @@ export class LeaderFinder<T> {
     const needed = Math.floor(members.length / 2) + 1;
     return `(${reachable} of ${members.length} managers reachable, ${needed} needed)`;
   }
+}
+
+function unknownOutcome(cause: unknown): RpcError {
+  const text = `the leader changed before it answered; the outcome is unknown: ${errorMessage(cause)}`;
+  return new RpcError(Code.UNAVAILABLE, text, { cause });
 }

@@ -1,3 +1,4 @@
+import type { ExternalAuthority } from '@skep/ca';
 import {
   Allocator,
   CertificateAuthority,
@@ -23,6 +24,8 @@ export interface LeaderRoomsOptions extends LoopOptions {
   nodeId: string;
   members: ManagerMembers;
   newJoinToken(rootCertificate: Uint8Array): string;
+  /** Authorities elsewhere that a swarm may have its certificates signed by. */
+  external: ExternalAuthority;
 }
 
 /**
@@ -39,8 +42,8 @@ export class LeaderRooms {
   readonly #forgetMembers: () => void;
 
   constructor(options: LeaderRoomsOptions) {
-    const { store, clock, random, members, newJoinToken, nodeId } = options;
-    this.control = createControl({ store, clock, random, members, newJoinToken });
+    const { members, nodeId } = options;
+    this.control = createControl(options);
     this.logBroker = new LogBroker(options);
     this.resources = new ResourceAllocator(options);
     this.authority = new CertificateAuthority(options);

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { generateJoinToken } from '@skep/ca';
+import { type ExternalAuthority, generateJoinToken } from '@skep/ca';
 import {
   type BootstrapOptions,
   bootstrap,
@@ -42,6 +42,7 @@ export interface ManagerOptions extends MemberPlatform {
   directory: string;
   dialer: Dialer;
   host: Host;
+  external: ExternalAuthority;
   keyWrapping: KeyWrapping | undefined;
   entry: Entry;
   founding: Founding | undefined;
@@ -108,7 +109,7 @@ export class Manager {
       onChange: (listener) => this.onChange(listener),
     });
     const ownAddress = options.advertiseAddress;
-    const face = userFace({ leader: () => this.#finder.leader(), ownAddress });
+    const face = userFace({ finder: this.#finder, ownAddress });
     this.control = face.control;
     this.logs = face.logs;
   }
@@ -236,6 +237,7 @@ export class Manager {
       nodeId,
       onFatal: this.#options.onFatal,
       members: managerMembers(this.#raft),
+      external: this.#options.external,
       newJoinToken: () => generateJoinToken(rootCertificate(store.view), random),
     });
   }

@@ -3,11 +3,12 @@ import type { Control, LogBrokerService } from '@skep/manager';
 import type { Channel } from '@skep/rpc';
 import { Control as ControlMethods, Logs } from '@skep/wire/swarmkit';
 import { FORWARDED_CALL_TIMEOUT_MS } from '../limits.js';
+import type { LeaderFinder } from './leader-finder.js';
 import type { LeaderRooms } from './leader-rooms.js';
 
 export interface UserFaceOptions {
-  /** This manager's own rooms while it leads, the way to the leader otherwise; rejects when there is none. */
-  leader(): Promise<LeaderRooms | Channel>;
+  /** Finds this manager's own rooms while it leads, the way to the leader otherwise. */
+  finder: LeaderFinder<LeaderRooms | Channel>;
   /** `ip:port` of this manager. */
   ownAddress: string;
 }
@@ -18,16 +19,15 @@ export interface UserFace {
   logs: Pick<LogBrokerService, 'subscribeLogs'>;
 }
 
-export function userFace({ leader, ownAddress }: UserFaceOptions): UserFace {
+export function userFace({ finder, ownAddress }: UserFaceOptions): UserFace {
   const forwarded = { caller: 'own', redirectedBy: ownAddress } as const;
-  const unary = async (method: DescMethodUnary, request: never): Promise<unknown> => {
-    const to = await leader();
-    if (!('control' in to)) {
-      return to.unary(method, request, { forwarded, timeoutMs: FORWARDED_CALL_TIMEOUT_MS });
-    }
-    const answer = to.control[method.localName as keyof Control];
-    return answer(request);
-  };
+  const timeoutMs = FORWARDED_CALL_TIMEOUT_MS;
+  const unary = (method: DescMethodUnary, request: never): Promise<unknown> =>
+    finder.call(/^(get|list)/.test(method.localName), async (to, signal) => {
+      if (!('control' in to)) return to.unary(method, request, { forwarded, timeoutMs, signal });
+      const answer = to.control[method.localName as keyof Control];
+      return answer(request);
+    });
   const entries = ControlMethods.methods.map((method) => [
     method.localName,
     (request: never) => unary(method as DescMethodUnary, request),
@@ -37,7 +37,7 @@ export function userFace({ leader, ownAddress }: UserFaceOptions): UserFace {
     control: Object.fromEntries(entries) as Control,
     logs: {
       async *subscribeLogs(request, signal) {
-        const to = await leader();
+        const to = await finder.leader();
         if ('logBroker' in to) yield* to.logBroker.subscribeLogs(request, signal);
         else yield* to.serverStream(Logs.method.subscribeLogs, request, { forwarded, signal });
       },

@@ -13,6 +13,8 @@ export interface ConnectorOptions {
   ownHost(): string;
   /** This node's manager, if it is one. */
   manager(): Manager | undefined;
+  /** Calls `listener` when the leader may be another. */
+  onChange(listener: () => void): void;
 }
 
 /**
@@ -21,6 +23,7 @@ export interface ConnectorOptions {
  */
 export function managerConnector(options: ConnectorOptions): () => Promise<ManagerLink> {
   const { dialer, manager, nodeId, ownHost, remotes } = options;
+  let isChosenLeader = false;
   const connector = new AgentConnector({
     dialer,
     remotes: {
@@ -28,8 +31,15 @@ export function managerConnector(options: ConnectorOptions): () => Promise<Manag
       observe: (which, isGood) => remotes.observe(which, isGood),
     },
   });
+  options.onChange(() => {
+    // A leader that was turned to and does not lead any more would only be waited for in vain.
+    const leader = manager()?.otherLeader ?? (manager()?.rooms && { nodeId });
+    const current = connector.manager;
+    if (leader && current && isChosenLeader && leader.nodeId !== current.nodeId) connector.close();
+  });
   return async () => {
     const rooms = manager()?.rooms;
+    isChosenLeader = manager()?.otherLeader !== undefined;
     if (!rooms) return await connector.connect();
     connector.close();
     return localLink(nodeId, ownHost(), rooms);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Agent, type Executor } from '@skep/agent';
-import type { NodeRole } from '@skep/ca';
+import type { ExternalAuthority, NodeRole } from '@skep/ca';
 import { Code, errorMessage, invariant, RpcError } from '@skep/platform';
 import type { Entry } from '@skep/raft';
 import type { Dialer, Host, IdentitySource } from '@skep/rpc';
@@ -22,6 +22,8 @@ import { untilAborted } from './waiting.js';
 export interface Doors {
   dialer: Dialer;
   host: Host;
+  /** Authorities outside of the swarm. */
+  external: ExternalAuthority;
 }
 
 export interface MemberOptions extends MemberPlatform {
@@ -125,6 +127,7 @@ export class SwarmMember {
           remotes: this.#remotes,
           ownHost: () => hostOf(this.advertiseAddress),
           manager: () => this.#keeper.manager,
+          onChange: (listener) => void this.onChange(listener),
         }),
         tlsInfo: () => this.#identity.tlsInfo(),
         onSession: (message) => this.#onSession(message),
