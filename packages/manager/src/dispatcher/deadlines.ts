@@ -31,12 +31,6 @@ export class Deadlines {
     });
   }
 
-  /** Shortens the node's time where it is longer. */
-  shorten(nodeId: string, delayMs: number): void {
-    const deadline = this.#byNode.get(nodeId);
-    if (deadline && deadline.dueMs > this.#clock.monotonic() + delayMs) this.set(nodeId, delayMs);
-  }
-
   cancel(nodeId: string): void {
     this.#byNode.get(nodeId)?.cancel();
     this.#byNode.delete(nodeId);

@@ -255,12 +255,16 @@ export class Dispatcher implements ControlLoop, DispatcherService {
     this.#sessions.delete(nodeId);
   }
 
-  /** A stream that broke is a hint that its node did; a period that was set is waited out all the same. */
+  /**
+   * A stream that broke is a hint that its node did, or only its daemon: it has a short time from then to come
+   * back, wherever it was between two beats. A period that somebody set is waited out all the same.
+   */
   #onStreamClosed(session: NodeSession, stream: NodeStream): void {
     if (session.main !== stream || stream.ended) return;
     session.main = undefined;
     if (configuredPeriodMs(this.#options.store.view) !== undefined) return;
-    this.#watch.deadlines.shorten(session.nodeId, BROKEN_STREAM_GRACE_MS);
+    const { deadlines } = this.#watch;
+    if (deadlines.has(session.nodeId)) deadlines.set(session.nodeId, BROKEN_STREAM_GRACE_MS);
   }
 
   #onCommit({ changes }: Commit): void {

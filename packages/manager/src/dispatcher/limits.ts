@@ -13,7 +13,7 @@ export const GRACE_PERIODS = 3;
 export const GRACE_PERIODS_UNKNOWN = 6;
 /** After a change of leader nodes look for the new one up to 8 s apart; none is given up before that. */
 export const GRACE_UNKNOWN_MIN_MS = 12_000;
-/** A session whose stream broke is waited for no longer than this where the period is ours to choose. */
+/** A node whose stream broke has this long to come back, where the period is ours to choose. */
 export const BROKEN_STREAM_GRACE_MS = 3_000;
 
 /** A deadline noticed later than this after it passed says that this process stood still. */
