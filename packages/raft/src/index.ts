@@ -18,6 +18,7 @@ export * from './membership.js';
 export * from './node/contract.js';
 export type { Flaw, Flaws } from './node/flaws.js';
 export { RaftNode } from './node/raft-node.js';
+export { isNotLeader, notLeader } from './node/refusals.js';
 export { assemble, SnapshotAssembler, toChunks } from './peers/chunks.js';
 export * from './peers/client.js';
 export { decodeEnvelope, encodeEnvelope, fromWire, toWire } from './peers/codec.js';

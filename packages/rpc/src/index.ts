@@ -1,5 +1,11 @@
 export { allowedAt, methodPath } from './authorize/roles.js';
+export type { DialerOptions } from './client/dialer.js';
 export * from './contract.js';
 export { NotSentError } from './errors.js';
-export { GrpcDialer, type GrpcDialerOptions } from './grpc/dialer.js';
+export { LeaderProxy, type LeaderProxyOptions } from './forward/leader-proxy.js';
+export { awaitLeader, type LeaderSource, NO_LEADER_TEXT } from './forward/leader-source.js';
+export { GrpcDialer } from './grpc/dialer.js';
 export { GrpcHost, type GrpcHostOptions } from './grpc/host.js';
+export type { SimHost, SimServerOptions } from './sim/host.js';
+export { SimNetwork, type SimNetworkOptions } from './sim/network.js';
+export type { Delay } from './sim/routes.js';

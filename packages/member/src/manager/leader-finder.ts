@@ -1,12 +1,7 @@
 import { type Cancel, type Clock, Code, errorMessage, RpcError } from '@skep/platform';
-import type { RaftStatus } from '@skep/raft';
-import { NotSentError } from '@skep/rpc';
-import { ANSWER_GRACE_MS, LEADER_WAIT_MS } from '../limits.js';
-
-/** Docker's words, which scripts look for. */
-const NO_LEADER =
-  "The swarm does not have a leader. It's possible that too few managers are online. " +
-  'Make sure more than half of the managers are online.';
+import { isNotLeader, type RaftStatus } from '@skep/raft';
+import { NO_LEADER_TEXT, NotSentError } from '@skep/rpc';
+import { ANSWER_GRACE_MS, LEADER_WAIT_MS, NOT_LEADING_PAUSE_MS } from '../limits.js';
 
 export interface LeaderFinderOptions<T> {
   clock: Clock;
@@ -46,7 +41,7 @@ export class LeaderFinder<T> {
         ? await this.#wait(LEADER_WAIT_MS - silentMs, () => true)
         : undefined;
     if (found !== undefined) return found;
-    throw new RpcError(Code.UNKNOWN, `${NO_LEADER} ${this.#arithmetic()}`);
+    throw new RpcError(Code.UNKNOWN, `${NO_LEADER_TEXT} ${this.#arithmetic()}`);
   }
 
   /**
@@ -54,6 +49,8 @@ export class LeaderFinder<T> {
    * sent, or `isRead`. A write that was sent gets a little time for its answer, then its outcome is unknown.
    */
   async call<R>(isRead: boolean, fn: (to: T, signal: AbortSignal) => Promise<R>): Promise<R> {
+    const { clock } = this.#options;
+    const endMs = clock.monotonic() + LEADER_WAIT_MS;
     for (;;) {
       const to = await this.leader();
       const moved = new AbortController();
@@ -61,6 +58,11 @@ export class LeaderFinder<T> {
       try {
         return await fn(to, moved.signal);
       } catch (error) {
+        if (isNotLeader(error) && clock.monotonic() < endMs) {
+          // It is about to lead, or another is: either takes no longer than a few messages.
+          await clock.sleep(NOT_LEADING_PAUSE_MS);
+          continue;
+        }
         const mayRepeat = error instanceof NotSentError || (isRead && moved.signal.aborted);
         if (!mayRepeat) throw moved.signal.aborted ? unknownOutcome(error) : error;
         if (!(await this.#isElsewhere(to))) throw error;

@@ -10,9 +10,16 @@ import {
   StoreWatch,
   type WatchService,
 } from '@skep/manager';
-import { Code, invariant, RpcError } from '@skep/platform';
-import { type Entry, type KeyWrapping, PeerQueues, RaftNode, type RaftStatus } from '@skep/raft';
-import type { Channel, Dialer, Host, Listener } from '@skep/rpc';
+import { invariant } from '@skep/platform';
+import {
+  type Entry,
+  type KeyWrapping,
+  notLeader,
+  PeerQueues,
+  RaftNode,
+  type RaftStatus,
+} from '@skep/raft';
+import type { Channel, Dialer, Host, LeaderSource, Listener } from '@skep/rpc';
 import { type ReadView, Store } from '@skep/store';
 import type { MemberPlatform } from '../platform.js';
 import { ManagerChannels } from './channels.js';
@@ -23,7 +30,6 @@ import { Leadership } from './leadership.js';
 import { managerMembers } from './members.js';
 import { raftPeerClient } from './peers.js';
 import { managerServices } from './services/index.js';
-import type { LeaderSource } from './shim.js';
 import { userFace } from './user-face.js';
 
 /** What a new swarm is made of, apart from this manager's Raft id, which is not known before. */
@@ -223,7 +229,7 @@ export class Manager {
   #mustLead(): LeaderRooms {
     const rooms = this.#leadership.rooms;
     if (rooms) return rooms;
-    throw new RpcError(Code.FAILED_PRECONDITION, 'this manager does not lead the swarm');
+    throw notLeader();
   }
 
   #newRooms(): LeaderRooms {

@@ -1,9 +1,19 @@
 import { Code, RpcError } from '@skep/platform';
 
+const NOT_LEADER = 'raft: failed to process the request: node lost leader status';
+
 /** This node does not lead, or not any more. SwarmKit's text, by which clients know it. */
 export function notLeader(): RpcError {
-  const text = 'raft: failed to process the request: node lost leader status';
-  return new RpcError(Code.FAILED_PRECONDITION, text);
+  return new RpcError(Code.FAILED_PRECONDITION, NOT_LEADER);
+}
+
+/** Whether a call was refused, here or elsewhere, because that node does not lead: nothing was done. */
+export function isNotLeader(error: unknown): boolean {
+  return (
+    error instanceof RpcError &&
+    error.code === Code.FAILED_PRECONDITION &&
+    error.message === NOT_LEADER
+  );
 }
 
 export interface Quorum {

@@ -1,8 +1,7 @@
 import type { Health, WatchService } from '@skep/manager';
 import type { Clock } from '@skep/platform';
 import type { RaftNode } from '@skep/raft';
-import type { BoundService, Dialer } from '@skep/rpc';
-import { LeaderProxy, type LeaderSource } from '../shim.js';
+import { type BoundService, type Dialer, LeaderProxy, type LeaderSource } from '@skep/rpc';
 import { forwardedServices, type Rooms, userServices } from './leader-services.js';
 import { localServices } from './local-services.js';
 import { membershipService } from './membership.js';
