@@ -124,7 +124,13 @@ describe('CertificateFiles with an unlock key', () => {
   it('changes the key, remembers the one before until that is settled, and opens up again', async () => {
     await files.rekey({ unlockKey: keyA, version: 12n });
     expect(files.previous).toEqual({ unlockKey: undefined });
+    files = open();
+    await files.loadNode(keyA);
+    const again = await files.rekey({ unlockKey: keyA, version: 12n });
+    expect(again).toEqual({ replaces: false, locksNow: true });
     await files.settleRekey();
+    const settled = await files.rekey({ unlockKey: keyA, version: 12n });
+    expect(settled).toEqual({ replaces: false, locksNow: false });
     await files.rekey({ unlockKey: keyB, version: 13n });
     expect(await keyFile()).not.toContain(Buffer.from(keyA).toString('base64'));
     files = open();

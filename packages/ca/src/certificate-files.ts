@@ -109,17 +109,21 @@ export class CertificateFiles {
 
   /**
    * Takes over the unlock key of a cluster's version, by the rule of {@link compareProtection}. When it
-   * replaces the one before, {@link previous} is that one from now on. The credentials must have been
-   * loaded or saved before.
+   * replaces the one before, {@link previous} is that one from now on, and until {@link settleRekey} every
+   * call says whether what lay open is being locked. The credentials must have been loaded or saved before.
    */
   async rekey(protection: KeyProtection): Promise<ProtectionChange> {
     const before = this.#key;
-    const change = compareProtection(before.protection, protection);
-    if (!change.replaces) return change;
+    const { replaces } = compareProtection(before.protection, protection);
     // What was not yet brought from an older key to the last one is still under the older.
     const previous = before.previous ?? { unlockKey: before.protection.unlockKey };
-    await this.#rewriteKey({ protection, previous });
-    return change;
+    if (replaces) await this.#rewriteKey({ protection, previous });
+    return { replaces, locksNow: this.#isLocking };
+  }
+
+  get #isLocking(): boolean {
+    const { previous, protection } = this.#key;
+    return !!previous && !previous.unlockKey && protection.unlockKey !== undefined;
   }
 
   /** Nothing needs the unlock key before the last {@link rekey} any more. */

@@ -16,7 +16,7 @@ export const NO_PROTECTION: KeyProtection = { unlockKey: undefined, version: 0n 
 export interface ProtectionChange {
   /** The candidate takes over. */
   replaces: boolean;
-  /** What lay open until now is to be locked: keys that were readable on disk must not be used on. */
+  /** What lay open until now is locked by it: keys that were readable on disk must not be used on. */
   locksNow: boolean;
 }
 
