@@ -63,6 +63,16 @@ export interface TestObserver {
   onAnswer(node: TestNode, message: Message): void;
 }
 
+/** Whether something is to be written, or to be sent after what is being written. */
+function needsDisk({ hardState, entries, snapshot, messagesWhenDurable }: Effects): boolean {
+  return (
+    hardState !== undefined ||
+    snapshot !== undefined ||
+    entries.length > 0 ||
+    messagesWhenDurable.length > 0
+  );
+}
+
 /** A driver with a disk in memory: effects are taken, written, and carried out as the contract has it. */
 export class TestNode {
   readonly id: bigint;
@@ -117,7 +127,7 @@ export class TestNode {
       this.#options.observer?.onTake(this, effects);
       for (const message of effects.messages) this.#options.send(message);
       this.reads.push(...effects.reads);
-      this.unwritten.push(effects);
+      if (needsDisk(effects)) this.unwritten.push(effects);
       this.#apply(effects.committed);
     }
     return hasTaken;
