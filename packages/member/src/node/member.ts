@@ -130,6 +130,7 @@ export class SwarmMember {
           onChange: (listener) => void this.onChange(listener),
         }),
         tlsInfo: () => this.#identity.tlsInfo(),
+        onTlsChange: (listener) => this.#identity.onChange(listener),
         onSession: (message) => this.#onSession(message),
       });
     this.#renewer.start();
