@@ -1,34 +1,30 @@
 import { type ClientHttp2Stream, constants } from 'node:http2';
 import { Code, RpcError } from '@skep/platform';
-import type { CallLimit } from '../call-limit.js';
+import type { CallLimit } from '../client/call-limit.js';
+import type { OutgoingCall } from '../client/connection.js';
 import { CLIENT_MESSAGE_BYTES_MAX } from '../limits.js';
 import type { Metadata } from '../metadata.js';
 import type { ClientConnection } from './client-connection.js';
 import { FrameDecoder } from './frame.js';
 import { httpError, resetError, statusOf } from './status.js';
+import { StreamSink } from './stream-sink.js';
 
 /** A call on its stream: what comes back, and how it ended. */
-export class ClientCall {
-  readonly stream: ClientHttp2Stream;
+export class ClientCall implements OutgoingCall {
+  readonly #stream: ClientHttp2Stream;
+  readonly #sink: StreamSink;
   readonly #connection: ClientConnection;
   readonly #limit: CallLimit;
   readonly #decoder = new FrameDecoder(CLIENT_MESSAGE_BYTES_MAX);
-  readonly #onOver: () => void;
   /** What the other side said, or this side decided; the first counts. */
   #outcome: 'ok' | RpcError | undefined;
   #isOver = false;
 
-  /** @param onOver called once, when the call has ended */
-  constructor(
-    stream: ClientHttp2Stream,
-    connection: ClientConnection,
-    limit: CallLimit,
-    onOver: () => void,
-  ) {
-    this.stream = stream;
+  constructor(stream: ClientHttp2Stream, connection: ClientConnection, limit: CallLimit) {
+    this.#stream = stream;
     this.#connection = connection;
     this.#limit = limit;
-    this.#onOver = onOver;
+    this.#sink = new StreamSink(stream);
     stream.on('response', (headers) => this.#onHeaders(headers as Metadata));
     stream.on('trailers', (headers) => this.#onHeaders(headers as Metadata));
     // Told by 'close' as well, with the stream's code.
@@ -36,7 +32,22 @@ export class ClientCall {
     limit.whenEnded((error) => this.fail(error));
   }
 
-  /** Ends the call from this side. */
+  get isClosed(): boolean {
+    return this.#sink.isClosed;
+  }
+
+  onClose(listener: () => void): () => void {
+    return this.#sink.onClose(listener);
+  }
+
+  write(message: Uint8Array): Promise<void> | undefined {
+    return this.#sink.write(message);
+  }
+
+  end(): void {
+    if (!this.isClosed) this.#stream.end();
+  }
+
   fail(error: RpcError): void {
     if (this.#isOver) return;
     this.#outcome = error;
@@ -44,7 +55,6 @@ export class ClientCall {
     this.#reset();
   }
 
-  /** The one message of a call that answers with one. */
   response(): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       let message: Buffer | undefined;
@@ -54,7 +64,7 @@ export class ClientCall {
         else if (message) resolve(message);
         else reject(new RpcError(Code.INTERNAL, 'the server ended the call without a response'));
       };
-      this.stream.on('data', (chunk: Buffer) => {
+      this.#stream.on('data', (chunk: Buffer) => {
         this.#connection.received();
         if (message) return;
         try {
@@ -64,15 +74,14 @@ export class ClientCall {
           this.fail(error as RpcError);
         }
       });
-      this.stream.once('end', () => {
+      this.#stream.once('end', () => {
         if (this.#outcome !== undefined) settle();
       });
-      this.stream.once('close', settle);
+      this.#stream.once('close', settle);
       if (this.#outcome !== undefined) settle();
     });
   }
 
-  /** Messages as they come, no faster than they are taken. Leaving the iteration ends the call. */
   async *messages(): AsyncGenerator<Buffer> {
     try {
       if (this.#outcome === undefined) {
@@ -93,7 +102,7 @@ export class ClientCall {
   /** The stream's bytes until it ends in whichever way; the outcome says which. */
   async *#chunks(): AsyncGenerator<Buffer> {
     try {
-      for await (const chunk of this.stream.iterator({ destroyOnReturn: false })) {
+      for await (const chunk of this.#stream.iterator({ destroyOnReturn: false })) {
         yield chunk as Buffer;
       }
     } catch {
@@ -104,9 +113,9 @@ export class ClientCall {
 
   #statusOrClose(): Promise<void> {
     return new Promise((resolve) => {
-      this.stream.once('trailers', () => resolve());
-      this.stream.once('close', resolve);
-      if (this.stream.destroyed) resolve();
+      this.#stream.once('trailers', () => resolve());
+      this.#stream.once('close', resolve);
+      if (this.#stream.destroyed) resolve();
     });
   }
 
@@ -122,9 +131,8 @@ export class ClientCall {
       this.#outcome ??= this.#silentEnd();
       this.#isOver = true;
       this.#limit.dispose();
-      const isComplete = this.stream.readableEnded && this.stream.writableEnded;
+      const isComplete = this.#stream.readableEnded && this.#stream.writableEnded;
       if (!isComplete) this.#reset();
-      this.#onOver();
     }
     return this.#outcome === 'ok' ? undefined : this.#outcome;
   }
@@ -132,11 +140,11 @@ export class ClientCall {
   /** The error of a call that ended without a status. */
   #silentEnd(): RpcError {
     if (this.#connection.isBroken) return this.#connection.brokenError();
-    return resetError(this.stream.rstCode ?? constants.NGHTTP2_NO_ERROR);
+    return resetError(this.#stream.rstCode ?? constants.NGHTTP2_NO_ERROR);
   }
 
   /** `close` would end the requests first, and a server take what it has for all there is. */
   #reset(): void {
-    this.stream.destroy();
+    this.#stream.destroy();
   }
 }

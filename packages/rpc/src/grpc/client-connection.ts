@@ -2,7 +2,8 @@ import http2 from 'node:http2';
 import tls from 'node:tls';
 import { type Clock, Code, errorMessage, RpcError } from '@skep/platform';
 import { splitAddress } from '../address.js';
-import type { ServerName } from '../contract.js';
+import type { CallLimit } from '../client/call-limit.js';
+import type { CallStart, Connection, ConnectOptions } from '../client/connection.js';
 import { connectionError, NotSentError } from '../errors.js';
 import {
   CONNECT_TIMEOUT_MS,
@@ -12,22 +13,16 @@ import {
   SESSION_MEMORY_MB,
   STREAM_WINDOW_BYTES,
 } from '../limits.js';
+import { ClientCall } from './client-call.js';
 import { dialText } from './go-text.js';
+import { CONTENT_TYPE, timeoutHeader } from './status.js';
+
+const USER_AGENT = 'skep';
+
 import { distrust } from './server-trust.js';
 
-/** With whom to connect, and as whom. */
-export interface ConnectOptions {
-  address: string;
-  serverName: ServerName;
-  /** PEM of the roots that must vouch for the server; undefined to trust anyone. */
-  rootPem: string | undefined;
-  /** What this side shows; undefined for nothing. */
-  own: { certificatePem: string; keyPem: string } | undefined;
-  clock: Clock;
-}
-
 /** An HTTP/2 connection over TLS to a server. Once it breaks or drains, it takes no more calls. */
-export class ClientConnection {
+export class ClientConnection implements Connection {
   readonly #session: http2.ClientHttp2Session;
   readonly #clock: Clock;
   #isUsable = true;
@@ -72,10 +67,18 @@ export class ClientConnection {
     return this.#isUsable && !this.#session.closed && !this.#session.destroyed;
   }
 
-  /** Begins a call. Throws {@link NotSentError} when the connection takes none any more. */
-  request(headers: http2.OutgoingHttpHeaders): http2.ClientHttp2Stream {
+  call({ path, metadata, timeoutMs }: CallStart, limit: CallLimit): ClientCall {
+    const headers = {
+      ':method': 'POST',
+      ':path': path,
+      te: 'trailers',
+      'content-type': CONTENT_TYPE,
+      'user-agent': USER_AGENT,
+      ...metadata,
+      ...timeoutHeader(timeoutMs),
+    };
     try {
-      return this.#session.request(headers);
+      return new ClientCall(this.#session.request(headers), this, limit);
     } catch (error) {
       this.#isUsable = false;
       throw new NotSentError(connectionError(errorMessage(error)), { cause: error });

@@ -7,9 +7,10 @@ import { asRpcError, canceled, deadlineExceeded } from '../errors.js';
 import { SERVER_MESSAGE_BYTES_MAX } from '../limits.js';
 import type { Metadata } from '../metadata.js';
 import type { ServedMethod } from '../methods.js';
+import { pump } from '../pump.js';
 import { encodeFrame, FrameDecoder } from './frame.js';
-import { pump } from './pump.js';
 import { CONTENT_TYPE, statusTrailers, timeoutOf } from './status.js';
+import { StreamSink } from './stream-sink.js';
 
 const HEADERS = { ':status': 200, 'content-type': CONTENT_TYPE };
 
@@ -91,7 +92,7 @@ export class ServerCall implements CallContext {
       case 'server_streaming': {
         const responses = served.handler(decode(input, await this.#request()), this);
         this.#open();
-        await pump(responses, (response) => encode(output, response), this.#stream);
+        await pump(responses, (response) => encode(output, response), new StreamSink(this.#stream));
         if (this.#isOpen) this.#stream.end();
       }
     }

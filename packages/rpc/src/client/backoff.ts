@@ -1,5 +1,5 @@
 import type { Random } from '@skep/platform';
-import { BACKOFF_FACTOR, BACKOFF_JITTER, BACKOFF_MAX_MS, BACKOFF_MIN_MS } from './limits.js';
+import { BACKOFF_FACTOR, BACKOFF_JITTER, BACKOFF_MAX_MS, BACKOFF_MIN_MS } from '../limits.js';
 
 /** Pauses between failed attempts: each longer than the last, up to a limit, never quite the same. */
 export class Backoff {

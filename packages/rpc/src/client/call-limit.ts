@@ -1,6 +1,6 @@
 import type { Cancel, Clock, RpcError } from '@skep/platform';
-import type { CallOptions } from './contract.js';
-import { canceled, deadlineExceeded } from './errors.js';
+import type { CallOptions } from '../contract.js';
+import { canceled, deadlineExceeded } from '../errors.js';
 
 /** What ends a call from the caller's side: its time is up, or its signal aborted. */
 export class CallLimit {

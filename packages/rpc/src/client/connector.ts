@@ -1,40 +1,40 @@
 import type { Clock, Random, RpcError } from '@skep/platform';
-import { Backoff } from '../backoff.js';
 import { canceled } from '../errors.js';
-import { ClientConnection, type ConnectOptions } from './client-connection.js';
+import { Backoff } from './backoff.js';
+import type { Connection } from './connection.js';
 
-export interface ConnectorOptions {
+export interface ConnectorOptions<C extends Connection> {
   clock: Clock;
   random: Random;
-  /** With whom to connect and as whom, asked anew for each connection. */
-  connectOptions(): ConnectOptions;
+  /** Connects, with the identity of now. Rejects with UNAVAILABLE. */
+  open(): Promise<C>;
 }
 
 /**
  * The one connection of a channel: opened when it is needed, again after it broke. While the other side cannot be
  * reached, calls fail at once until the pause after the last failure is over.
  */
-export class Connector {
-  readonly #options: ConnectorOptions;
+export class Connector<C extends Connection> {
+  readonly #options: ConnectorOptions<C>;
   readonly #backoff: Backoff;
-  #current: ClientConnection | undefined;
-  #opening: Promise<ClientConnection> | undefined;
+  #current: C | undefined;
+  #opening: Promise<C> | undefined;
   #failure: { error: RpcError; untilMs: number } | undefined;
   #generation = 0;
   #isClosed = false;
 
-  constructor(options: ConnectorOptions) {
+  constructor(options: ConnectorOptions<C>) {
     this.#options = options;
     this.#backoff = new Backoff(options.random);
   }
 
   /** The connection, when there is one that takes calls. */
-  get ready(): ClientConnection | undefined {
+  get ready(): C | undefined {
     return this.#current?.isUsable ? this.#current : undefined;
   }
 
   /** A connection that takes calls. Rejects with UNAVAILABLE. */
-  connection(): Promise<ClientConnection> {
+  connection(): Promise<C> {
     if (this.#isClosed) return Promise.reject(canceled());
     if (this.ready) return Promise.resolve(this.ready);
     if (this.#opening) return this.#opening;
@@ -64,9 +64,9 @@ export class Connector {
     this.#current?.destroy();
   }
 
-  async #open(generation: number): Promise<ClientConnection> {
+  async #open(generation: number): Promise<C> {
     try {
-      const connection = await ClientConnection.open(this.#options.connectOptions());
+      const connection = await this.#options.open();
       if (this.#isClosed) {
         connection.destroy();
         throw canceled();
