@@ -112,6 +112,8 @@ describe('skep machine ssh', () => {
     const { command, args } = context.ran[0] ?? { args: [] };
     expect(command).toBe('nsenter');
     expect(args.at(-1)).toBe('docker service create --name web -p 80:80 nginx');
+    await machine('ssh one -- ls --help');
+    expect(context.ran[1]?.args.at(-1)).toBe('ls --help');
   });
 
   it('refuses a machine that does not run', async () => {

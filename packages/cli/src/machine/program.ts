@@ -88,7 +88,8 @@ export class MachineProgram {
       .passThroughOptions()
       .allowUnknownOption()
       .action(async (name: string, words: string[]) => {
-        this.#onExitCode(await this.#commands().ssh(name, words));
+        const command = words[0] === '--' ? words.slice(1) : words;
+        this.#onExitCode(await this.#commands().ssh(name, command));
       });
   }
 

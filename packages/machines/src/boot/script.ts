@@ -6,8 +6,8 @@
  * - Mounts of the host made later are seen, those made here stay here.
  * - Directories where engines meet without knowing (containerd's shims, named namespaces) are the
  *   machine's own; the host's named namespaces would be kept alive by this view of them.
- * - The engine is started again when it fails, as a service manager would, and left alone when it
- *   ends well.
+ * - The engine is started again when it fails, as a service manager would and as soon (a node that is
+ *   away for seconds is given up by its swarm), and left alone when it ends well.
  */
 export const BOOT_SCRIPT = `
 set -e
@@ -37,7 +37,7 @@ if [ $# -gt 0 ]; then
   (
     until "$@"; do
       echo $? >/run/skep/engine.exit
-      sleep 1
+      sleep 0.2
     done
     echo 0 >/run/skep/engine.exit
   ) >&2 </dev/null &
