@@ -101,6 +101,14 @@ describe('Remotes', () => {
     expect(remotes.weightOf(FIRST)).toBe(256);
   });
 
+  it('gives a manager that has its name now the experiences with its address', async () => {
+    await remotes.add([FIRST.address]);
+    const chosen = remotes.choose();
+    await remotes.update(peers(FIRST, SECOND));
+    remotes.observe(chosen, false);
+    expect(remotes.weightOf(FIRST)).toBeLessThan(remotes.weightOf(SECOND)!);
+  });
+
   it('takes no notice of experiences with managers of before', async () => {
     await remotes.update(peers(FIRST));
     remotes.observe(SECOND, true);

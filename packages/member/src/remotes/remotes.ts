@@ -84,10 +84,15 @@ export class Remotes {
     return chosen.manager;
   }
 
-  /** A call to a manager went well, or not. Nothing happens for one that is not known any more. */
-  observe(manager: RemoteManager, isGood: boolean): void {
-    if (!this.#known.has(keyOf(manager))) return;
-    this.#observe(manager, isGood ? OBSERVATION_WEIGHT : -OBSERVATION_WEIGHT);
+  /**
+   * A call to a manager went well, or not. Nothing happens for one that is not known any more; one that was
+   * known by its address when it was called may have its name by now.
+   */
+  observe({ address, nodeId }: RemoteManager, isGood: boolean): void {
+    for (const { manager } of this.#known.values()) {
+      const isMeant = manager.address === address && (!nodeId || manager.nodeId === nodeId);
+      if (isMeant) this.#observe(manager, isGood ? OBSERVATION_WEIGHT : -OBSERVATION_WEIGHT);
+    }
   }
 
   /** Remembers managers by their addresses: those that `swarm join` names. */

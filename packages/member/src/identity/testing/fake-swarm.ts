@@ -15,13 +15,23 @@ import {
   roleOfToken,
 } from '@skep/ca';
 import { Code, newId, RpcError, type SimClock, type SimRandom } from '@skep/platform';
-import type { CallOptions, Channel, Dialer, DialOptions, IdentitySource } from '@skep/rpc';
 import {
+  type BoundService,
+  type CallOptions,
+  type Channel,
+  type Dialer,
+  type DialOptions,
+  type IdentitySource,
+  implement,
+} from '@skep/rpc';
+import {
+  CA,
   GetRootCACertificateResponseSchema,
   GetUnlockKeyResponseSchema,
   IssuanceStatus_State,
   type IssueNodeCertificateRequest,
   IssueNodeCertificateResponseSchema,
+  NodeCA,
   type NodeCertificateStatusRequest,
   NodeCertificateStatusResponseSchema,
 } from '@skep/wire/swarmkit';
@@ -32,6 +42,11 @@ interface FakeNode {
   certificatePem: string;
   state: IssuanceStatus_State;
   error: string;
+}
+
+interface FakeCaller {
+  nodeId: string;
+  role: NodeRole;
 }
 
 type Message = DescMethodUnary['input'];
@@ -136,42 +151,57 @@ export class FakeSwarm {
   #answer<I extends Message, O extends Message>(
     method: DescMethodUnary<I, O>,
     request: MessageInitShape<I>,
-    caller: { nodeId: string; role: NodeRole } | undefined,
+    caller: FakeCaller | undefined,
   ): MessageShape<O> {
     const received = fromBinary(
       method.input,
       toBinary(method.input, create(method.input, request)),
     );
-    const answer = this.#serve(method.name, received, caller);
-    return fromBinary(method.output, answer);
+    const answer = this.#serve(method.name, received, caller) as MessageShape<O>;
+    return fromBinary(method.output, toBinary(method.output, answer));
   }
 
-  #serve(
-    name: string,
-    request: unknown,
-    caller: { nodeId: string; role: NodeRole } | undefined,
-  ): Uint8Array {
+  /** The same services, for a network. */
+  services(): BoundService[] {
+    return [
+      implement(CA, {
+        getRootCACertificate: async () => this.#root(),
+        getUnlockKey: async (_, { caller }) => this.#unlock(caller.identity),
+      }),
+      implement(NodeCA, {
+        issueNodeCertificate: async (request, { caller }) => this.#issue(request, caller.identity),
+        nodeCertificateStatus: async (request) => this.#status(request),
+      }),
+    ];
+  }
+
+  #serve(name: string, request: unknown, caller: FakeCaller | undefined): unknown {
     switch (name) {
-      case 'GetRootCACertificate': {
-        const certificate = Buffer.from(this.root.certificatePem);
-        return toBinary(
-          GetRootCACertificateResponseSchema,
-          create(GetRootCACertificateResponseSchema, { certificate }),
-        );
-      }
-      case 'GetUnlockKey': {
-        if (caller?.role !== 'manager') throw new RpcError(Code.PERMISSION_DENIED, 'managers only');
-        const message = { unlockKey: this.unlockKey, version: { index: this.unlockVersion } };
-        return toBinary(GetUnlockKeyResponseSchema, create(GetUnlockKeyResponseSchema, message));
-      }
-      case 'IssueNodeCertificate': {
-        const nodeId = this.#issueRequest(request as IssueNodeCertificateRequest, caller?.nodeId);
-        const schema = IssueNodeCertificateResponseSchema;
-        return toBinary(schema, create(schema, { nodeId }));
-      }
+      case 'GetRootCACertificate':
+        return this.#root();
+      case 'GetUnlockKey':
+        return this.#unlock(caller);
+      case 'IssueNodeCertificate':
+        return this.#issue(request as IssueNodeCertificateRequest, caller);
       default:
         return this.#status(request as NodeCertificateStatusRequest);
     }
+  }
+
+  #root() {
+    const certificate = Buffer.from(this.root.certificatePem);
+    return create(GetRootCACertificateResponseSchema, { certificate });
+  }
+
+  #unlock(caller: FakeCaller | undefined) {
+    if (caller?.role !== 'manager') throw new RpcError(Code.PERMISSION_DENIED, 'managers only');
+    const message = { unlockKey: this.unlockKey, version: { index: this.unlockVersion } };
+    return create(GetUnlockKeyResponseSchema, message);
+  }
+
+  #issue(request: IssueNodeCertificateRequest, caller: FakeCaller | undefined) {
+    const nodeId = this.#issueRequest(request, caller?.nodeId);
+    return create(IssueNodeCertificateResponseSchema, { nodeId });
   }
 
   #issueRequest({ csr, token }: IssueNodeCertificateRequest, callerId: string | undefined): string {
@@ -190,20 +220,16 @@ export class FakeSwarm {
     return nodeId;
   }
 
-  #status({ nodeId }: NodeCertificateStatusRequest): Uint8Array {
+  #status({ nodeId }: NodeCertificateStatusRequest) {
     const node = this.nodes.get(nodeId);
     if (!node) throw new RpcError(Code.NOT_FOUND, 'node not found');
     if (node.state === IssuanceStatus_State.PENDING || node.state === IssuanceStatus_State.RENEW) {
       throw new RpcError(Code.DEADLINE_EXCEEDED, 'context deadline exceeded');
     }
-    const schema = NodeCertificateStatusResponseSchema;
-    return toBinary(
-      schema,
-      create(schema, {
-        status: { state: node.state, err: node.error },
-        certificate: { csr: node.csr, certificate: Buffer.from(node.certificatePem) },
-      }),
-    );
+    return create(NodeCertificateStatusResponseSchema, {
+      status: { state: node.state, err: node.error },
+      certificate: { csr: node.csr, certificate: Buffer.from(node.certificatePem) },
+    });
   }
 
   #sign(csrPem: string, nodeId: string, role: NodeRole): string {
