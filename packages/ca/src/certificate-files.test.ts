@@ -66,7 +66,10 @@ describe('CertificateFiles', () => {
   });
 });
 
-/** A key file as dockerd writes it with autolock: PBKDF2 with HMAC-SHA1, 2048 rounds; key of 32 bytes 7. */
+/**
+ * A key file as dockerd writes it with autolock: PBKDF2 with HMAC-SHA1, 2048 rounds; key of 32
+ * bytes 7.
+ */
 const DOCKERD_KEY = `-----BEGIN ENCRYPTED PRIVATE KEY-----
 kek-version: 23
 raft-dek: EAEYAA==
@@ -121,7 +124,7 @@ describe('CertificateFiles with an unlock key', () => {
     expect(await open().loadNode()).toBe('locked');
   });
 
-  it('changes the key, remembers the one before until that is settled, and opens up again', async () => {
+  it('changes the key, remembers the one before for a while, and opens up again', async () => {
     await files.rekey({ unlockKey: keyA, version: 12n });
     expect(files.previous).toEqual({ unlockKey: undefined });
     files = open();

@@ -57,8 +57,8 @@ export class CertificateFiles {
   }
 
   /**
-   * The unlock key before the last {@link rekey}, until {@link settleRekey}: what else it protects may
-   * still be protected by it. Undefined when no change is under way.
+   * The unlock key before the last {@link rekey}, until {@link settleRekey}: what else it
+   * protects may still be protected by it. Undefined when no change is under way.
    */
   get previous(): StoredKey['previous'] {
     return this.#key.previous;
@@ -75,8 +75,8 @@ export class CertificateFiles {
   }
 
   /**
-   * The node's own credentials; undefined when there are none yet, `locked` when the key is encrypted
-   * and not under `unlockKey`. Throws when the files hold something else.
+   * The node's own credentials; undefined when there are none yet, `locked` when the key is
+   * encrypted and not under `unlockKey`. Throws when the files hold something else.
    */
   async loadNode(unlockKey?: Uint8Array): Promise<NodeCredentials | 'locked' | undefined> {
     const pending = await this.#read(PENDING_FILE);
@@ -91,9 +91,9 @@ export class CertificateFiles {
   }
 
   /**
-   * Replaces the node's credentials: after a crash, both are the old or both the new ones. The key is
-   * protected as the one before it was, or as `protection` says; then nothing that an unlock key before
-   * it protected is needed any more.
+   * Replaces the node's credentials: after a crash, both are the old or both the new ones. The
+   * key is protected as the one before it was, or as `protection` says; then nothing that an
+   * unlock key before it protected is needed any more.
    */
   async saveNode(
     { certificatePem, keyPem }: NodeCredentials,
@@ -108,9 +108,10 @@ export class CertificateFiles {
   }
 
   /**
-   * Takes over the unlock key of a cluster's version, by the rule of {@link compareProtection}. When it
-   * replaces the one before, {@link previous} is that one from now on, and until {@link settleRekey} every
-   * call says whether what lay open is being locked. The credentials must have been loaded or saved before.
+   * Takes over the unlock key of a cluster's version, by the rule of {@link compareProtection}.
+   * When it replaces the one before, {@link previous} is that one from now on, and until {@link
+   * settleRekey} every call says whether what lay open is being locked. The credentials must have
+   * been loaded or saved before.
    */
   async rekey(protection: KeyProtection): Promise<ProtectionChange> {
     const before = this.#key;

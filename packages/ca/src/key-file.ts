@@ -8,7 +8,10 @@ const PLAIN_LABEL = 'PRIVATE KEY';
 const ENCRYPTED_LABEL = 'ENCRYPTED PRIVATE KEY';
 /** Docker's header: the version of the unlock key, 0 where there is none. */
 const VERSION_HEADER = 'kek-version';
-/** Ours: see {@link StoredKey.previous}. `none`, or the key in base64, sealed where there is a new one. */
+/**
+ * Ours: see {@link StoredKey.previous}. `none`, or the key in base64, sealed where there is a new
+ * one.
+ */
 const PREVIOUS_HEADER = 'skep-previous-unlock-key';
 const NONE = 'none';
 
@@ -18,15 +21,15 @@ export interface StoredKey {
   keyPem: string;
   protection: KeyProtection;
   /**
-   * The unlock key before the last change, until everything else that it protects is protected by the
-   * new one. Undefined when no change is under way.
+   * The unlock key before the last change, until everything else that it protects is protected by
+   * the new one. Undefined when no change is under way.
    */
   previous: { unlockKey: Uint8Array | undefined } | undefined;
 }
 
 /**
- * The text of a key file: PKCS#8, encrypted (PBES2: PBKDF2 and AES-256-CBC) where there is an unlock key.
- * Throws when `keyPem` is not a private key.
+ * The text of a key file: PKCS#8, encrypted (PBES2: PBKDF2 and AES-256-CBC) where there is an
+ * unlock key. Throws when `keyPem` is not a private key.
  */
 export function encodeKeyFile(stored: StoredKey, random: Random): string {
   const { keyPem, previous, protection } = stored;
@@ -45,7 +48,10 @@ export function encodeKeyFile(stored: StoredKey, random: Random): string {
   return encodePem(ENCRYPTED_LABEL, der, headers);
 }
 
-/** `locked`: the key is encrypted, and not under the given unlock key. Throws when it is no key file. */
+/**
+ * `locked`: the key is encrypted, and not under the given unlock key. Throws when it is no key
+ * file.
+ */
 export function decodeKeyFile(text: string, unlockKey?: Uint8Array): StoredKey | 'locked' {
   const block = decodePem(text).find(({ label }) => isKeyLabel(label));
   if (!block) throw new Error('not a private key');

@@ -1,7 +1,10 @@
 import { timingSafeEqual } from 'node:crypto';
 import { Code, RpcError } from '@skep/platform';
 
-/** How a node's private key is kept at rest: as it is, or (autolock) encrypted under an unlock key. */
+/**
+ * How a node's private key is kept at rest: as it is, or (autolock) encrypted under an unlock
+ * key.
+ */
 export interface KeyProtection {
   /** 32 bytes; undefined: not encrypted. */
   unlockKey: Uint8Array | undefined;
@@ -16,13 +19,15 @@ export const NO_PROTECTION: KeyProtection = { unlockKey: undefined, version: 0n 
 export interface ProtectionChange {
   /** The candidate takes over. */
   replaces: boolean;
-  /** What lay open until now is locked by it: keys that were readable on disk must not be used on. */
+  /**
+   * What lay open until now is locked by it: keys that were readable on disk must not be used on.
+   */
   locksNow: boolean;
 }
 
 /**
- * The update rule of managers (wire-raft.md 7.2): a newer version with another key takes over, an older
- * version is ignored. Throws FAILED_PRECONDITION for another key under the same version.
+ * The update rule of managers (wire-raft.md 7.2): a newer version with another key takes over, an
+ * older version is ignored. Throws FAILED_PRECONDITION for another key under the same version.
  */
 export function compareProtection(
   current: KeyProtection,

@@ -54,8 +54,8 @@ export interface UnlockKeyWrapping {
 }
 
 /**
- * Wraps under the first of the unlock keys, AES-256-GCM, and unwraps what any of them wrapped: while
- * the unlock key changes, a crash can leave the old one's wrapping behind.
+ * Wraps under the first of the unlock keys, AES-256-GCM, and unwraps what any of them wrapped:
+ * while the unlock key changes, a crash can leave the old one's wrapping behind.
  */
 export function unlockKeyWrapping(
   unlockKeys: readonly [Uint8Array, ...Uint8Array[]],

@@ -6,7 +6,9 @@ export interface Validity {
   notAfterMs: number;
 }
 
-/** When all certificates of a PEM text are valid. Throws when one cannot be read or there is none. */
+/**
+ * When all certificates of a PEM text are valid. Throws when one cannot be read or there is none.
+ */
 export function validityOf(pem: string): Validity {
   const certificates = parseCertificates(pem);
   return {

@@ -9,7 +9,9 @@ export interface ExponentialBackoffOptions {
 /** 2^n stays a whole number, and past any maximum, up to here. */
 const DOUBLINGS_MAX = 30;
 
-/** Delays that double with each failure: uniform in [0, base + factor * 2^n), n = 0 at the first. */
+/**
+ * Delays that double with each failure: uniform in [0, base + factor * 2^n), n = 0 at the first.
+ */
 export class ExponentialBackoff {
   readonly #options: ExponentialBackoffOptions;
   readonly #random: Random;

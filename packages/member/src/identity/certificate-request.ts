@@ -73,7 +73,10 @@ async function awaitDecision(
   throw new RpcError(Code.DEADLINE_EXCEEDED, problem);
 }
 
-/** The certificate; undefined when what the manager tells is about another request, or no decision. */
+/**
+ * The certificate; undefined when what the manager tells is about another request, or no
+ * decision.
+ */
 function decided(
   { certificate, status }: NodeCertificateStatusResponse,
   csr: Uint8Array,

@@ -31,7 +31,9 @@ export class Conversation {
     this.#options = options;
   }
 
-  /** One call, to the manager of the call before unless that failed. Rejects with what went wrong. */
+  /**
+   * One call, to the manager of the call before unless that failed. Rejects with what went wrong.
+   */
   async call<I extends Message, O extends Message>(
     method: DescMethodUnary<I, O>,
     request: MessageInitShape<I>,

@@ -44,7 +44,7 @@ describe('enrol', () => {
     return (await failed) as RpcError;
   }
 
-  it('asks for the roots of anyone, then for a certificate of a manager they vouch for', async () => {
+  it('asks anyone for the roots, then a manager they vouch for for a certificate', async () => {
     const enrolment = await join({ token: swarm.tokens.manager });
     expect(swarm.calls).toEqual([
       `${ADDRESS} GetRootCACertificate`,
@@ -196,7 +196,7 @@ describe('enrol', () => {
     swarm = new FakeSwarm(late, random);
     const behind = await failure(join({ dialer: swarm.dialer() }));
     expect(behind.message).toMatch(
-      /^the swarm's root certificate is valid from 2026-12-31T23:55:00.000Z to .*, but the clock of this node says 2026-01-01T00:00:00.000Z$/,
+      /^the swarm's root certificate is valid from 2026-12-31T23:55.*, but the clock .* says 2026-01-01/,
     );
     swarm = new FakeSwarm(new SimClock(), random);
     await clock.advance(YEAR_MS);

@@ -38,10 +38,10 @@ export interface Enrolment {
 }
 
 /**
- * Gets this node a certificate of a swarm, by token, in the order a Docker Engine does (wire.md 2.3): the
- * root certificates, checked against the token; a request; its decision; the check of what came. Rejects
- * with an `IdentityError` for what this node finds wrong, with the managers' `RpcError` otherwise, after
- * {@link ATTEMPTS_MAX} attempts where another may help.
+ * Gets this node a certificate of a swarm, by token, in the order a Docker Engine does (wire.md
+ * 2.3): the root certificates, checked against the token; a request; its decision; the check of
+ * what came. Rejects with an `IdentityError` for what this node finds wrong, with the managers'
+ * `RpcError` otherwise, after {@link ATTEMPTS_MAX} attempts where another may help.
  */
 export async function enrol(options: EnrolOptions): Promise<Enrolment> {
   const { clock, random, signal } = options;

@@ -25,7 +25,10 @@ export function isFinal(error: unknown): boolean {
   return !(error instanceof RpcError) || FINAL.has(error.code);
 }
 
-/** Refuses to go on when the clock is outside of a certificate's validity: one of the two is wrong. */
+/**
+ * Refuses to go on when the clock is outside of a certificate's validity: one of the two is
+ * wrong.
+ */
 export function checkClock(what: string, validity: Validity, nowMs: number): void {
   const { notBeforeMs, notAfterMs } = validity;
   if (nowMs >= notBeforeMs && nowMs <= notAfterMs) return;
@@ -40,11 +43,15 @@ export function checkClock(what: string, validity: Validity, nowMs: number): voi
 const OUT_OF_DATE =
   /certificate has expired|certificate is not yet valid|CERT_(HAS_EXPIRED|NOT_YET)/;
 
-/** A failed call to a manager, said in terms of clocks where its certificate is out of date by ours. */
+/**
+ * A failed call to a manager, said in terms of clocks where its certificate is out of date by
+ * ours.
+ */
 export function explainCallError(error: unknown, address: string, nowMs: number): unknown {
   if (!(error instanceof RpcError) || error.code !== Code.UNAVAILABLE) return error;
   if (!OUT_OF_DATE.test(error.message)) return error;
   const now = new Date(nowMs).toISOString();
-  const text = `the certificate of the manager at ${address} is out of date, if the clock of this node is right, which says ${now}: ${error.message}`;
+  const what = `the certificate of the manager at ${address} is out of date`;
+  const text = `${what}, if the clock of this node is right, which says ${now}: ${error.message}`;
   return new IdentityError(Code.FAILED_PRECONDITION, text, { cause: error });
 }

@@ -18,8 +18,9 @@ export function refuseFips(): never {
 }
 
 /**
- * Whom a certificate that came from outside is for, once it is sure that it can be used: in date, vouched
- * for by a root, made for this key and this node. Throws UNAUTHENTICATED when no root vouches for it.
+ * Whom a certificate that came from outside is for, once it is sure that it can be used: in date,
+ * vouched for by a root, made for this key and this node. Throws UNAUTHENTICATED when no root
+ * vouches for it.
  */
 export function verifyIssued(
   { certificatePem, keyPem }: NodeCredentials,

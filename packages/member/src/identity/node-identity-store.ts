@@ -36,8 +36,8 @@ export interface AdoptedIdentity {
   /** Of a node that joins or founds a swarm. */
   rootPem?: string;
   /**
-   * How a node that becomes a manager protects its key. Without it a manager keeps to the protection it
-   * has; a worker's key is never encrypted.
+   * How a node that becomes a manager protects its key. Without it a manager keeps to the
+   * protection it has; a worker's key is never encrypted.
    */
   protection?: KeyProtection;
 }
@@ -49,8 +49,8 @@ export interface RoleChange {
 }
 
 /**
- * Who this node is in its swarm: certificate, key and trusted roots, kept on disk, changed here only. What
- * is read is always a whole: the changes queue up.
+ * Who this node is in its swarm: certificate, key and trusted roots, kept on disk, changed here
+ * only. What is read is always a whole: the changes queue up.
  */
 export class NodeIdentityStore implements IdentitySource {
   readonly #options: NodeIdentityStoreOptions;
@@ -67,8 +67,8 @@ export class NodeIdentityStore implements IdentitySource {
   }
 
   /**
-   * With what the last run left. Throws when the files cannot be read or do not belong together; dates
-   * are not looked at: see {@link NodeIdentityStore.isInDate}.
+   * With what the last run left. Throws when the files cannot be read or do not belong together;
+   * dates are not looked at: see {@link NodeIdentityStore.isInDate}.
    */
   static async open(options: NodeIdentityStoreOptions): Promise<NodeIdentityStore> {
     const store = new NodeIdentityStore(options);
@@ -145,8 +145,9 @@ export class NodeIdentityStore implements IdentitySource {
   }
 
   /**
-   * Trusts other roots from now on. False when they are those it trusts already. Rejects, and stays with
-   * those, when they are no valid roots or do not vouch for the node's own certificate (wire.md 2.8).
+   * Trusts other roots from now on. False when they are those it trusts already. Rejects, and
+   * stays with those, when they are no valid roots or do not vouch for the node's own certificate
+   * (wire.md 2.8).
    */
   updateRoot(rootPem: string): Promise<boolean> {
     return this.#exclusive(async () => {
@@ -165,9 +166,10 @@ export class NodeIdentityStore implements IdentitySource {
   }
 
   /**
-   * Protects the private key by the unlock key of a cluster's version, by the rule of wire-raft.md 7.2. When
-   * that replaces the one before, what else it protects comes next, and then {@link settleProtection};
-   * {@link previousUnlockKey} tells, also after a crash, that this is still to be done.
+   * Protects the private key by the unlock key of a cluster's version, by the rule of
+   * wire-raft.md 7.2. When that replaces the one before, what else it protects comes next, and
+   * then {@link settleProtection}; {@link previousUnlockKey} tells, also after a crash, that this
+   * is still to be done.
    */
   protect(protection: KeyProtection): Promise<ProtectionChange> {
     return this.#exclusive(async () => {
@@ -209,7 +211,10 @@ export class NodeIdentityStore implements IdentitySource {
     this.#use({ ...credentials, rootPem }, identity);
   }
 
-  /** Whether roots vouch for a certificate, now or, where the clock is outside of its dates, at their end. */
+  /**
+   * Whether roots vouch for a certificate, now or, where the clock is outside of its dates, at
+   * their end.
+   */
   #isVouchedFor(certificatePem: string, identity: NodeIdentity, rootPem: string): boolean {
     const { notAfterMs, notBeforeMs } = identity;
     const nowMs = this.#options.clock.now();
@@ -235,7 +240,8 @@ export class NodeIdentityStore implements IdentitySource {
 
   #exclusive<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#turn.then(work);
-    this.#turn = done.catch(() => {}); // whoever asked hears of it; the next change is another matter
+    // Whoever asked hears of it; the next change is another matter.
+    this.#turn = done.catch(() => {});
     return done;
   }
 }

@@ -48,8 +48,8 @@ export interface RenewerOptions {
 }
 
 /**
- * Keeps a node's certificate fresh: renews it at a random minute of its middle age, and at once when a
- * manager wants it renewed or wants the node in another role (wire.md 2.7).
+ * Keeps a node's certificate fresh: renews it at a random minute of its middle age, and at once
+ * when a manager wants it renewed or wants the node in another role (wire.md 2.7).
  */
 export class Renewer {
   readonly #options: RenewerOptions;
@@ -124,7 +124,10 @@ export class Renewer {
     }
   }
 
-  /** Until a renewal is asked for, or the certificate is old enough; after a failure until the retry. */
+  /**
+   * Until a renewal is asked for, or the certificate is old enough; after a failure until the
+   * retry.
+   */
   async #waitUntilDue(retryAtMs: number | undefined): Promise<void> {
     const { clock, random } = this.#options;
     const dueMs = clock.now() + renewalDelayMs(this.#identity, clock.now(), random);
@@ -167,7 +170,10 @@ export class Renewer {
     }
   }
 
-  /** With a certificate that is out of date nothing can go well, and that is what people must hear. */
+  /**
+   * With a certificate that is out of date nothing can go well, and that is what people must
+   * hear.
+   */
   #explain(error: unknown): unknown {
     try {
       checkClock('the certificate of this node', this.#identity, this.#options.clock.now());
@@ -207,9 +213,9 @@ export class Renewer {
   }
 
   /**
-   * A root rotation may have ended without this worker hearing of it: asks for the roots when those it has
-   * do not vouch for the new certificate. True when it has others now. Unlike a Docker Engine it asks a
-   * manager that the old roots still vouch for, not anyone.
+   * A root rotation may have ended without this worker hearing of it: asks for the roots when
+   * those it has do not vouch for the new certificate. True when it has others now. Unlike a
+   * Docker Engine it asks a manager that the old roots still vouch for, not anyone.
    */
   async #refreshRoots(conversation: Conversation, credentials: NodeCredentials): Promise<boolean> {
     try {

@@ -10,8 +10,9 @@ export interface RootChecks {
 }
 
 /**
- * The swarm's root certificates, exactly as a manager serves them. Nobody vouches for that manager yet: the
- * token's digest does for what it says. Throws `remote CA does not match fingerprint…` when it does not.
+ * The swarm's root certificates, exactly as a manager serves them. Nobody vouches for that
+ * manager yet: the token's digest does for what it says. Throws `remote CA does not match
+ * fingerprint…` when it does not.
  */
 export async function downloadRoot(
   conversation: Conversation,
@@ -28,8 +29,8 @@ export async function downloadRoot(
 }
 
 /**
- * Root certificates that can be trusted as far as they themselves show: each is self-signed in an accepted
- * way and in date. Throws INVALID_ARGUMENT, or in terms of clocks.
+ * Root certificates that can be trusted as far as they themselves show: each is self-signed in an
+ * accepted way and in date. Throws INVALID_ARGUMENT, or in terms of clocks.
  */
 export function checkRoot(rootPem: string, checks: RootChecks): string {
   try {

@@ -10,8 +10,8 @@ export interface UnlockKeyOptions extends Omit<ConversationOptions, 'dial'> {
 }
 
 /**
- * How a manager must protect its private key, asked from the swarm before the key is written for the first
- * time, so that it never lies open on a disk of an autolocked swarm.
+ * How a manager must protect its private key, asked from the swarm before the key is written for
+ * the first time, so that it never lies open on a disk of an autolocked swarm.
  */
 export async function fetchProtection(options: UnlockKeyOptions): Promise<KeyProtection> {
   const { identity, ...others } = options;

@@ -57,8 +57,8 @@ export class AgentConnector {
   }
 
   /**
-   * The session's messages; its end is the end of all that goes over its channel. A manager whose session
-   * ended, for whatever reason, is not the first choice for the next one.
+   * The session's messages; its end is the end of all that goes over its channel. A manager whose
+   * session ended, for whatever reason, is not the first choice for the next one.
    */
   async *#session(
     link: ManagerLink,

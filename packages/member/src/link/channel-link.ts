@@ -4,8 +4,8 @@ import { Dispatcher, LogBroker } from '@skep/wire/swarmkit';
 import { CALL_TIMEOUT_MS } from './limits.js';
 
 /**
- * A manager over a channel to it. Everything of a session goes over this one channel, as managers expect
- * (wire.md 3.2): session, heartbeats, assignments, reports and logs.
+ * A manager over a channel to it. Everything of a session goes over this one channel, as managers
+ * expect (wire.md 3.2): session, heartbeats, assignments, reports and logs.
  */
 export function channelLink(channel: Channel): ManagerLink {
   const timeoutMs = CALL_TIMEOUT_MS;
@@ -16,7 +16,8 @@ export function channelLink(channel: Channel): ManagerLink {
     heartbeat: (request) => channel.unary(dispatcher.heartbeat, request, { timeoutMs }),
     updateTaskStatus: (request) =>
       channel.unary(dispatcher.updateTaskStatus, request, { timeoutMs }),
-    // The set of a node with many tasks and secrets may take its time; heartbeats tell a dead manager.
+    // The set of a node with many tasks and secrets may take its time; heartbeats tell a dead
+    // manager.
     assignments: (request, signal) =>
       channel.serverStream(dispatcher.assignments, request, { signal }),
     listenSubscriptions: (signal) =>

@@ -128,7 +128,7 @@ describe('a worker on a network', () => {
     await stop();
   });
 
-  it('turns to another manager when one stops, under the same session, and tells all anew', async () => {
+  it('turns to another manager when one stops, and tells it everything anew', async () => {
     const before = current();
     before.endSessions();
     await clock.advance(2_000);

@@ -7,8 +7,13 @@ export const SMOOTHING = 0.5;
 /** Weights stay between this and its negative. */
 export const WEIGHT_MAX = 256;
 
-/** What every manager's weight is raised by, so that those of weight 0 or less are still chosen at last. */
+/**
+ * What every manager's weight is raised by, so that those of weight 0 or less are still chosen at
+ * last.
+ */
 export const WEIGHT_BIAS = 0.001;
 
-/** Managers remembered; a swarm has a few, and more than this are taken for a mistake and cut off. */
+/**
+ * Managers remembered; a swarm has a few, and more than this are taken for a mistake and cut off.
+ */
 export const MANAGERS_MAX = 1_000;

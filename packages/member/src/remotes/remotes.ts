@@ -28,8 +28,8 @@ export interface ChooseOptions {
 const FILE = 'managers.json';
 
 /**
- * The managers this node knows, each with a weight made of its experiences with it, and the choice of one
- * of them. The list is kept over restarts; the weights are not.
+ * The managers this node knows, each with a weight made of its experiences with it, and the
+ * choice of one of them. The list is kept over restarts; the weights are not.
  */
 export class Remotes {
   readonly #options: RemotesOptions;
@@ -69,8 +69,8 @@ export class Remotes {
   }
 
   /**
-   * One of the managers, by chance and weight: those with bad experiences only when there are no others.
-   * Throws UNAVAILABLE when none is left to choose.
+   * One of the managers, by chance and weight: those with bad experiences only when there are no
+   * others. Throws UNAVAILABLE when none is left to choose.
    */
   choose({ exclude = [] }: ChooseOptions = {}): RemoteManager {
     const candidates = [...this.#known.values()].filter(
@@ -85,8 +85,8 @@ export class Remotes {
   }
 
   /**
-   * A call to a manager went well, or not. Nothing happens for one that is not known any more; one that was
-   * known by its address when it was called may have its name by now.
+   * A call to a manager went well, or not. Nothing happens for one that is not known any more;
+   * one that was known by its address when it was called may have its name by now.
    */
   observe({ address, nodeId }: RemoteManager, isGood: boolean): void {
     for (const { manager } of this.#known.values()) {
@@ -102,9 +102,9 @@ export class Remotes {
   }
 
   /**
-   * Takes over the managers of a session message: others are forgotten. A list without any is left out of
-   * account, since a node without managers could never come back. Resolves when the list is on disk; a disk
-   * that fails is logged.
+   * Takes over the managers of a session message: others are forgotten. A list without any is
+   * left out of account, since a node without managers could never come back. Resolves when the
+   * list is on disk; a disk that fails is logged.
    */
   update(peers: readonly WeightedPeer[]): Promise<void> {
     const named = peers.slice(0, MANAGERS_MAX).filter(({ peer }) => peer?.addr);

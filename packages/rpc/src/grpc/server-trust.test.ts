@@ -4,7 +4,10 @@ import { failureOf, heartbeat, heartbeatService } from '../testing/calls.js';
 import { GrpcSwarm } from '../testing/grpc-swarm.js';
 import { CLUSTER_ID, TestAuthority, TestIdentity } from '../testing/identities.js';
 
-/** What a dockerd shows while its roots rotate: old root, then the new one as the old one vouches for it. */
+/**
+ * What a dockerd shows while its roots rotate: old root, then the new one as the old one vouches
+ * for it.
+ */
 const OLD_ROOT = `-----BEGIN CERTIFICATE-----
 MIIBWTCB/6ADAgECAgEBMAoGCCqGSM49BAMCMBMxETAPBgNVBAMMCHN3YXJtLWNh
 MCAXDTIwMDEwMTAwMDAwMFoYDzIxMDAwMTAxMDAwMDAwWjATMREwDwYDVQQDDAhz
@@ -70,7 +73,7 @@ describe('a server', () => {
     expect(await call(rotating, OLD_ROOT)).toMatchObject({ message: unauthorized });
   });
 
-  it('is not trusted when the chain ends at another root, though that has the same name', async () => {
+  it('is not trusted when its chain ends at another root of the same name', async () => {
     const other = new TestAuthority(CLUSTER_ID);
     const manager = other.issue('manager-1', 'manager');
     const certificatePem = manager.certificatePem + other.root.certificatePem;

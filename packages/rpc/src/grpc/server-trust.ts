@@ -4,8 +4,9 @@ import { verifyNodeCertificate } from '@skep/ca';
 import { RpcError } from '@skep/platform';
 
 /**
- * How OpenSSL takes the certificate by which a dockerd's old root vouches for its new one while it rotates them:
- * issuer and subject have the same name, and Go writes no key identifier that would tell them apart.
+ * How OpenSSL takes the certificate by which a dockerd's old root vouches for its new one while
+ * it rotates them: issuer and subject have the same name, and Go writes no key identifier that
+ * would tell them apart.
  */
 const SEEMS_SELF_SIGNED = 'SELF_SIGNED_CERT_IN_CHAIN';
 const WRONG_NAME = 'ERR_TLS_CERT_ALTNAME_INVALID';
