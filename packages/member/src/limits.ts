@@ -8,7 +8,7 @@ export const RAFT_JOIN_TIMEOUT_MS = 25_000;
 
 /** Wait before a failed manager or agent is started again: doubles from the first to the last. */
 export const RESTART_DELAY_FIRST_MS = 100;
-export const RESTART_DELAY_MAX_MS = 30_000;
+export const RESTART_DELAY_MAX_MS = 5_000;
 
 /** A manager removed from Raft waits this long for its new role before it asks for it (wire-raft.md 1.4). */
 export const REMOVED_ROLE_WAIT_MS = 16_000;
@@ -33,3 +33,6 @@ export const ANSWER_GRACE_MS = 2_000;
 
 /** Wait before a manager is asked again that is said to lead and does not, yet or any more. */
 export const NOT_LEADING_PAUSE_MS = 50;
+
+/** Wait before the membership is taken up again after it could not be, as on a full disk. */
+export const RESUME_RETRY_MS = 2_000;

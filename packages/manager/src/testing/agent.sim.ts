@@ -26,6 +26,8 @@ const STEP_MS = 200;
 interface Known {
   task: Task;
   state: TaskState;
+  /** When it came to that, ms since the epoch. */
+  sinceMs: number;
 }
 
 export interface SimAgentOptions {
@@ -70,7 +72,7 @@ export class SimAgent {
     const { signal } = this.#power;
     for (const known of this.#tasks.values()) {
       if (known.state >= TaskState.STARTING && known.state <= TaskState.RUNNING) {
-        known.state = TaskState.FAILED;
+        this.#bring(known, TaskState.FAILED);
       }
     }
     void this.#live(signal);
@@ -162,12 +164,19 @@ export class SimAgent {
     const known = this.#tasks.get(task.id);
     const state = known?.state ?? task.status?.state ?? TaskState.ASSIGNED;
     const isOlder = known !== undefined && task.desiredState < known.task.desiredState;
-    this.#tasks.set(task.id, { task: isOlder ? known.task : task, state });
+    const sinceMs = known?.sinceMs ?? this.#options.clock.now();
+    this.#tasks.set(task.id, { task: isOlder ? known.task : task, state, sinceMs });
+  }
+
+  #bring(known: Known, state: TaskState): void {
+    if (known.state === state) return;
+    known.state = state;
+    known.sinceMs = this.#options.clock.now();
   }
 
   async #work(power: AbortSignal): Promise<void> {
     while (!power.aborted) {
-      for (const known of this.#tasks.values()) known.state = nextState(known);
+      for (const known of this.#tasks.values()) this.#bring(known, nextState(known));
       this.#stepped();
       await this.#options.clock.sleep(STEP_MS);
     }
@@ -175,12 +184,12 @@ export class SimAgent {
 
   /** Says all anew with each session, and after that what has changed. */
   async #report(dispatcher: DispatcherService, signal: AbortSignal): Promise<never> {
-    const { nodeId, clock } = this.#options;
+    const { nodeId } = this.#options;
     const said = new Map<string, TaskState>();
     for (;;) {
       const news = [...this.#tasks].filter(([id, { state }]) => said.get(id) !== state);
-      const updates = news.map(([taskId, { state }]) => {
-        const timestamp = timestampFromMs(clock.now());
+      const updates = news.map(([taskId, { state, sinceMs }]) => {
+        const timestamp = timestampFromMs(sinceMs);
         return { taskId, status: create(TaskStatusSchema, { state, timestamp }) };
       });
       if (updates.length > 0) {

@@ -6,6 +6,7 @@ import {
   type NodeObject,
   type ServiceObject,
   type TaskObject,
+  timestampFromMs,
 } from '@skep/wire';
 import {
   ClusterSchema,
@@ -16,6 +17,9 @@ import {
   ServiceSchema,
   TaskSchema,
   TaskState,
+  type UpdateStatus,
+  type UpdateStatus_UpdateState,
+  UpdateStatusSchema,
 } from '@skep/wire/swarmkit';
 
 type ClusterInit = MessageInitShape<typeof ClusterSchema>;
@@ -66,4 +70,10 @@ export function nodeOf(id: string, init: NodeInit = {}): NodeObject {
     ...init,
   };
   return completeObject('node', create(NodeSchema, whole as NodeInit));
+}
+
+/** The status of an update that began before anything else. */
+export function updateStatusOf(state: UpdateStatus_UpdateState): UpdateStatus {
+  const startedAt = timestampFromMs(0);
+  return create(UpdateStatusSchema, { state, startedAt, message: 'as a test wants it' });
 }

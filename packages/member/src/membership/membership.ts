@@ -1,6 +1,6 @@
 import { parseUnlockKey } from '@skep/ca';
 import { type Cancel, Code, errorMessage, RpcError } from '@skep/platform';
-import { JOIN_RETRY_MS, READY_WAIT_MS } from '../limits.js';
+import { JOIN_RETRY_MS, READY_WAIT_MS, RESUME_RETRY_MS } from '../limits.js';
 import { beginJoining, foundSwarm, joinSwarm, openParts, type Parts } from '../node/enter.js';
 import { type MemberOptions, SwarmMember } from '../node/member.js';
 import type { FoundRequest, JoinRequest } from '../node/requests.js';
@@ -31,6 +31,8 @@ export class Membership {
   #error = '';
   #joining: { abort: AbortController; done: Promise<void> } | undefined;
   #forget: Cancel = () => {};
+  #cancelRetry: Cancel = () => {};
+  #takingUp: Promise<void> = Promise.resolve();
 
   constructor(options: MemberOptions) {
     this.#options = options;
@@ -61,16 +63,30 @@ export class Membership {
   async restore(): Promise<void> {
     const state = await this.#file.read();
     if (!state) return;
-    await this.#busy(async () => {
-      try {
-        if (state.joining) this.#joinInBackground({ ...state, joining: state.joining });
-        else await this.#resume(await openParts(this.#options, state));
-      } catch (error) {
-        this.#options.log.error({ error: errorMessage(error) }, 'cannot take up the swarm');
-        this.#error = errorMessage(error);
-      }
-    });
+    await this.#busy(() => this.#takeUp(state));
     await this.#readyWithin(READY_WAIT_MS);
+  }
+
+  /** Tried again until it works or the node leaves: a full disk, for one, may have room later. */
+  async #takeUp(state: SwarmState): Promise<void> {
+    try {
+      if (state.joining) this.#joinInBackground({ ...state, joining: state.joining });
+      else await this.#resume(await openParts(this.#options, state));
+    } catch (error) {
+      const { log, clock } = this.#options;
+      log.error({ error: errorMessage(error) }, 'cannot take up the swarm');
+      this.#error = errorMessage(error);
+      this.#cancelRetry = clock.after(RESUME_RETRY_MS, () => {
+        this.#takingUp = this.#takeUp(state);
+      });
+    }
+    this.#changed();
+  }
+
+  async #endTakingUp(): Promise<void> {
+    this.#cancelRetry();
+    await this.#takingUp;
+    this.#cancelRetry();
   }
 
   /** Founds a swarm of one; resolves when its manager answers. */
@@ -113,6 +129,7 @@ export class Membership {
 
   /** Ends the membership, whatever state it is in, and leaves nothing of it. */
   async leave(): Promise<void> {
+    await this.#endTakingUp();
     await this.#endJoining();
     await this.#busy(async () => {
       const member = this.#member;
@@ -128,6 +145,7 @@ export class Membership {
 
   /** Lets go of everything; containers go on, and so does the membership at the next start. */
   async stop(): Promise<void> {
+    await this.#endTakingUp();
     await this.#endJoining();
     await this.#letGo();
   }

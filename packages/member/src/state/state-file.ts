@@ -61,7 +61,9 @@ export class SwarmStateFile {
     await this.#disk.makeDirectory(this.directory, 0o700);
   }
 
+  /** Removes the whole directory; no error when there is none. */
   async remove(): Promise<void> {
+    if (!(await this.#disk.stat(this.directory))) return;
     await this.#disk.remove(join(this.directory, FILE));
     await this.#disk.syncDirectory(this.directory);
     await this.#disk.remove(this.directory);
