@@ -3,7 +3,7 @@ export type { DialerOptions } from './client/dialer.js';
 export * from './contract.js';
 export { NotSentError } from './errors.js';
 export { LeaderProxy, type LeaderProxyOptions } from './forward/leader-proxy.js';
-export { awaitLeader, type LeaderSource, NO_LEADER_TEXT } from './forward/leader-source.js';
+export { type Leader, type LeaderSource, NO_LEADER_TEXT } from './forward/leader-source.js';
 export { GrpcDialer } from './grpc/dialer.js';
 export { GrpcHost, type GrpcHostOptions } from './grpc/host.js';
 export type { SimHost, SimServerOptions } from './sim/host.js';

@@ -11,10 +11,14 @@ export const CLIENT_MESSAGE_BYTES_MAX = 2 ** 31 - 1;
 /** How long TCP and TLS to a peer may take together, ms. */
 export const CONNECT_TIMEOUT_MS = 5 * SECOND_MS;
 
-/** Pause after a failed connection: the first, how it grows, the longest, and its random part. */
+/**
+ * Pause after a failed connection: the first, how it grows, the longest, and its random part. Short,
+ * as a manager that was started again is to be reached at once, and calls alone cause connections:
+ * whoever makes many paces them (agents have a backoff of their own).
+ */
 export const BACKOFF_MIN_MS = 100;
 export const BACKOFF_FACTOR = 1.6;
-export const BACKOFF_MAX_MS = 2 * SECOND_MS;
+export const BACKOFF_MAX_MS = 500;
 export const BACKOFF_JITTER = 0.2;
 
 /** How long a peer may take to answer the PING that follows a call without an answer, ms. */
@@ -46,9 +50,10 @@ export const CONNECTION_WINDOW_BYTES = 4 * MEBIBYTE;
 /** Memory that Node may hold for a connection, MB (its own unit); new calls are refused past it. */
 export const SESSION_MEMORY_MB = 64;
 
-/** How long a call waits for a leader to be elected, ms; without one for longer, calls fail at once. */
+/**
+ * How long a call waits for a leader to be elected, ms; without one for longer, calls fail at once.
+ */
 export const LEADER_WAIT_MS = 5 * SECOND_MS;
 
-/** How often a forwarded call that did not reach the leader is tried again, and the pause before it, ms. */
-export const FORWARD_ATTEMPTS_MAX = 4;
-export const FORWARD_RETRY_MS = 100;
+/** Pause before a call that did not reach the leader is tried again, ms. */
+export const FORWARD_RETRY_MS = 200;

@@ -4,15 +4,15 @@ import { methodPath } from './authorize/roles.js';
 import type { BoundService, CallContext } from './contract.js';
 
 /** What makes some message: of which kind, the method says. */
-type AnyMessage = MessageInitShape<DescMessage>;
+export type AnyMessage = MessageInitShape<DescMessage>;
 
-export type UnaryHandler = (request: unknown, context: CallContext) => Promise<AnyMessage>;
+export type UnaryHandler = (request: AnyMessage, context: CallContext) => Promise<AnyMessage>;
 export type ServerStreamHandler = (
-  request: unknown,
+  request: AnyMessage,
   context: CallContext,
 ) => AsyncIterable<AnyMessage>;
 export type ClientStreamHandler = (
-  requests: AsyncIterable<unknown>,
+  requests: AsyncIterable<AnyMessage>,
   context: CallContext,
 ) => Promise<AnyMessage>;
 

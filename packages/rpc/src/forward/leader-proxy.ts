@@ -5,9 +5,18 @@ import type {
   DescMethodUnary,
 } from '@bufbuild/protobuf';
 import { type Clock, Code, RpcError } from '@skep/platform';
-import type { BoundService, CallContext, CallOptions, Channel } from '../contract.js';
+import type { BoundService, CallContext, Channel } from '../contract.js';
 import { NotSentError } from '../errors.js';
-import { awaitLeader, type LeaderSource } from './leader-source.js';
+import { LEADER_WAIT_MS } from '../limits.js';
+import type {
+  AnyMessage,
+  ClientStreamHandler,
+  ServerStreamHandler,
+  UnaryHandler,
+} from '../methods.js';
+import { Forwarding } from './forwarding.js';
+import type { Leader, LeaderSource } from './leader-source.js';
+import { LeaderWatch } from './leader-watch.js';
 
 export interface LeaderProxyOptions {
   clock: Clock;
@@ -16,113 +25,135 @@ export interface LeaderProxyOptions {
   ownAddress: string;
 }
 
-type Handler<I, O> = (input: I, context: CallContext) => O;
-
 /**
- * Has a service answered by the leader, whichever manager is called (wire-raft.md 2.4). A call is repeated, at
- * another leader, only when nothing of it was sent.
+ * Has a service answered by the leader, whichever manager is called (wire-raft.md 2.4). A call is
+ * repeated only when nothing of it was sent. Streams end with ABORTED when another manager leads.
  */
 export class LeaderProxy {
   readonly #options: LeaderProxyOptions;
+  readonly #watch: LeaderWatch;
 
   constructor(options: LeaderProxyOptions) {
     this.#options = options;
+    this.#watch = new LeaderWatch(options.leader, options.clock);
   }
 
   wrap({ service, handlers }: BoundService): BoundService {
     const wrapped: BoundService['handlers'] = {};
     for (const method of service.methods) {
       const own = handlers[method.localName];
-      if (own !== undefined) wrapped[method.localName] = this.#wrapMethod(method, own as never);
+      if (own !== undefined) wrapped[method.localName] = this.#wrapMethod(method, own);
     }
     return { service, handlers: wrapped };
   }
 
-  #wrapMethod(method: DescMethod, own: Handler<never, never>): Handler<never, unknown> {
+  #wrapMethod(method: DescMethod, own: unknown): unknown {
     switch (method.methodKind) {
       case 'unary':
-        return (request, context) => this.#unary(method as DescMethodUnary, own, request, context);
+        return this.#unary(method as DescMethodUnary, own as UnaryHandler);
       case 'server_streaming':
-        return (request, context) =>
-          this.#serverStream(method as DescMethodServerStreaming, own, request, context);
+        return this.#serverStream(method as DescMethodServerStreaming, own as ServerStreamHandler);
       case 'client_streaming':
-        return (requests, context) =>
-          this.#clientStream(method as DescMethodClientStreaming, own, requests, context);
+        return this.#clientStream(method as DescMethodClientStreaming, own as ClientStreamHandler);
       default:
         throw new Error(`${method.name}: streams both ways are not forwarded`);
     }
   }
 
-  #unary(
-    method: DescMethodUnary,
-    own: Handler<never, Promise<unknown>>,
-    request: never,
-    context: CallContext,
-  ): Promise<unknown> {
-    return this.#atLeader(context, (leader) =>
-      leader === 'self'
-        ? own(request, context)
-        : leader.unary(method, request, this.#forward(context)),
-    );
+  #unary(method: DescMethodUnary, own: UnaryHandler): UnaryHandler {
+    const { ownAddress } = this.#options;
+    return (request, context) =>
+      this.#atLeader(context, async (leader) => {
+        if (leader === 'self') return own(request, context);
+        const { caller, signal } = context;
+        const forwarded = { caller, redirectedBy: ownAddress };
+        return leader.unary(method, request, { signal, forwarded });
+      });
   }
 
-  async #clientStream(
-    method: DescMethodClientStreaming,
-    own: Handler<never, Promise<unknown>>,
-    requests: never,
-    context: CallContext,
-  ): Promise<unknown> {
-    const leader = await this.#find(context);
-    if (leader === 'self') return await own(requests, context);
-    return await leader.clientStream(method, requests, this.#forward(context));
+  /** Not repeated: requests may have been taken from their source already. */
+  #clientStream(method: DescMethodClientStreaming, own: ClientStreamHandler): ClientStreamHandler {
+    return async (requests, context) => {
+      const leader = await this.#leader(context);
+      if (leader === 'self') return own(requests, context);
+      const forwarding = this.#forwarding(leader, context);
+      try {
+        return await forwarding.during(() =>
+          leader.clientStream(method, requests, forwarding.options),
+        );
+      } finally {
+        forwarding.release();
+      }
+    };
   }
 
-  async *#serverStream(
+  #serverStream(method: DescMethodServerStreaming, own: ServerStreamHandler): ServerStreamHandler {
+    const proxy = this;
+    return async function* (request, context) {
+      // Whether the leader was reached at all shows with the first message.
+      const { messages, first } = await proxy.#atLeader(context, async (leader) => {
+        const stream =
+          leader === 'self'
+            ? own(request, context)
+            : proxy.#forwardStream(leader, method, request, context);
+        const iterator = stream[Symbol.asyncIterator]();
+        return { messages: iterator, first: await iterator.next() };
+      });
+      try {
+        for (let next = first; !next.done; next = await messages.next()) yield next.value;
+      } finally {
+        await messages.return?.();
+      }
+    };
+  }
+
+  async *#forwardStream(
+    leader: Channel,
     method: DescMethodServerStreaming,
-    own: Handler<never, AsyncIterable<unknown>>,
-    request: never,
+    request: AnyMessage,
     context: CallContext,
-  ): AsyncIterable<unknown> {
-    // The first message decides whether the leader was reached at all.
-    const opened = await this.#atLeader(context, async (leader) => {
-      const stream =
-        leader === 'self'
-          ? own(request, context)
-          : leader.serverStream(method, request, this.#forward(context));
-      const messages = stream[Symbol.asyncIterator]();
-      return { messages, first: await messages.next() };
-    });
-    const { messages, first } = opened;
+  ): AsyncGenerator<AnyMessage> {
+    const forwarding = this.#forwarding(leader, context);
+    const stream = leader.serverStream(method, request, forwarding.options);
+    const messages = stream[Symbol.asyncIterator]();
     try {
-      for (let next = first; !next.done; next = await messages.next()) yield next.value;
+      for (;;) {
+        const next = await forwarding.during(() => messages.next());
+        if (next.done) return;
+        yield next.value as unknown as AnyMessage;
+      }
     } finally {
+      forwarding.release();
       await messages.return?.();
     }
   }
 
-  async #atLeader<R>(
-    context: CallContext,
-    call: (leader: 'self' | Channel) => Promise<R>,
-  ): Promise<R> {
-    const leader = await this.#find(context);
-    try {
-      return await call(leader);
-    } catch (error) {
-      if (leader === 'self' || !(error instanceof NotSentError)) throw error;
-      return await call(await this.#find(context, leader));
+  /** Calls the leader, again as long as nothing could be sent, within {@link LEADER_WAIT_MS}. */
+  async #atLeader<R>(context: CallContext, call: (leader: Leader) => Promise<R>): Promise<R> {
+    const { clock } = this.#options;
+    const endMs = clock.monotonic() + LEADER_WAIT_MS;
+    for (;;) {
+      const leader = await this.#leader(context);
+      try {
+        return await call(leader);
+      } catch (error) {
+        const mayRepeat = leader !== 'self' && error instanceof NotSentError;
+        if (!mayRepeat || clock.monotonic() >= endMs) throw error;
+      }
+      await this.#watch.pause(leader, context.signal);
     }
   }
 
-  async #find(context: CallContext, except?: Channel): Promise<'self' | Channel> {
-    const { leader: source, clock } = this.#options;
-    const leader = await awaitLeader(source, clock, context.signal, except);
-    if (leader !== 'self' && context.isRedirected) {
-      throw new RpcError(Code.RESOURCE_EXHAUSTED, 'more than one redirect to leader found');
-    }
-    return leader;
+  async #leader({ caller, isRedirected, signal }: CallContext): Promise<Leader> {
+    const leader = await this.#watch.leader(signal);
+    if (leader === 'self' || !isRedirected) return leader;
+    const by = caller.forwardedBy ?? caller.identity?.nodeId;
+    const text = `more than one redirect to leader from: [${by}]`;
+    throw new RpcError(Code.RESOURCE_EXHAUSTED, text);
   }
 
-  #forward({ caller, signal }: CallContext): CallOptions {
-    return { signal, forwarded: { caller, redirectedBy: this.#options.ownAddress } };
+  #forwarding(leader: Channel, { caller, signal }: CallContext): Forwarding {
+    const forwarded = { caller, redirectedBy: this.#options.ownAddress };
+    return new Forwarding({ watch: this.#watch, leader, signal, forwarded });
   }
 }

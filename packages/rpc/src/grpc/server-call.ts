@@ -6,7 +6,7 @@ import type { CallContext, Caller } from '../contract.js';
 import { asRpcError, canceled, deadlineExceeded } from '../errors.js';
 import { SERVER_MESSAGE_BYTES_MAX } from '../limits.js';
 import type { Metadata } from '../metadata.js';
-import type { ServedMethod } from '../methods.js';
+import type { AnyMessage, ServedMethod } from '../methods.js';
 import { pump } from '../pump.js';
 import { encodeFrame, FrameDecoder } from './frame.js';
 import { CONTENT_TYPE, statusTrailers, timeoutOf } from './status.js';
@@ -122,7 +122,7 @@ export class ServerCall implements CallContext {
   }
 
   /** Requests as they come, no faster than they are taken. */
-  async *#requests(): AsyncGenerator<unknown> {
+  async *#requests(): AsyncGenerator<AnyMessage> {
     const decoder = new FrameDecoder(SERVER_MESSAGE_BYTES_MAX);
     const { input } = this.#served.method;
     try {

@@ -3,7 +3,7 @@ import type { Authorized } from '../authorize/authorize.js';
 import { decode, encode } from '../codec.js';
 import type { CallContext, Caller } from '../contract.js';
 import { asRpcError, canceled, deadlineExceeded } from '../errors.js';
-import type { ServedMethod } from '../methods.js';
+import type { AnyMessage, ServedMethod } from '../methods.js';
 import { pump, type Sink } from '../pump.js';
 import { Inbox, SendWindow } from './flow.js';
 import type { CallSegment } from './segment.js';
@@ -121,7 +121,7 @@ export class SimServerCall implements CallContext, Sink {
     throw canceled();
   }
 
-  async *#requests(): AsyncGenerator<unknown> {
+  async *#requests(): AsyncGenerator<AnyMessage> {
     const { input } = this.#served.method;
     for await (const request of this.#inbox.read()) yield decode(input, request);
   }
