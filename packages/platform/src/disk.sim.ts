@@ -31,8 +31,8 @@ export interface SimDiskFault {
   after?: number;
   /** How often the fault strikes; 1 when left out. */
   times?: number;
-  /** Called each time it strikes. */
-  onStrike?: () => void;
+  /** Called each time it strikes, with the path. */
+  onStrike?: (path: string) => void;
 }
 
 export interface SimDiskOptions {
@@ -271,7 +271,7 @@ export class SimDisk implements Disk {
       return this.#withoutPower();
     }
     if (fault) {
-      fault.onStrike?.();
+      fault.onStrike?.(path);
       onFault?.();
       throw diskError(fault.code, operation, path);
     }

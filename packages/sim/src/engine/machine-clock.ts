@@ -41,6 +41,7 @@ export class MachineClock implements Clock {
   #order = 0;
   #pause: PauseKind | undefined;
   #isDead = false;
+  #wasActive = false;
 
   constructor(options: MachineClockOptions) {
     this.#timeline = options.timeline;
@@ -55,6 +56,13 @@ export class MachineClock implements Clock {
 
   get isDead(): boolean {
     return this.#isDead;
+  }
+
+  /** Whether anything ran on this machine since this was asked last. */
+  takeActivity(): boolean {
+    const wasActive = this.#wasActive;
+    this.#wasActive = false;
+    return wasActive;
   }
 
   now(): number {
@@ -108,8 +116,12 @@ export class MachineClock implements Clock {
   /** Runs `fn` now, after the pause where there is one, or never when this machine is dead. */
   whenAwake(fn: () => void): void {
     if (this.#isDead) return;
-    if (this.#pause) this.#held.push(fn);
-    else fn();
+    if (this.#pause) {
+      this.#held.push(fn);
+      return;
+    }
+    this.#wasActive = true;
+    fn();
   }
 
   /** The end: no timer ever fires again. */
@@ -129,6 +141,7 @@ export class MachineClock implements Clock {
     const delayMs = Math.max(0, (timer.dueMs - this.monotonic()) / this.#rate);
     timer.disarm = this.#timeline.after(delayMs, () => {
       this.#timers.delete(timer);
+      this.#wasActive = true;
       timer.fn();
     });
   }

@@ -112,7 +112,7 @@ export class RaftMachine {
     const node = this.#makeNode(clock);
     const life: Life = {
       ...{ name: this.name, clock, node, store, watch: new WatchChecker(this.name) },
-      ...{ progress: { commit: 0n, applied: 0n }, isStarted: false, isLeading: false },
+      ...{ progress: { applied: 0n }, isStarted: false, isLeading: false },
       ...{ ended, end, receive: (envelope: Envelope) => node.receive(envelope) },
     };
     this.life = life;
@@ -163,7 +163,7 @@ export class RaftMachine {
   /** Looks at this machine after something happened to it. */
   look(): void {
     const { life } = this;
-    if (!life?.isStarted || life.clock.isPaused) return;
+    if (!life?.isStarted || !life.clock.takeActivity()) return;
     this.#options.invariants.look(this.name, life.node.status, life.progress);
   }
 

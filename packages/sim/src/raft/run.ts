@@ -1,3 +1,4 @@
+import { errorMessage } from '@skep/platform';
 import { type Flaws, RaftNode } from '@skep/raft';
 import { checkEqualStores, checkLinearizable } from '../checkers/index.js';
 import { streamOf, type Trace, ViolationError } from '../engine/index.js';
@@ -118,7 +119,7 @@ export class RaftRun {
   #isWell(): boolean {
     const world = this.#world;
     const leader = world.leader?.life;
-    if (!leader) return false;
+    if (!leader || world.changesUnderWay > 0) return false;
     const { members, commitIndex, raftId } = leader.node.status;
     this.#retireRemoved(new Set(members.map((member) => member.nodeId)));
     const wanted = world.machines.filter(({ isRetired }) => !isRetired);
@@ -174,16 +175,9 @@ export class RaftRun {
 
   /** A write and reads of everything on every machine, as part of the history. */
   async #finalReads(): Promise<void> {
-    const { history, lives, leader } = this.#world;
+    const { history, lives } = this.#world;
     let left = 1 + lives.length * KEYS.length;
-    const write = history.call('end', 'end', { kind: 'write', value: 'written' });
-    const written = leader?.life?.store.update((tx) => setValue(tx, 'end', 'written'));
-    void this.#world.watch(
-      Promise.resolve(written).then(() => {
-        history.answer(write);
-        left--;
-      }),
-    );
+    void this.#world.watch(this.#finalWrite().then(() => left--));
     for (const { node, store } of lives) {
       for (const key of KEYS) {
         const read = history.call('end', key, { kind: 'read' });
@@ -196,6 +190,23 @@ export class RaftRun {
     }
     await this.#until('a write and reads at every manager', RECOVER_WITHIN_MS, () => left === 0);
     await this.#until('the write is everywhere', RECOVER_WITHIN_MS, () => this.#isWell());
+  }
+
+  /** Tried again where a disk was full a moment ago. */
+  async #finalWrite(): Promise<void> {
+    const { history, timeline } = this.#world;
+    for (;;) {
+      const write = history.call('end', 'end', { kind: 'write', value: 'written' });
+      const store = this.#world.leader?.life?.store;
+      try {
+        await store?.update((tx) => setValue(tx, 'end', 'written'));
+        history.answer(write);
+        return;
+      } catch (error) {
+        this.#world.note('end', `is refused: ${errorMessage(error)}`);
+      }
+      await timeline.sleep(LOOK_EVERY_MS);
+    }
   }
 
   #judge(): void {

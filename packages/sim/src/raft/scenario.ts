@@ -30,7 +30,7 @@ export interface RaftScenario {
   endsInDisaster: boolean;
 }
 
-const LENGTH_MS = [6_000, 14_000] as const;
+const LENGTH_MS = [4_000, 10_000] as const;
 const DRIFT_MAX = 0.05;
 
 /** Likelihood of each kind of fault; each scenario leaves some kinds out, so that those left meet more often. */
@@ -63,7 +63,7 @@ export function drawRaftScenario(seed: number): RaftScenario {
     machines,
     lengthMs,
     clients: draw.between(2, 5),
-    clientPauseMs: draw.pick([50, 200, 600]),
+    clientPauseMs: draw.pick([100, 300, 800]),
     settings: {
       snapshotIntervalEntries: draw.pick([5, 20, 60, 1_000]),
       entriesKeptBehind: draw.pick([0, 2, 20]),

@@ -47,6 +47,8 @@ export class RaftWorld {
   readonly links: Links;
   /** No change of membership is under way whose outcome is unknown. */
   mayChangeMembers = true;
+  /** Changes asked of a leader and not answered yet. */
+  changesUnderWay = 0;
   readonly #options: RaftWorldOptions;
   readonly #random: Random;
   readonly #mends = new Set<() => void>();
@@ -100,8 +102,10 @@ export class RaftWorld {
     if (this.#violation) throw this.#violation;
   }
 
+  /** Of the machines that count and take part. */
   get lives(): readonly Life[] {
-    return this.machines.flatMap(({ life }) => (life?.isStarted ? [life] : []));
+    const counting = this.machines.filter(({ isRetired }) => !isRetired);
+    return counting.flatMap(({ life }) => (life?.isStarted ? [life] : []));
   }
 
   /** Whoever leads in the highest term. */

@@ -32,10 +32,8 @@ export function removeMachine(world: RaftWorld, target: RaftMachine, staysMs: nu
     // What became of it otherwise is not known: no other change then, that counts on either.
     if (!isDone) return;
     world.mayChangeMembers = true;
-    world.timeline.after(staysMs, () => {
-      target.isRetired = true;
-      target.die('kill');
-    });
+    target.isRetired = true;
+    world.timeline.after(staysMs, () => target.die('kill'));
   });
 }
 
@@ -89,5 +87,8 @@ async function attempt(
       );
     });
   });
-  return (await world.watch(outcome)) ?? false;
+  world.changesUnderWay++;
+  const isDone = await world.watch(outcome);
+  world.changesUnderWay--;
+  return isDone ?? false;
 }
