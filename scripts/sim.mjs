@@ -1,5 +1,5 @@
 // Runs seeds of the simulator in processes side by side, and tells what broke and how to see it again.
-//   node scripts/sim.mjs --seed 42 [--trace] [--keep 0,3] [--flaw NAME]
+//   node scripts/sim.mjs --seed 42 [--kind raft] [--trace] [--keep 0,3] [--flaw NAME]
 //   node scripts/sim.mjs --seeds 1..500 [--limit-seconds 180]
 //   node scripts/sim.mjs --minutes 30
 import { fork } from 'node:child_process';
@@ -23,6 +23,7 @@ const { values: options } = parseArgs({
     seed: { type: 'string' },
     seeds: { type: 'string' },
     minutes: { type: 'string' },
+    kind: { type: 'string' },
     'limit-seconds': { type: 'string' },
     trace: { type: 'boolean' },
     keep: { type: 'string' },
@@ -57,10 +58,10 @@ function seedRange() {
   return [first, Number.POSITIVE_INFINITY];
 }
 
-function replayCommand({ seed, faults }, isShrunk) {
+function replayCommand({ kind, seed, faults }, isShrunk) {
   const keep = isShrunk ? ` --keep ${faults.join(',') || 'none'}` : '';
   const flaws = (options.flaw ?? []).map((flaw) => ` --flaw ${flaw}`).join('');
-  return `npm run sim -- --seed ${seed}${keep}${flaws} --trace`;
+  return `npm run sim -- --kind ${kind} --seed ${seed}${keep}${flaws} --trace`;
 }
 
 function tell(outcome, isShrunk) {
@@ -106,7 +107,7 @@ class Campaign {
 
   /** One process, from its first seed to its last; a process that hangs costs its seed, no more. */
   #serve(worker) {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const child = fork(worker, { execArgv: ['--enable-source-maps'] });
       let seed;
       let startMs;
@@ -119,10 +120,11 @@ class Campaign {
         timer = setTimeout(() => child.kill('SIGKILL'), SEED_TIMEOUT_MS);
         child.send({ seed, options: this.#seedOptions(), shrinks: this.#shrinks });
       };
-      child.on('message', ({ outcome, shrunk, idle }) => {
+      child.on('message', ({ outcome, shrunk, idle, refused }) => {
         if (outcome) this.#take(outcome, performance.now() - startMs);
         if (shrunk) tell(shrunk, true);
         if (idle) give();
+        if (refused) reject(new Error(refused));
       });
       child.on('exit', (code, signal) => {
         clearTimeout(timer);
@@ -143,7 +145,8 @@ class Campaign {
     const keptEvents = options.trace ? WHOLE_TRACE_EVENTS : LAST_EVENTS;
     const kept = options.keep?.split(',').filter((place) => place !== 'none');
     const keptFaults = kept && { keptFaults: kept.map(Number) };
-    return { keptEvents, ...keptFaults, flaws: options.flaw ?? [] };
+    const kind = options.kind && { kind: options.kind };
+    return { keptEvents, ...keptFaults, ...kind, flaws: options.flaw ?? [] };
   }
 
   #take(outcome, tookMs) {

@@ -1,2 +1,4 @@
+export * from './flaws.js';
+export * from './kind.js';
 export * from './run.js';
 export * from './scenario.js';

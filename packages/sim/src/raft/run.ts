@@ -2,6 +2,7 @@ import { errorMessage } from '@skep/platform';
 import { type Flaws, RaftNode } from '@skep/raft';
 import { checkEqualStores, checkLinearizable } from '../checkers/index.js';
 import { streamOf, type Trace, ViolationError } from '../engine/index.js';
+import type { Run } from '../run/kind.js';
 import { Client, checkAppended, KEYS } from './client.js';
 import { replace } from './faults/membership.js';
 import { strike } from './faults/strike.js';
@@ -20,17 +21,17 @@ const LAST_ANSWERS_MS = 200;
 export interface RaftRunOptions {
   scenario: RaftScenario;
   trace: Trace;
-  flaws?: Flaws;
+  flaws: Flaws;
 }
 
 /** A run of one scenario, from the founding of a cluster to the last comparison. Throws a violation. */
-export class RaftRun {
+export class RaftRun implements Run {
   readonly #scenario: RaftScenario;
   readonly #world: RaftWorld;
   readonly #clients: Client[] = [];
   readonly #acknowledged = new Map<string, string[]>();
 
-  constructor({ scenario, trace, flaws = new Set() }: RaftRunOptions) {
+  constructor({ scenario, trace, flaws }: RaftRunOptions) {
     this.#scenario = scenario;
     const makeNode = (options: ConstructorParameters<typeof RaftNode>[0]) => new RaftNode(options);
     this.#world = new RaftWorld({ scenario, trace, flaws, makeNode });
