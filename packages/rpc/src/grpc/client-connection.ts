@@ -15,23 +15,27 @@ import {
 } from '../limits.js';
 import { ClientCall } from './client-call.js';
 import { dialText } from './go-text.js';
+import { distrust } from './server-trust.js';
 import { CONTENT_TYPE, timeoutHeader } from './status.js';
 
 const USER_AGENT = 'skep';
-
-import { distrust } from './server-trust.js';
 
 /** An HTTP/2 connection over TLS to a server. Once it breaks or drains, it takes no more calls. */
 export class ClientConnection implements Connection {
   readonly #session: http2.ClientHttp2Session;
   readonly #clock: Clock;
+  readonly #onUnusable: () => void;
   #isUsable = true;
   #brokenBy: Error | undefined;
   #receivedMs: number;
   #probedMs = Number.NEGATIVE_INFINITY;
 
-  private constructor(socket: tls.TLSSocket, { clock, serverName }: ConnectOptions) {
+  private constructor(
+    socket: tls.TLSSocket,
+    { clock, serverName, onUnusable }: ConnectOptions,
+  ) {
     this.#clock = clock;
+    this.#onUnusable = onUnusable;
     this.#receivedMs = clock.monotonic();
     const session = http2.connect(`https://${serverName}`, {
       // The connection stands, so that a server that selects no protocol (a renewed dockerd) will do.
@@ -40,15 +44,15 @@ export class ClientConnection implements Connection {
       maxSessionMemory: SESSION_MEMORY_MB,
     });
     this.#session = session;
-    session.once('connect', () => session.setLocalWindowSize(CONNECTION_WINDOW_BYTES));
-    const unusable = () => {
-      this.#isUsable = false;
-    };
-    session.on('goaway', unusable);
-    session.on('close', unusable);
+    session.once('connect', () => {
+      // Told a turn late, when the caller may have given the connection up.
+      if (!session.destroyed) session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
+    });
+    session.on('goaway', () => this.#endUse());
+    session.on('close', () => this.#endUse());
     session.on('error', (error) => {
       this.#brokenBy ??= error;
-      unusable();
+      this.#endUse();
     });
   }
 
@@ -80,7 +84,7 @@ export class ClientConnection implements Connection {
     try {
       return new ClientCall(this.#session.request(headers), this, limit);
     } catch (error) {
-      this.#isUsable = false;
+      this.#endUse();
       throw new NotSentError(connectionError(errorMessage(error)), { cause: error });
     }
   }
@@ -121,15 +125,20 @@ export class ClientConnection implements Connection {
 
   /** Takes no more calls; closes when those under way have ended. */
   drain(): void {
-    this.#isUsable = false;
+    this.#endUse();
     this.#session.close();
   }
 
   /** Ends at once, and all calls with it. */
   destroy(reason?: Error): void {
-    this.#isUsable = false;
     this.#brokenBy ??= reason;
     this.#session.destroy();
+    this.#endUse();
+  }
+
+  #endUse(): void {
+    this.#isUsable = false;
+    this.#onUnusable();
   }
 }
 
