@@ -9,9 +9,9 @@ import type { LogPolicy } from './options.js';
 const NEWLINE = 10;
 /**
  * A chunk up to this size that ends a line, with none before it unfinished, goes to the log at
- * once: that takes no longer than writing the journal would.
+ * once: that takes little longer than writing the journal would.
  */
-const UNJOURNALED_BYTES_MAX = 4096;
+const UNJOURNALED_BYTES_MAX = 256;
 
 export interface ContainerLogOptions {
   /** The json-file's path; side files lie next to it. */

@@ -1,5 +1,4 @@
-import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
-import { crc32 } from 'node:zlib';
+import { closeSync, openSync, readFileSync, rmSync, writevSync } from 'node:fs';
 import { hasErrno } from '@skep/platform';
 
 export type Stream = 'stdout' | 'stderr';
@@ -16,44 +15,36 @@ export interface JournalEntry {
   size: number;
 }
 
-interface Header {
-  stream: Stream;
-  inode: number;
-  size: number;
-  lengths: [chunk: number, stdout: number, stderr: number];
-  crc: number;
-}
-
-/** Room for the header line, padded so that the bytes after it start at a fixed place. */
-const HEADER_BYTES = 256;
+const STREAMS: readonly Stream[] = ['stdout', 'stderr'];
+/** Before the bytes, as doubles: number of the entry, stream, inode, size, and three lengths. */
+const HEADER_NUMBERS = 7;
+const HEADER_BYTES = 8 * HEADER_NUMBERS;
+/** After the bytes: the number of the entry again. */
+const TRAILER_BYTES = 8;
 
 /**
  * A file that holds the one chunk that is on its way to the log. It is written before the log is,
  * in one call, so that whatever instant a daemon is killed at, the next one can finish what was
- * begun.
+ * begun. Until that call a kill loses the chunk, so nothing is computed from its bytes before it; a
+ * call that the kill cut off lacks the number at the end. (A power cut is no matter here: what a
+ * container prints is not synced to the disk.)
  */
 export class LogJournal {
   readonly #path: string;
+  readonly #header = new Float64Array(HEADER_NUMBERS);
+  readonly #trailer = this.#header.subarray(0, 1);
   #file: number | undefined;
+  #entries = 0;
 
   constructor(path: string) {
     this.#path = path;
   }
 
-  write(entry: JournalEntry): void {
+  write({ stream, chunk, pending: { stdout, stderr }, inode, size }: JournalEntry): void {
     this.#file ??= openSync(this.#path, 'w+', 0o640);
-    const { stdout, stderr } = entry.pending;
-    const body = Buffer.concat([entry.chunk, stdout, stderr]);
-    const header: Header = {
-      stream: entry.stream,
-      inode: entry.inode,
-      size: entry.size,
-      lengths: [entry.chunk.length, stdout.length, stderr.length],
-      crc: crc32(body),
-    };
-    const head = Buffer.from(JSON.stringify(header).padEnd(HEADER_BYTES));
-    const data = Buffer.concat([head, body]);
-    writeSync(this.#file, data, 0, data.length, 0);
+    const lengths = [chunk.length, stdout.length, stderr.length];
+    this.#header.set([++this.#entries, STREAMS.indexOf(stream), inode, size, ...lengths]);
+    writevSync(this.#file, [this.#header, chunk, stdout, stderr, this.#trailer], 0);
   }
 
   /** The last entry, or undefined when there is none, or one that was cut off in the writing. */
@@ -80,22 +71,21 @@ export class LogJournal {
 }
 
 function decode(data: Buffer): JournalEntry | undefined {
-  let header: Header;
-  try {
-    header = JSON.parse(data.toString('utf8', 0, HEADER_BYTES)) as Header;
-  } catch {
-    return undefined;
-  }
-  const [chunkBytes, stdoutBytes, stderrBytes] = header.lengths;
-  const body = data.subarray(HEADER_BYTES, HEADER_BYTES + chunkBytes + stdoutBytes + stderrBytes);
-  if (crc32(body) !== header.crc) return undefined;
-  const { stream, inode, size } = header;
-  const stdoutEnd = chunkBytes + stdoutBytes;
+  if (data.length < HEADER_BYTES) return undefined;
+  const header = new Float64Array(Uint8Array.from(data.subarray(0, HEADER_BYTES)).buffer);
+  const [entry, stream, inode, size, chunkBytes, stdoutBytes, stderrBytes] = header as unknown as [
+    ...[entry: number, stream: number, inode: number, size: number],
+    ...[chunkBytes: number, stdoutBytes: number, stderrBytes: number],
+  ];
+  const chunkEnd = HEADER_BYTES + chunkBytes;
+  const stdoutEnd = chunkEnd + stdoutBytes;
+  const end = stdoutEnd + stderrBytes;
+  if (data.length < end + TRAILER_BYTES || data.readDoubleLE(end) !== entry) return undefined;
   return {
-    stream,
+    stream: STREAMS[stream] as Stream,
     inode,
     size,
-    chunk: body.subarray(0, chunkBytes),
-    pending: { stdout: body.subarray(chunkBytes, stdoutEnd), stderr: body.subarray(stdoutEnd) },
+    chunk: data.subarray(HEADER_BYTES, chunkEnd),
+    pending: { stdout: data.subarray(chunkEnd, stdoutEnd), stderr: data.subarray(stdoutEnd, end) },
   };
 }

@@ -1,4 +1,12 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SimClock, settle, silentLogger } from '@skep/platform';
@@ -171,6 +179,21 @@ describe('after a kill', () => {
     next.write('stdout', Buffer.from(' of it\n'));
     next.setLive(false);
     expect(await read(next)).toEqual([`${'y'.repeat(5000)}\n`, 'z\n', 'rest of it\n']);
+  });
+
+  it('ignores an entry of a journal that lies half over the one before', () => {
+    const first = openLog();
+    first.write('stdout', big);
+    const before = readFileSync(`${path}.journal`);
+    first.write('stdout', big);
+    first.release();
+    const after = readFileSync(`${path}.journal`);
+    const half = Buffer.concat([after.subarray(0, 3000), before.subarray(3000)]);
+    writeFileSync(`${path}.journal`, half);
+    const log = readFileSync(path);
+    truncateSync(path, 100);
+    openLog().recover();
+    expect(readFileSync(path)).toEqual(log.subarray(0, 100));
   });
 
   it('ignores a journal that was cut off', () => {
