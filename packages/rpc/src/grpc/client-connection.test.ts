@@ -16,6 +16,7 @@ describe('a connection', () => {
       rootPem: swarm.worker.rootPem,
       own: swarm.worker,
       clock: new RealClock(),
+      onUnusable: () => {},
     });
     connection.destroy();
     // The session tells of its connection in a turn of its own; an error there is nobody's to catch.
