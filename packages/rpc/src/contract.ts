@@ -61,6 +61,12 @@ export interface Channel {
     requests: AsyncIterable<MessageInitShape<I>>,
     options?: CallOptions,
   ): Promise<MessageShape<O>>;
+  /**
+   * Calls `listener` when a connection came up (true), and when it was lost (false): the other side
+   * closed or reset it, gives no sign of life, or takes no more calls. What `close` or a change of
+   * identity ends is not lost. Connections open for calls only. Returns how to stop that.
+   */
+  onConnection(listener: (isUp: boolean) => void): () => void;
   /** Ends every call under way with CANCELED. */
   close(): void;
 }

@@ -42,6 +42,8 @@ class FakeChannel implements Channel {
     return create(method.output) as never;
   };
 
+  onConnection = () => () => undefined;
+
   close(): void {
     this.isClosed = true;
     this.messages.end(new RpcError(Code.CANCELED, 'the channel was closed'));

@@ -34,6 +34,9 @@ export function raftPeerClient(dialer: Dialer): PeerClient {
         throw error;
       }
     },
+    watchConnection(member, listener) {
+      return channelTo(member).onConnection(listener);
+    },
     close({ address }) {
       channels.get(address)?.close();
       channels.delete(address);

@@ -17,18 +17,24 @@ import { CallLimit } from './call-limit.js';
 import type { Connection, OutgoingCall } from './connection.js';
 import { Connector, type ConnectorOptions } from './connector.js';
 
+export type ChannelOptions<C extends Connection> = Omit<ConnectorOptions<C>, 'onConnection'>;
+
 /** Calls to one address over connections of either twin. */
 export class ConnectorChannel<C extends Connection> implements Channel {
   readonly address: string;
-  readonly #options: ConnectorOptions<C>;
+  readonly #options: ChannelOptions<C>;
   readonly #connector: Connector<C>;
   readonly #calls = new Set<OutgoingCall>();
+  readonly #connectionListeners = new Set<(isUp: boolean) => void>();
   readonly #onClose: () => void;
 
-  constructor(address: string, options: ConnectorOptions<C>, onClose: () => void) {
+  constructor(address: string, options: ChannelOptions<C>, onClose: () => void) {
     this.address = address;
     this.#options = options;
-    this.#connector = new Connector(options);
+    const onConnection = (isUp: boolean) => {
+      for (const listener of [...this.#connectionListeners]) listener(isUp);
+    };
+    this.#connector = new Connector({ ...options, onConnection });
     this.#onClose = onClose;
   }
 
@@ -68,6 +74,11 @@ export class ConnectorChannel<C extends Connection> implements Channel {
       (error: unknown) => call.fail(asRpcError(error)),
     );
     return decode(method.output, await call.response());
+  }
+
+  onConnection(listener: (isUp: boolean) => void): () => void {
+    this.#connectionListeners.add(listener);
+    return () => void this.#connectionListeners.delete(listener);
   }
 
   /** The identity or the roots changed. */

@@ -13,6 +13,8 @@ export interface ConnectOptions {
   /** What this side shows; undefined for nothing. */
   own: { certificatePem: string; keyPem: string } | undefined;
   clock: Clock;
+  /** The connection takes no more calls, for whatever reason. May be called more than once. */
+  onUnusable(): void;
 }
 
 /** A connection to a server, of either twin. Once it breaks or drains, it takes no more calls. */

@@ -7,12 +7,14 @@ export interface ConnectorOptions<C extends Connection> {
   clock: Clock;
   random: Random;
   /** Connects, with the identity of now. Rejects with UNAVAILABLE. */
-  open(): Promise<C>;
+  open(onUnusable: () => void): Promise<C>;
+  /** A connection came up, or was lost (not: given up from this side). */
+  onConnection(isUp: boolean): void;
 }
 
 /**
- * The one connection of a channel: opened when it is needed, again after it broke. While the other side cannot be
- * reached, calls fail at once until the pause after the last failure is over.
+ * The one connection of a channel: opened when it is needed, again after it broke. While the other
+ * side cannot be reached, calls fail at once until the pause after the last failure is over.
  */
 export class Connector<C extends Connection> {
   readonly #options: ConnectorOptions<C>;
@@ -21,6 +23,8 @@ export class Connector<C extends Connection> {
   #opening: Promise<C> | undefined;
   #failure: { error: RpcError; untilMs: number } | undefined;
   #generation = 0;
+  /** What was told last. */
+  #isUp = false;
   #isClosed = false;
 
   constructor(options: ConnectorOptions<C>) {
@@ -53,8 +57,9 @@ export class Connector<C extends Connection> {
     this.#opening = undefined;
     this.#failure = undefined;
     this.#backoff.reset();
-    this.#current?.drain();
+    const former = this.#current;
     this.#current = undefined;
+    former?.drain();
   }
 
   /** Ends all calls. */
@@ -66,16 +71,20 @@ export class Connector<C extends Connection> {
 
   async #open(generation: number): Promise<C> {
     try {
-      const connection = await this.#options.open();
+      const connection = await this.#options.open(() => this.#look());
       if (this.#isClosed) {
         connection.destroy();
         throw canceled();
       }
-      // Made with an identity that has changed meanwhile: it serves those who wait for it, and no others.
-      if (generation !== this.#generation) return connection;
+      if (generation !== this.#generation) {
+        // Made with an identity that has changed meanwhile.
+        connection.drain();
+        return await this.connection();
+      }
       this.#current = connection;
       this.#failure = undefined;
       this.#backoff.reset();
+      this.#tell(connection.isUsable);
       return connection;
     } catch (error) {
       if (generation === this.#generation) this.#failed(error as RpcError);
@@ -88,5 +97,17 @@ export class Connector<C extends Connection> {
   #failed(error: RpcError): void {
     const untilMs = this.#options.clock.monotonic() + this.#backoff.afterFailureMs();
     this.#failure = { error, untilMs };
+    this.#tell(false);
+  }
+
+  /** Whether the connection is usable may have changed. While one is renewed there is none. */
+  #look(): void {
+    if (this.#current) this.#tell(this.#current.isUsable);
+  }
+
+  #tell(isUp: boolean): void {
+    if (isUp === this.#isUp || this.#isClosed) return;
+    this.#isUp = isUp;
+    this.#options.onConnection(isUp);
   }
 }

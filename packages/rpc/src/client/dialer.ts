@@ -26,7 +26,8 @@ export class ConnectionDialer<C extends Connection> implements Dialer {
 
   dial(address: string, options: DialOptions): Channel {
     const { clock, random } = this.#options;
-    const open = async () => this.#open(this.#connectOptions(address, options));
+    const open = async (onUnusable: () => void) =>
+      this.#open({ ...this.#connectOptions(address, options), onUnusable });
     const onClose = () => void this.#channels.delete(channel);
     const channel = new ConnectorChannel(address, { clock, random, open }, onClose);
     this.#channels.add(channel);
@@ -39,7 +40,7 @@ export class ConnectionDialer<C extends Connection> implements Dialer {
     for (const channel of [...this.#channels]) channel.close();
   }
 
-  #connectOptions(address: string, options: DialOptions): ConnectOptions {
+  #connectOptions(address: string, options: DialOptions): Omit<ConnectOptions, 'onUnusable'> {
     const { serverName, trust = 'roots', withCertificate = true } = options;
     const identity = options.identity ?? this.#options.identity.current();
     const rootPem = options.rootPem ?? identity?.rootPem;

@@ -30,10 +30,7 @@ export class ClientConnection implements Connection {
   #receivedMs: number;
   #probedMs = Number.NEGATIVE_INFINITY;
 
-  private constructor(
-    socket: tls.TLSSocket,
-    { clock, serverName, onUnusable }: ConnectOptions,
-  ) {
+  private constructor(socket: tls.TLSSocket, { clock, serverName, onUnusable }: ConnectOptions) {
     this.#clock = clock;
     this.#onUnusable = onUnusable;
     this.#receivedMs = clock.monotonic();

@@ -92,6 +92,7 @@ export class SimClientConnection implements Connection, WireEnd, CallCarrier {
 
   drain(): void {
     this.#isDraining = true;
+    this.#options.onUnusable();
     if (this.#calls.size === 0) this.destroy();
   }
 
@@ -142,5 +143,6 @@ export class SimClientConnection implements Connection, WireEnd, CallCarrier {
     const text = connectionError(`error reading from server: ${reason}`);
     const error = new RpcError(Code.UNAVAILABLE, text);
     for (const call of [...this.#calls.values()]) call.breakOff(error);
+    this.#options.onUnusable();
   }
 }

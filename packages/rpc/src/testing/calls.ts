@@ -50,3 +50,25 @@ export function deferred<T = void>(): {
   });
   return { promise, resolve, reject };
 }
+
+/** What a channel tells of its connections, with a way to wait for the next. */
+export class ConnectionEvents {
+  readonly seen: boolean[] = [];
+  #wake = () => {};
+
+  constructor(channel: Channel) {
+    channel.onConnection((isUp) => {
+      this.seen.push(isUp);
+      this.#wake();
+    });
+  }
+
+  /** Resolves when so many were told. */
+  async count(wanted: number): Promise<void> {
+    while (this.seen.length < wanted) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}

@@ -1,4 +1,4 @@
-import { RealClock, RealRandom, silentLogger } from '@skep/platform';
+import { type Clock, RealClock, RealRandom, silentLogger } from '@skep/platform';
 import type { BoundService, Listener } from '../contract.js';
 import { GrpcDialer } from '../grpc/dialer.js';
 import { GrpcHost } from '../grpc/host.js';
@@ -18,12 +18,8 @@ export class GrpcSwarm {
   readonly worker = this.authority.issue('worker-1', 'worker');
   readonly #cleanups: (() => unknown)[] = [];
 
-  dialer(identity = new TestIdentity(this.worker)): GrpcDialer {
-    const dialer = new GrpcDialer({
-      identity,
-      clock: new RealClock(),
-      random: new RealRandom(),
-    });
+  dialer(identity = new TestIdentity(this.worker), clock: Clock = new RealClock()): GrpcDialer {
+    const dialer = new GrpcDialer({ identity, clock, random: new RealRandom() });
     this.#cleanups.push(() => dialer.close());
     return dialer;
   }

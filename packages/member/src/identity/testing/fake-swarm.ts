@@ -135,6 +135,7 @@ export class FakeSwarm {
       },
       serverStream: unsupported,
       clientStream: unsupported,
+      onConnection: unsupported,
       close: () => void this.open--,
     };
   }
