@@ -39,7 +39,6 @@ const controller: TaskController = {
   close: async () => {},
   containerStatus: () => undefined,
   portStatus: () => undefined,
-  // biome-ignore lint/correctness/useYield: it says nothing
   async *logs() {},
 };
 
