@@ -78,6 +78,14 @@ export class Membership {
     return [...this.#removed];
   }
 
+  hasVoter(raftId: bigint): boolean {
+    return this.#voters.has(raftId);
+  }
+
+  hasRemoved(raftId: bigint): boolean {
+    return this.#removed.has(raftId);
+  }
+
   member(raftId: bigint): Member | undefined {
     return this.#members.get(raftId);
   }

@@ -238,7 +238,7 @@ export class RaftCore {
         return;
       case MessageType.MsgVote:
       case MessageType.MsgPreVote:
-        if (answerVote(this.#common, message)) this.#timer.heard();
+        if (answerVote(this.#common, message, this.#isRival)) this.#timer.heard();
         return;
       case MessageType.MsgVoteResp:
       case MessageType.MsgPreVoteResp:
@@ -308,6 +308,11 @@ export class RaftCore {
     else handleSnapshot(common, message);
   }
 
+  /** This node has just asked others whether it could win. */
+  get #isRival(): boolean {
+    return this.#role === 'pre-candidate' && this.#timer.elapsed <= 1;
+  }
+
   #stepVoteResponse({ type, from, term, reject }: Message): void {
     const candidacy = this.#candidacy;
     if (!candidacy || candidacy.isPre !== (type === MessageType.MsgPreVoteResp)) return;
@@ -332,6 +337,7 @@ export class RaftCore {
 
   #askWhetherToStand(): void {
     this.#enter('pre-candidate');
+    this.#timer.attempt();
     this.#common.leaderId = 0n;
     this.#candidacy = new Candidacy(this.#common, true);
     this.#candidacy.ask(false);
@@ -341,6 +347,7 @@ export class RaftCore {
   #stand(isTransfer: boolean): void {
     const common = this.#common;
     this.#enter('candidate');
+    if (common.settings.preVote) this.#timer.retrySoon();
     common.term++;
     common.vote = common.id;
     common.leaderId = 0n;

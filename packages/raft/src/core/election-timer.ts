@@ -8,6 +8,8 @@ export class ElectionTimer {
   #elapsed = 0;
   #timeout = 0;
   #isLeaderSuspect = false;
+  /** Elections since a leader was heard of. */
+  #attempts = 0;
 
   constructor(electionTicks: number, random: Random) {
     this.#electionTicks = electionTicks;
@@ -42,6 +44,7 @@ export class ElectionTimer {
   heard(): void {
     if (this.#isLeaderSuspect) this.restart();
     this.#elapsed = 0;
+    this.#attempts = 0;
   }
 
   /** The leader may be gone: looks soon, and does not refuse others who look on its account. */
@@ -50,9 +53,20 @@ export class ElectionTimer {
     this.#expireIn(1 + randomBelow(this.#random, HINT_TICKS_MAX));
   }
 
-  /** An election was lost with no leader in sight: the next may come sooner. */
+  /** An election begins that asks first. */
+  attempt(): void {
+    this.#attempts++;
+    this.retrySoon();
+  }
+
+  /**
+   * The election under way may come to nothing, with no leader in sight: the next comes soon, and
+   * the later the more have failed, up to the usual timeout, which leaves slow disks and networks
+   * the time they need. Only for those that ask first: without, each try costs a term.
+   */
   retrySoon(): void {
-    this.#expireIn(1 + randomBelow(this.#random, this.#electionTicks));
+    const least = Math.min(2 ** this.#attempts, this.#electionTicks);
+    this.#expireIn(least + randomBelow(this.#random, least + 1));
   }
 
   #expireIn(ticks: number): void {

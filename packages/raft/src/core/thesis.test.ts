@@ -2,6 +2,7 @@ import { Code, RpcError } from '@skep/platform';
 import { MessageType } from '@skep/wire/raftpb';
 import { describe, expect, it } from 'vitest';
 import { TRANSFER_CONTEXT } from './candidacy.js';
+import type { Message } from './contract.js';
 import { OUTBOX_ANSWERS_MAX, PENDING_READS_MAX } from './limits.js';
 import { emptyMessage } from './outbox.js';
 import { Single, type SingleOptions } from './testing/single.js';
@@ -28,6 +29,15 @@ function follower(options: SingleOptions = {}): Single {
   const node = new Single(options);
   node.receive(MessageType.MsgHeartbeat, 2, options.term ?? 1);
   return node;
+}
+
+/** Lets time pass until it asks whether it could win, and returns what it asks. */
+function untilAsked(node: Single): readonly Message[] {
+  for (let ticks = 0; ticks < 20; ticks++) {
+    const asked = node.tick();
+    if (asked.length > 0) return asked;
+  }
+  return [];
 }
 
 const transfer = { context: TRANSFER_CONTEXT };
@@ -157,7 +167,7 @@ describe('6.4 reads', () => {
 describe('9.6 pre-vote', () => {
   it('asks without changing term or vote, and stands when it would win', () => {
     const node = new Single({ settings: PRE_VOTE, term: 3 });
-    const asked = node.tick(20);
+    const asked = untilAsked(node);
     expect(asked).toMatchObject([{ type: MessageType.MsgPreVote, term: 4n }, { term: 4n }]);
     expect(node.status).toMatchObject({ role: 'pre-candidate', term: 3n, vote: 0n });
     node.receive(MessageType.MsgPreVoteResp, 2, 4);
@@ -183,11 +193,24 @@ describe('9.6 pre-vote', () => {
 
   it('a refusal with a higher term is believed, a stale grant is not', () => {
     const node = new Single({ settings: PRE_VOTE, term: 3 });
-    node.tick(20);
+    untilAsked(node);
     node.receive(MessageType.MsgPreVoteResp, 2, 3);
     expect(node.status.role).toBe('pre-candidate');
     node.receive(MessageType.MsgPreVoteResp, 2, 6, { reject: true });
     expect(node.status).toMatchObject({ role: 'follower', term: 6n });
+  });
+
+  it('is refused by a rival of a larger id or with more of the log, as long as it is one', () => {
+    const rival = (terms: number[]) => {
+      const node = new Single({ others: [0x10, 3], settings: PRE_VOTE, term: 3, terms });
+      untilAsked(node);
+      return node;
+    };
+    const ask = (node: Single, last: number) =>
+      node.receive(MessageType.MsgPreVote, 3, 4, { index: BigInt(last), logTerm: 1n })[0]?.reject;
+    expect(ask(rival([1, 1]), 1)).toBe(true);
+    expect(ask(rival([1]), 1)).toBe(false);
+    expect(ask(rival([1]), 2)).toBe(false);
   });
 
   it('a hint makes a follower look within three ticks, and no lease of that leader protects it', () => {

@@ -20,8 +20,8 @@ export interface ChangesOptions {
   /** Proposes a change; false while another one may not be applied yet. Throws when this node may not. */
   propose(data: Uint8Array): boolean;
   canRemove(raftId: bigint): boolean;
-  /** The last index that a member acknowledged to this leader. */
-  matchOf(raftId: bigint): bigint;
+  /** Whether anything ever came from this member since this node started. */
+  hasHeardFrom(raftId: bigint): boolean;
 }
 
 interface Waiter {
@@ -33,8 +33,8 @@ interface Waiter {
 export class MembershipChanges {
   readonly #options: ChangesOptions;
   readonly #waiters = new Map<bigint, Waiter>();
-  /** Members that this leader added in its present term. */
-  readonly #added = new Set<bigint>();
+  /** Members that this node, then the only voter, added since it started. */
+  readonly #addedAsSecond = new Set<bigint>();
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: ChangesOptions) {
@@ -43,15 +43,18 @@ export class MembershipChanges {
 
   add(nodeId: string, address: string, heldRaftId: bigint | undefined): Promise<JoinAnswer> {
     return this.#inTurn(async () => {
-      const known = this.#options.membership.members.find((member) => member.nodeId === nodeId);
+      const { membership, checkLeads } = this.#options;
+      const known = membership.members.find((member) => member.nodeId === nodeId);
       if (known && this.#mayKeepId(known, heldRaftId)) {
         if (known.address !== address) await this.#update({ ...known, address });
         return this.#answer(known.raftId);
       }
+      checkLeads();
       if (known) await this.#remove(known.raftId);
       const member = { raftId: this.#newId(), nodeId, address };
+      const isSecond = membership.voters.length === 1;
       await this.#apply({ type: ConfChangeType.ConfChangeAddNode, raftId: member.raftId, member });
-      this.#added.add(member.raftId);
+      if (isSecond) this.#addedAsSecond.add(member.raftId);
       return this.#answer(member.raftId);
     });
   }
@@ -76,28 +79,24 @@ export class MembershipChanges {
   abort(reason: Error): void {
     for (const { reject } of this.#waiters.values()) reject(reason);
     this.#waiters.clear();
-    this.#added.clear();
   }
 
   #inTurn<T>(run: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(() => {
-      this.#options.checkLeads();
-      return run();
-    });
+    const result = this.#last.then(run);
     this.#last = result.catch(() => undefined);
     return result;
   }
 
   /**
-   * Whoever lost its log has forgotten its votes and what it acknowledged, so it must not come back under its id. Kept
-   * is the id of a member that says that it has its log, and of a joiner whose answer got lost: in a cluster of two it
-   * could not even be removed, as that takes its own agreement. It never voted but for this leader, nor acknowledged.
+   * Whoever lost its log has forgotten its votes and what it acknowledged, so it must not come back
+   * under its id. Kept is the id of a member that says that it has its log, and of the second of two
+   * whose answer got lost. That one was never heard of, and nobody else can have had its vote or its
+   * acknowledgement; nor could it be removed, or anything else be written, without its agreement. So
+   * it is answered even when the leader has stepped down for want of it.
    */
   #mayKeepId({ raftId }: Member, heldRaftId: bigint | undefined): boolean {
     if (heldRaftId === raftId) return true;
-    const { membership, matchOf } = this.#options;
-    const isUnheard = this.#added.has(raftId) && matchOf(raftId) === 0n;
-    return isUnheard && membership.voters.length <= 2;
+    return this.#addedAsSecond.has(raftId) && !this.#options.hasHeardFrom(raftId);
   }
 
   async #update(member: Member): Promise<void> {
@@ -106,8 +105,9 @@ export class MembershipChanges {
   }
 
   async #remove(raftId: bigint): Promise<void> {
-    const { membership, canRemove } = this.#options;
-    if (!membership.voters.includes(raftId) && !membership.member(raftId)) {
+    const { membership, canRemove, checkLeads } = this.#options;
+    checkLeads();
+    if (!membership.hasVoter(raftId) && !membership.member(raftId)) {
       throw new RpcError(Code.NOT_FOUND, 'raft: member not found');
     }
     if (!canRemove(raftId)) {
@@ -123,7 +123,7 @@ export class MembershipChanges {
     const { membership, random } = this.#options;
     for (;;) {
       const raftId = randomU63(random);
-      const isTaken = membership.voters.includes(raftId) || membership.removed.includes(raftId);
+      const isTaken = membership.hasVoter(raftId) || membership.hasRemoved(raftId);
       if (!isTaken && !membership.member(raftId)) return raftId;
     }
   }
@@ -134,9 +134,10 @@ export class MembershipChanges {
 
   /** Resolves when the change is applied here. */
   #apply(change: Omit<MembershipChange, 'id'>): Promise<void> {
-    const { clock, random, propose } = this.#options;
+    const { clock, random, checkLeads, propose } = this.#options;
     const id = randomU63(random);
     return new Promise<void>((resolve, reject) => {
+      checkLeads();
       if (!propose(encodeChange({ ...change, id }))) {
         const text = 'raft: another change of membership is under way';
         throw new RpcError(Code.FAILED_PRECONDITION, text);

@@ -68,6 +68,7 @@ export class Engine {
   /** Term this node leads in; 0 while it does not lead. */
   #leadsIn = 0n;
   #peers = new Map<bigint, Member>();
+  readonly #heardFrom = new Set<bigint>();
   /** What came with the MsgSnap being stepped. */
   #arriving: Envelope | undefined;
   /** When writing last failed for want of space, on the monotonic clock. */
@@ -110,6 +111,10 @@ export class Engine {
     return this.#peers.has(raftId);
   }
 
+  hasHeardFrom(raftId: bigint): boolean {
+    return this.#heardFrom.has(raftId);
+  }
+
   /** Calls `fn` with the core, then carries out what follows. Nothing happens once stopped. */
   with<T>(fn: (core: RaftCore) => T): T | undefined {
     if (this.#isStopped || this.#isRenewing) return undefined;
@@ -123,6 +128,8 @@ export class Engine {
   /** A message arrived. */
   receive(envelope: Envelope): void {
     if (this.#isStopped || this.#isRenewing) return;
+    const { from } = envelope.message;
+    if (this.#peers.has(from)) this.#heardFrom.add(from);
     this.#guard(() => {
       this.#arriving = envelope;
       this.#core.step(envelope.message);

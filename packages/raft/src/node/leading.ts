@@ -21,6 +21,7 @@ export class Leading implements Proposer {
   readonly #options: LeadingOptions;
   readonly #proposals = new Proposals({ entries: PENDING_ENTRIES_MAX, bytes: PENDING_BYTES_MAX });
   #leads = false;
+  #isRetired = false;
 
   constructor(options: LeadingOptions) {
     this.#options = options;
@@ -76,9 +77,15 @@ export class Leading implements Proposer {
   /** Looks whether this node leads by now. */
   progressed(): void {
     const { engine, onLeads } = this.#options;
-    if (this.#leads || !engine.status.isReady) return;
+    if (this.#leads || this.#isRetired || !engine.status.isReady) return;
     this.#leads = true;
     onLeads(true);
+  }
+
+  /** This node was removed: it does not lead any more, even while its core hands over. */
+  retire(): void {
+    this.#isRetired = true;
+    this.end(notLeader());
   }
 
   /** The outcome of what was proposed will not be known here, and nothing more may be. */

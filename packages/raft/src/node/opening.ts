@@ -137,14 +137,14 @@ async function standAlone(
 ): Promise<void> {
   await applyTail(log, replica, raftId);
   const { membership, applied } = replica;
-  if (membership.removed.includes(raftId)) {
+  if (membership.hasRemoved(raftId)) {
     const text = 'raft: this node was removed from its cluster, whose log it cannot go on with';
     throw new RpcError(Code.FAILED_PRECONDITION, text);
   }
   const ids = [...membership.voters, ...membership.members.map((member) => member.raftId)];
   const others = [...new Set(ids)].filter((id) => id !== raftId);
   const changes = others.map((id) => removal(id, random));
-  if (!membership.voters.includes(raftId)) {
+  if (!membership.hasVoter(raftId)) {
     const type = ConfChangeType.ConfChangeAddNode;
     changes.push({ id: randomU63(random), type, raftId, member: { raftId, nodeId, address } });
   }

@@ -79,7 +79,7 @@ export async function assemble(assembly: AssemblyOptions): Promise<Parts> {
     canRemove,
     checkLeads: () => leading.checkLeads(),
     propose: (data) => engine.with((core) => core.proposeChange(data)) !== undefined,
-    matchOf: (raftId) => engine.status.progress.get(raftId)?.match ?? 0n,
+    hasHeardFrom: (raftId) => engine.hasHeardFrom(raftId),
   });
   const barriers = new ReadBarriers({
     clock,
@@ -124,7 +124,7 @@ function eventsOf(assembly: AssemblyOptions, parts: () => Parts): EngineEvents {
   const { membership } = replica;
   const noteRemoval = () => {
     owner.onChange();
-    if (membership.removed.includes(raftId)) owner.onRemoved();
+    if (membership.hasRemoved(raftId)) owner.onRemoved();
   };
   const end = (reason: Error) => {
     parts().changes.abort(reason);

@@ -72,7 +72,7 @@ export class RaftNode implements RaftMember {
   /** Lets a started node go, and waits for it to lead where it alone decides that. */
   async #run({ engine, leading, raftId, replica }: Parts): Promise<void> {
     const { membership } = replica;
-    this.#isRemoved = membership.removed.includes(raftId);
+    if (membership.hasRemoved(raftId)) this.#onRemoved();
     const isAlone = membership.voters.length === 1 && membership.voters[0] === raftId;
     engine.run();
     const { term, leaderId } = engine.status;
@@ -167,7 +167,7 @@ export class RaftNode implements RaftMember {
     const parts = this.#parts;
     if (!parts || this.#phase === 'starting') return;
     const { membership } = parts.replica;
-    if (membership.removed.includes(from)) throw new RpcError(Code.NOT_FOUND, REMOVED_TEXT);
+    if (membership.hasRemoved(from)) throw new RpcError(Code.NOT_FOUND, REMOVED_TEXT);
     if (to !== parts.raftId || LOCAL_TYPES.has(type) || !this.#isAnswering) return;
     if (type === MessageType.MsgVote) {
       // Nobody is voted for whom this node could not reach as its leader.
@@ -305,6 +305,7 @@ export class RaftNode implements RaftMember {
     if (this.#isRemoved) return;
     this.#isRemoved = true;
     this.#options.log.warn({}, 'this manager was removed from its cluster');
+    this.#parts?.leading.retire();
     this.#changeListeners.tell();
   }
 
