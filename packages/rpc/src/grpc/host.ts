@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import tls from 'node:tls';
 import {
   type Clock,
@@ -47,6 +48,11 @@ export class GrpcHost implements Host {
       rootPem: () => currentOf(identity).rootPem,
     });
     server.on('secureConnection', (socket) => connections.accept(socket));
+    const sockets = new Set<Socket>();
+    server.on('connection', (socket: Socket) => {
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
+    });
     const stopListening = identity.onChange(() => {
       const current = identity.current();
       if (current) server.setSecureContext(contextOf(current));
@@ -55,6 +61,8 @@ export class GrpcHost implements Host {
       stopListening();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       connections.close();
+      // Those whose handshake is not over would be served, and waited for.
+      for (const socket of sockets) socket.destroy();
       await closed;
     };
     try {
