@@ -19,6 +19,7 @@ import {
   TaskReaper,
   Updater,
 } from '@skep/manager';
+import { withFreshReads } from './fresh-reads.js';
 
 export interface LeaderRoomsOptions extends LoopOptions {
   nodeId: string;
@@ -26,6 +27,8 @@ export interface LeaderRoomsOptions extends LoopOptions {
   newJoinToken(rootCertificate: Uint8Array): string;
   /** Authorities elsewhere that a swarm may have its certificates signed by. */
   external: ExternalAuthority;
+  /** Resolves when this manager is known to have led at the time of the call. */
+  readBarrier(): Promise<void>;
 }
 
 /**
@@ -43,7 +46,7 @@ export class LeaderRooms {
 
   constructor(options: LeaderRoomsOptions) {
     const { members, nodeId } = options;
-    this.control = createControl(options);
+    this.control = withFreshReads(createControl(options), options.readBarrier);
     this.logBroker = new LogBroker(options);
     this.resources = new ResourceAllocator(options);
     this.authority = new CertificateAuthority(options);

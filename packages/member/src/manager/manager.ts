@@ -244,6 +244,7 @@ export class Manager {
       onFatal: this.#options.onFatal,
       members: managerMembers(this.#raft),
       external: this.#options.external,
+      readBarrier: () => this.#raft.readBarrier(),
       newJoinToken: () => generateJoinToken(rootCertificate(store.view), random),
     });
   }

@@ -3,6 +3,7 @@ import type { Control, LogBrokerService } from '@skep/manager';
 import type { Channel } from '@skep/rpc';
 import { Control as ControlMethods, Logs } from '@skep/wire/swarmkit';
 import { FORWARDED_CALL_TIMEOUT_MS } from '../limits.js';
+import { isRead } from './fresh-reads.js';
 import type { LeaderFinder } from './leader-finder.js';
 import type { LeaderRooms } from './leader-rooms.js';
 
@@ -23,7 +24,7 @@ export function userFace({ finder, ownAddress }: UserFaceOptions): UserFace {
   const forwarded = { caller: 'own', redirectedBy: ownAddress } as const;
   const timeoutMs = FORWARDED_CALL_TIMEOUT_MS;
   const unary = (method: DescMethodUnary, request: never): Promise<unknown> =>
-    finder.call(/^(get|list)/.test(method.localName), async (to, signal) => {
+    finder.call(isRead(method.localName), async (to, signal) => {
       if (!('control' in to)) return to.unary(method, request, { forwarded, timeoutMs, signal });
       const answer = to.control[method.localName as keyof Control];
       return answer(request);
