@@ -30,7 +30,7 @@ function isApart(shape: PartitionShape, from: number, to: number, count: number)
 
 /** Breaks the network among `machines`; returns how to mend it. */
 export function partition(
-  links: Links,
+  links: Pick<Links, 'cut'>,
   shape: PartitionShape,
   machines: readonly string[],
 ): () => void {

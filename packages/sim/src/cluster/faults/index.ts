@@ -1,0 +1,3 @@
+export * from './contract.js';
+export * from './draw.js';
+export * from './strike.js';

@@ -1,0 +1,120 @@
+import type { Manager } from '@skep/member';
+import type { ReadView } from '@skep/store';
+import type { TaskObject } from '@skep/wire';
+import {
+  IssuanceStatus_State,
+  NodeRole,
+  NodeSpec_Availability,
+  NodeStatus_State,
+  TaskState,
+} from '@skep/wire/swarmkit';
+import type { ClusterMachine } from './machine.js';
+import type { ClusterWorld } from './world.js';
+
+/** Why a swarm without faults is not at rest yet; undefined when it is. */
+export function notWell(world: ClusterWorld): string | undefined {
+  if (world.changesUnderWay > 0) return 'the administrator waits for an answer';
+  const leader = world.leader?.member?.manager;
+  if (!leader) return 'nobody leads';
+  return (
+    notMembers(world) ??
+    notManaging(world, leader) ??
+    notReady(world, leader.view) ??
+    notServed(leader.view) ??
+    notRunning(world, leader.view)
+  );
+}
+
+/** Every machine takes part under a node id of its own. */
+function notMembers({ wanted }: ClusterWorld): string | undefined {
+  for (const { life, name } of wanted) {
+    const { membership } = life ?? {};
+    if (membership?.state !== 'active') {
+      return `${name} is ${membership?.state ?? 'down'} ${membership?.error ?? ''}`;
+    }
+  }
+  return undefined;
+}
+
+/** Those are managers that should be, follow the leader, and have applied what it has. */
+function notManaging({ wanted }: ClusterWorld, leader: Manager): string | undefined {
+  const { commitIndex, members, raftId } = leader.raftStatus;
+  for (const { member, name, nodeId } of wanted) {
+    const node = nodeId === undefined ? undefined : leader.view.get('node', nodeId);
+    if (!node) return `${name} is not a node of the swarm`;
+    const isManager = node.spec.desiredRole === NodeRole.MANAGER;
+    const inRaft = members.some((other) => other.nodeId === nodeId);
+    if (isManager !== inRaft) return `${name} is ${inRaft ? '' : 'not '}in Raft`;
+    if (node.role !== node.spec.desiredRole) return `${name} is not in its role`;
+    if (node.certificate.status?.state !== IssuanceStatus_State.ISSUED) {
+      return `${name} waits for a certificate`;
+    }
+    if (member?.role !== (isManager ? 'manager' : 'worker')) return `${name} has another role`;
+    if ((member.manager !== undefined) !== isManager) return `${name} runs a manager or not`;
+    const status = member.manager?.raftStatus;
+    if (status && (status.leaderId !== raftId || status.appliedIndex !== commitIndex)) {
+      return `${name} is behind`;
+    }
+  }
+  return members.length === wanted.filter(({ member }) => member?.manager).length
+    ? undefined
+    : 'Raft has a member too many';
+}
+
+function notReady({ wanted }: ClusterWorld, view: ReadView): string | undefined {
+  for (const node of view.all('node')) {
+    if (!wanted.some(({ nodeId }) => nodeId === node.id)) return `${node.id} is nobody's`;
+    const { state, message } = node.status;
+    if (state !== NodeStatus_State.READY) return `${node.id} is ${state} ${message}`;
+  }
+  const [cluster] = view.all('cluster');
+  return cluster?.rootCa.rootRotation ? 'the root is being rotated' : undefined;
+}
+
+/** Every service has as many tasks running as it should, all of what it asks for. */
+function notServed(view: ReadView): string | undefined {
+  const tasks = [...view.all('task')].filter(
+    ({ desiredState }) => desiredState === TaskState.RUNNING,
+  );
+  const takesTasks = [...view.all('node')].filter(
+    ({ spec }) => spec.availability === NodeSpec_Availability.ACTIVE,
+  ).length;
+  for (const service of view.all('service')) {
+    const own = tasks.filter(({ serviceId }) => serviceId === service.id);
+    const { mode } = service.spec;
+    const name = service.spec.annotations.name;
+    if (mode.case === 'replicated' && takesTasks === 0) continue;
+    const count = own.filter(isRunning).length;
+    const wanted = mode.case === 'replicated' ? Number(mode.value.replicas) : undefined;
+    if (wanted !== undefined && count !== wanted) return `${name} has ${count} of ${wanted}`;
+    // Paused nodes keep what they have.
+    if (wanted === undefined && count < takesTasks) return `${name} has ${count} of ${takesTasks}`;
+    if (own.some((task) => !isRunning(task))) return `${name} has a task on its way`;
+    if (own.some((task) => imageOf(task) !== imageOf(service.spec))) return `${name} is old`;
+  }
+  return undefined;
+}
+
+function isRunning({ status }: TaskObject): boolean {
+  return status.state === TaskState.RUNNING;
+}
+
+function imageOf({ spec, task }: { spec?: TaskObject['spec']; task?: TaskObject['spec'] }): string {
+  const runtime = (spec ?? task)?.runtime;
+  return runtime?.case === 'container' ? runtime.value.image : '';
+}
+
+/** What machines run is what the store says of them, in both directions. */
+function notRunning({ wanted }: ClusterWorld, view: ReadView): string | undefined {
+  for (const machine of wanted) {
+    const said = tasksSaidOf(machine, view).join(' ');
+    const found = machine.containers.running.join(' ');
+    if (said !== found) return `${machine.name} runs [${found}], and should [${said}]`;
+  }
+  return undefined;
+}
+
+function tasksSaidOf({ nodeId = '' }: ClusterMachine, view: ReadView): string[] {
+  const running = [...view.tasksOfNode(nodeId)].filter(isRunning);
+  return running.map(({ id }) => id).sort();
+}
