@@ -65,6 +65,13 @@ export const PEER_SEND_TIMEOUT_MS = 2_000;
 /** A peer must answer a health check within this time, ms. */
 export const PEER_HEALTH_TIMEOUT_MS = 2_000;
 
+/** How long an address that a peer told of a member not heard of yet counts, and when it is asked for again, ms. */
+export const ADDRESS_KNOWN_MS = 10_000;
+export const ADDRESS_ASKED_MS = 2_000;
+
+/** Members not heard of yet whose addresses are kept at most. */
+export const STRANGERS_MAX = 64;
+
 /** How long what waits for a removed peer may still be sent, ms (SwarmKit's figure). */
 export const PEER_DRAIN_MS = 16_000;
 

@@ -34,6 +34,10 @@ export function raftPeerClient(dialer: Dialer): PeerClient {
         throw error;
       }
     },
+    async resolveAddress(member, raftId, timeoutMs) {
+      const { resolveAddress } = Raft.method;
+      return (await channelTo(member).unary(resolveAddress, { raftId }, { timeoutMs })).addr;
+    },
     watchConnection(member, listener) {
       return channelTo(member).onConnection(listener);
     },

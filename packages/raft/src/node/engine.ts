@@ -19,6 +19,7 @@ import type { Flaws } from './flaws.js';
 import { coreState } from './opening.js';
 import { Persister, type Step } from './persister.js';
 import type { Replica } from './replica.js';
+import { Strangers } from './strangers.js';
 
 /** What an engine tells of. Called in the order of events; must not throw. */
 export interface EngineEvents {
@@ -68,6 +69,7 @@ export class Engine {
   /** Term this node leads in; 0 while it does not lead. */
   #leadsIn = 0n;
   #peers = new Map<bigint, Member>();
+  readonly #strangers: Strangers;
   readonly #heardFrom = new Set<bigint>();
   /** What came with the MsgSnap being stepped. */
   #arriving: Envelope | undefined;
@@ -77,6 +79,7 @@ export class Engine {
   private constructor(options: EngineOptions, core: RaftCore) {
     this.#options = options;
     this.#core = core;
+    this.#strangers = new Strangers(options);
     this.#persister = new Persister({
       state: options.state,
       onDurable: (steps) => this.#onDurable(steps),
@@ -262,9 +265,14 @@ export class Engine {
   }
 
   #send(message: Message): void {
-    const to = this.#peers.get(message.to);
+    const to = this.#peers.get(message.to) ?? this.#stranger(message.to);
     if (message.type === MessageType.MsgSnap) void this.#sendSnapshot(message, to);
     else if (to) this.#options.transport.send(to, { message, snapshotData: undefined });
+  }
+
+  #stranger(raftId: bigint): Member | undefined {
+    const { membership } = this.#options.replica;
+    return membership.hasRemoved(raftId) ? undefined : this.#strangers.find(raftId);
   }
 
   /** The newest there is, read only now, with those that vote at present. */

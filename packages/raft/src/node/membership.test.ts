@@ -67,6 +67,19 @@ modes('membership (by calls: %s)', (usesCalls) => {
     expect(await rig.untilQuiet()).toEqual(['a', 'b']);
   });
 
+  it('catches up from a leader that joined while it was away', async () => {
+    const rig = await cluster(3);
+    await rig.crash('n3');
+    const { node } = await rig.join('n4');
+    await rig.write('a');
+    await rig.soon(rig.node('n1').transferLeadership(node.status.raftId));
+    await rig.until(() => rig.place('n4').leads);
+    await rig.start('n3');
+    await rig.write('b');
+    expect(await rig.untilQuiet()).toEqual(['a', 'b']);
+    expect(rig.node('n3').status.members).toHaveLength(4);
+  });
+
   it('tells a removed member, which then stays away', async () => {
     const rig = await cluster(3);
     let changes = 0;

@@ -83,7 +83,7 @@ export class ClusterRig {
     const place = this.#make(name, before?.disk ?? new SimDisk());
     this.places.set(name, place);
     const { node, machine } = place;
-    place.unlisten = this.network.listen(place.address, (envelope) => node.receive(envelope));
+    place.unlisten = this.network.listen(place.address, node);
     node.onLeadership((leads) => void (place.leads = leads));
     await this.soon(node.start(machine, entry));
     return place;

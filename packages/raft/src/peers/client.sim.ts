@@ -54,6 +54,24 @@ export class SimPeerClient implements PeerClient {
     return true;
   }
 
+  async resolveAddress(
+    { address: to }: Member,
+    raftId: bigint,
+    timeoutMs: number,
+  ): Promise<string> {
+    const from = this.#address;
+    let address = '';
+    await this.#within(timeoutMs, (resolve, reject) => {
+      this.#network.transmit({ from, to, message: undefined }, () => {
+        const known = this.#network.resolveAt(to, raftId);
+        const answer = known === undefined ? () => reject(new Error('not known')) : resolve;
+        address = known ?? '';
+        this.#network.transmit({ from: to, to: from, message: undefined }, answer);
+      });
+    });
+    return address;
+  }
+
   close(): void {}
 
   #within(

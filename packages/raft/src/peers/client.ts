@@ -17,6 +17,8 @@ export interface PeerClient {
   ): Promise<void>;
   /** Whether Health.Check of the service `Raft` answers SERVING within `timeoutMs`. */
   checkHealth(member: Member, timeoutMs: number): Promise<boolean>;
+  /** Raft.ResolveAddress: where `member` knows another one to be. Rejects when it does not, or after `timeoutMs`. */
+  resolveAddress(member: Member, raftId: bigint, timeoutMs: number): Promise<string>;
   /** Calls `listener` when the connection to the member breaks or comes up. Returns how to stop that. */
   watchConnection?(member: Member, listener: (isUp: boolean) => void): () => void;
   /** Ends the calls to the member, and its connection. */

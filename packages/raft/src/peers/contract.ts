@@ -22,6 +22,8 @@ export interface PeerTransport {
   activeForMs(raftId: bigint): number | undefined;
   /** Whether the peer answers a `Raft` health check within 2 s, asked now. */
   checkHealth(raftId: bigint): Promise<boolean>;
+  /** The address that a peer knows of a member; undefined when none knows one that answers within 2 s. */
+  resolveAddress(raftId: bigint): Promise<string | undefined>;
   close(): Promise<void>;
 }
 

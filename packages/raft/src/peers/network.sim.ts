@@ -19,7 +19,10 @@ export interface SimTransmission {
 export type SimFate = (transmission: SimTransmission) => readonly number[];
 
 /** Who answers at an address. */
-export type SimReceiver = (envelope: Envelope) => Promise<void>;
+export interface SimReceiver {
+  receive(envelope: Envelope): Promise<void>;
+  readonly status: { members: readonly Member[] };
+}
 
 /**
  * Peers in one process: each message is encoded, meets its fate, and is decoded on arrival. A message that arrives
@@ -65,11 +68,17 @@ export class SimPeerNetwork {
     return delays.length > 0;
   }
 
+  /** Where whoever listens at the address knows a member to be. */
+  resolveAt(to: string, raftId: bigint): string | undefined {
+    const members = this.#receivers.get(to)?.status.members ?? [];
+    return members.find((member) => member.raftId === raftId)?.address;
+  }
+
   /** Hands bytes to whoever listens at the address. */
   async deliver(to: string, bytes: Uint8Array): Promise<void> {
     const receiver = this.#receivers.get(to);
     if (!receiver) throw new RpcError(Code.UNAVAILABLE, `nobody answers at ${to}`);
-    await receiver(decodeEnvelope(bytes));
+    await receiver.receive(decodeEnvelope(bytes));
   }
 }
 
@@ -117,7 +126,20 @@ export class SimPeerTransport implements PeerTransport {
 
   async checkHealth(raftId: bigint): Promise<boolean> {
     const to = this.#members.find((member) => member.raftId === raftId)?.address;
-    if (to === undefined || !this.#network.isListening(to)) return false;
+    return to !== undefined && (await this.#ask(to)) && this.#network.isListening(to);
+  }
+
+  async resolveAddress(raftId: bigint): Promise<string | undefined> {
+    for (const { address: to } of this.#members) {
+      const address = (await this.#ask(to)) ? this.#network.resolveAt(to, raftId) : undefined;
+      if (address !== undefined) return address;
+    }
+    return undefined;
+  }
+
+  /** Whether a question gets there, and an answer back. */
+  #ask(to: string): Promise<boolean> {
+    if (!this.#network.isListening(to)) return Promise.resolve(false);
     return new Promise((resolve) => {
       const from = this.#address;
       const back = () => {

@@ -7,5 +7,6 @@ export const noPeers: PeerTransport = {
   isActive: () => false,
   activeForMs: () => undefined,
   checkHealth: async () => false,
+  resolveAddress: async () => undefined,
   async close() {},
 };

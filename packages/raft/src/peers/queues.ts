@@ -1,5 +1,5 @@
 import type { Clock } from '@skep/platform';
-import { PEER_HEALTH_TIMEOUT_MS } from '../limits.js';
+import { PEER_HEALTH_TIMEOUT_MS, PEER_SEND_TIMEOUT_MS } from '../limits.js';
 import type { Member } from '../membership.js';
 import type { PeerClient } from './client.js';
 import type { Envelope, PeerEvents, PeerTransport } from './contract.js';
@@ -49,6 +49,19 @@ export class PeerQueues implements PeerTransport {
 
   async checkHealth(raftId: bigint): Promise<boolean> {
     return (await this.#queues.get(raftId)?.checkHealth(PEER_HEALTH_TIMEOUT_MS)) ?? false;
+  }
+
+  /** Whoever has been active for longest is asked first; the others, too, may be there again. */
+  async resolveAddress(raftId: bigint): Promise<string | undefined> {
+    const { client } = this.#options;
+    const since = ({ activeSinceMs }: PeerQueue) => activeSinceMs ?? Number.MAX_VALUE;
+    const queues = [...this.#queues.values()].sort((a, b) => since(a) - since(b));
+    for (const { member } of queues) {
+      const asked = client.resolveAddress(member, raftId, PEER_SEND_TIMEOUT_MS);
+      const address = await asked.catch(() => undefined);
+      if (address !== undefined) return address;
+    }
+    return undefined;
   }
 
   async close(): Promise<void> {

@@ -114,6 +114,7 @@ export class RaftMachine {
       ...{ name: this.name, clock, node, store, watch: new WatchChecker(this.name) },
       ...{ progress: { applied: 0n }, isStarted: false, isLeading: false },
       ...{ ended, end, receive: (envelope: Envelope) => node.receive(envelope) },
+      addressOf: (raftId) => node.status.members.find((one) => one.raftId === raftId)?.address,
     };
     this.life = life;
     store.subscribe((commit) => this.#options.check(() => life.watch.commit(commit)));

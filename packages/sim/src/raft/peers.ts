@@ -14,6 +14,8 @@ export interface Receiver {
   clock: MachineClock;
   /** Rejects as the peer would. */
   receive(envelope: Envelope): Promise<void>;
+  /** Where it knows a member to be. */
+  addressOf(raftId: bigint): string | undefined;
 }
 
 export interface SimPeersOptions {
@@ -143,23 +145,36 @@ export class SimPeers implements PeerTransport {
     return sinceMs === undefined ? undefined : this.#options.clock.monotonic() - sinceMs;
   }
 
-  checkHealth(raftId: bigint): Promise<boolean> {
+  async checkHealth(raftId: bigint): Promise<boolean> {
     const peer = this.#peers.get(raftId);
+    return (peer && (await this.#ask(peer.member, () => true))) ?? false;
+  }
+
+  async resolveAddress(raftId: bigint): Promise<string | undefined> {
+    for (const { member } of [...this.#peers.values()]) {
+      const address = await this.#ask(member, (receiver) => receiver.addressOf(raftId));
+      if (address !== undefined) return address;
+    }
+    return undefined;
+  }
+
+  /** What a peer answers; undefined when nothing comes back in time. */
+  #ask<T>({ address }: Member, ask: (receiver: Receiver) => T): Promise<T | undefined> {
     const { name, clock, links } = this.#options;
-    if (!peer || this.#isClosed) return Promise.resolve(false);
-    const target = this.#options.machineAt(peer.member.address);
+    if (this.#isClosed) return Promise.resolve(undefined);
+    const target = this.#options.machineAt(address);
     return new Promise((resolve) => {
-      const giveUp = clock.after(ANSWER_TIMEOUT_MS, () => resolve(false));
-      const finish = (isHealthy: boolean) => {
+      const giveUp = clock.after(ANSWER_TIMEOUT_MS, () => resolve(undefined));
+      const finish = (answer: T | undefined) => {
         giveUp();
-        clock.whenAwake(() => resolve(isHealthy));
+        clock.whenAwake(() => resolve(answer));
       };
+      const answer = (told: T | undefined) =>
+        void links.send(target, name, true, () => finish(told));
       links.send(name, target, true, () => {
         const receiver = this.#options.receiverOf(target);
-        const answer = (isHealthy: boolean) =>
-          void links.send(target, name, true, () => finish(isHealthy));
-        if (receiver) receiver.clock.whenAwake(() => answer(true));
-        else answer(false);
+        if (receiver) receiver.clock.whenAwake(() => answer(ask(receiver)));
+        else answer(undefined);
       });
     });
   }
