@@ -61,6 +61,7 @@ export class Renewer {
   #expectedRole: NodeRole | undefined;
   /** The desired role last seen; this node's own at first. */
   #desiredRole: NodeRole | undefined;
+  #renewedMs: number | undefined;
   /** The request whose rotation was asked for last, so that it is done once. */
   #rotated: Uint8Array | undefined;
   #isAskedFor = false;
@@ -94,6 +95,16 @@ export class Renewer {
     this.#desiredRole = desired;
     if (isChange) this.#expectedRole = desired;
     if (isChange || (certificate && this.#mustRotate(certificate))) this.renew();
+  }
+
+  /** What managers want this node to be, as far as it was told; undefined before the start. */
+  get desiredRole(): NodeRole | undefined {
+    return this.#desiredRole;
+  }
+
+  /** When the certificate was renewed last in this run, monotonic ms. */
+  get renewedMs(): number | undefined {
+    return this.#renewedMs;
   }
 
   /** Renews soon, whatever the certificate's age. */
@@ -159,6 +170,7 @@ export class Renewer {
     try {
       const change = await this.#renew();
       this.#logger.info({ role: change.after }, 'the certificate was renewed');
+      this.#renewedMs = this.#options.clock.monotonic();
       onRenewed(change);
       return !this.#expectedRole || this.#expectedRole === change.after;
     } catch (error) {

@@ -11,8 +11,8 @@ export interface ManagerKeeperOptions {
   start(signal: AbortSignal): Promise<Manager>;
   /** The manager was removed from Raft, or the node demoted: what it kept on disk is of no use. */
   erase(): Promise<void>;
-  /** After a removal: resolves when it is known whether the node is to be a manager again. */
-  afterRemoval(signal: AbortSignal): Promise<void>;
+  /** After a removal (monotonic ms): resolves when it is known whether the node is to be a manager again. */
+  afterRemoval(sinceMs: number, signal: AbortSignal): Promise<void>;
   onChange(): void;
   onFatal(error: unknown): void;
 }
@@ -89,7 +89,7 @@ export class ManagerKeeper {
 
   /** Lets a manager work until it is not wanted, was removed, or the node stops. */
   async #serve(manager: Manager): Promise<void> {
-    const { isWanted, erase, afterRemoval } = this.#options;
+    const { clock, isWanted, erase, afterRemoval } = this.#options;
     const { signal } = this.#abort;
     this.#manager = manager;
     this.#note(undefined);
@@ -100,12 +100,13 @@ export class ManagerKeeper {
     await this.#until(() => manager.raftStatus.isRemoved || !isWanted());
     forget();
     const isRemoved = manager.raftStatus.isRemoved;
+    const endedMs = clock.monotonic();
     this.#manager = undefined;
     this.#options.onChange();
     await manager.stop();
     if (signal.aborted) return;
     await erase();
-    if (isRemoved && isWanted()) await afterRemoval(signal);
+    if (isRemoved && isWanted()) await afterRemoval(endedMs, signal);
   }
 
   #note(error: string | undefined): void {

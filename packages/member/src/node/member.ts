@@ -6,12 +6,12 @@ import type { Entry } from '@skep/raft';
 import type { Dialer, Host, IdentitySource } from '@skep/rpc';
 import type { SessionMessage } from '@skep/wire/swarmkit';
 import { type NodeIdentityStore, Renewer } from '../identity/index.js';
-import { REMOVED_ROLE_WAIT_MS } from '../limits.js';
 import { type Founding, Manager, raftDirectory } from '../manager/manager.js';
 import type { MemberPlatform } from '../platform.js';
 import type { RemoteManager, Remotes } from '../remotes/index.js';
 import { type SwarmState, SwarmStateFile } from '../state/state-file.js';
 import { hostOf, joinHostPort, portOf } from './address.js';
+import { awaitRole, type RemovedManager } from './after-removal.js';
 import { managerConnector } from './connector.js';
 import { joinRaft } from './join-raft.js';
 import { KeyKeeper } from './key-keeper.js';
@@ -87,7 +87,7 @@ export class SwarmMember {
       isWanted: () => identity.identity?.role === 'manager',
       start: (signal) => this.#startManager(signal),
       erase: () => options.disk.remove(raftDirectory(options.directory)),
-      afterRemoval: (signal) => this.#afterRemoval(signal),
+      afterRemoval: (sinceMs, signal) => awaitRole(this.#removed, sinceMs, signal),
       onChange: () => this.#changed(),
       onFatal: options.onFatal,
     });
@@ -230,6 +230,17 @@ export class SwarmMember {
     for (const listener of [...this.#listeners]) listener();
   }
 
+  get #removed(): RemovedManager {
+    return {
+      clock: this.#options.clock,
+      role: () => this.role,
+      desiredRole: () => this.#renewer.desiredRole,
+      renewedMs: () => this.#renewer.renewedMs,
+      renew: () => this.#renewer.renew(),
+      onChange: (listener) => this.onChange(listener),
+    };
+  }
+
   #onSession({ node, managers, RootCA }: SessionMessage): void {
     this.#hasSession = true;
     if (node?.status?.addr) this.#seenHost = node.status.addr;
@@ -283,20 +294,5 @@ export class SwarmMember {
       await this.#file.write(this.#state);
     }
     return advertiseAddress;
-  }
-
-  /** A manager that Raft does not know any more is about to be a worker, or must ask what it is. */
-  async #afterRemoval(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
-    const isWorker = () => this.#identity.identity?.role === 'worker';
-    for (const mayAsk of [true, false]) {
-      const late = new AbortController();
-      const cancel = clock.after(REMOVED_ROLE_WAIT_MS, () => late.abort());
-      const either = AbortSignal.any([signal, late.signal]);
-      await untilAborted(either, (look) => this.onChange(look), isWorker).catch(() => {});
-      cancel();
-      if (isWorker() || signal.aborted) return;
-      if (mayAsk) this.#renewer.renew();
-    }
   }
 }
