@@ -82,6 +82,12 @@ class Daemon {
     }
   }
 
+  /** Where its registry goes, for `startRegistry`. */
+  get registryPlace() {
+    const enter = ['nsenter', `--net=/run/netns/${this.namespace}`];
+    return { directory: join(this.directory, 'registry'), address: '127.0.0.1', enter };
+  }
+
   /** Resident memory in MiB: the daemon, its containerd, and (apart) the shims. */
   memory() {
     const sum = (pids) => pids.reduce((total, pid) => total + residentMib(pid), 0);

@@ -11,9 +11,11 @@ const MANIFEST_TYPE = 'application/vnd.docker.distribution.manifest.v2+json';
 
 const digestOf = (data) => `sha256:${createHash('sha256').update(data).digest('hex')}`;
 
-/** A registry inside a daemon's namespace that holds one image: what a task's pull asks. */
-export async function startRegistry(daemon, archive) {
-  const directory = join(daemon.directory, 'registry');
+/**
+ * A registry that holds one image: what a task's pull asks. `enter` is the start of a command that
+ * goes into the network namespace where `address` is.
+ */
+export async function startRegistry({ directory, address, enter = [] }, archive) {
   mkdirSync(directory, { recursive: true });
   const config = join(directory, 'config.yml');
   writeFileSync(
@@ -22,18 +24,13 @@ export async function startRegistry(daemon, archive) {
       version: '0.1',
       log: { level: 'error', accesslog: { disabled: true } },
       storage: { filesystem: { rootdirectory: join(directory, 'data') } },
-      http: { addr: `127.0.0.1:${PORT}` },
+      http: { addr: `${address}:${PORT}` },
     }),
   );
-  const child = spawn(
-    'nsenter',
-    [`--net=/run/netns/${daemon.namespace}`, 'docker-registry', 'serve', config],
-    {
-      stdio: 'ignore',
-    },
-  );
-  await upload(daemon, unpack(archive, directory));
-  return { reference: `127.0.0.1:${PORT}/bench/web:latest`, pid: child.pid };
+  const [command, ...args] = [...enter, 'docker-registry', 'serve', config];
+  const child = spawn(command, args, { stdio: 'ignore' });
+  await upload({ enter, base: `http://${address}:${PORT}` }, unpack(archive, directory));
+  return { reference: `${address}:${PORT}/bench/web:latest`, child };
 }
 
 /** Config and layers of an archive that `docker save` could have written. */
@@ -48,7 +45,7 @@ function unpack(archive, directory) {
   };
 }
 
-async function upload(daemon, { config, layers }) {
+async function upload(registry, { config, layers }) {
   const describe = (mediaType, data) => ({ mediaType, size: data.length, digest: digestOf(data) });
   const manifest = {
     schemaVersion: 2,
@@ -58,14 +55,14 @@ async function upload(daemon, { config, layers }) {
       describe('application/vnd.docker.image.rootfs.diff.tar.gzip', layer),
     ),
   };
-  const put = (path, type, data) => curl(daemon, 'PUT', path, type, data);
-  for (let tries = 0; (await curl(daemon, 'GET', '/v2/')).status !== 200; tries++) {
+  const put = (path, type, data) => curl(registry, 'PUT', path, type, data);
+  for (let tries = 0; (await curl(registry, 'GET', '/v2/')).status !== 200; tries++) {
     if (tries > 100) throw new Error('docker-registry does not start');
     await sleep(50);
   }
   for (const blob of [config, ...layers]) {
-    const { location } = await curl(daemon, 'POST', '/v2/bench/web/blobs/uploads/');
-    const path = new URL(location, 'http://registry');
+    const { location } = await curl(registry, 'POST', '/v2/bench/web/blobs/uploads/');
+    const path = new URL(location, registry.base);
     path.searchParams.set('digest', digestOf(blob));
     await put(path.pathname + path.search, 'application/octet-stream', blob);
   }
@@ -73,19 +70,11 @@ async function upload(daemon, { config, layers }) {
 }
 
 /** A request from inside the namespace: a curl is as near as one gets without entering it. */
-function curl(daemon, method, path, type = 'application/json', data = Buffer.alloc(0)) {
-  const url = `http://127.0.0.1:${PORT}${path}`;
+function curl({ enter, base }, method, path, type = 'application/json', data = Buffer.alloc(0)) {
   const head = ['-s', '-X', method, '-D', '-', '-o', '/dev/null', '-H', `Content-Type: ${type}`];
-  const args = [
-    `--net=/run/netns/${daemon.namespace}`,
-    'curl',
-    ...head,
-    '--data-binary',
-    '@-',
-    url,
-  ];
+  const [command, ...args] = [...enter, 'curl', ...head, '--data-binary', '@-', `${base}${path}`];
   return new Promise((resolve, reject) => {
-    const child = spawn('nsenter', args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     let answer = '';
     child.stdout.on('data', (chunk) => {
       answer += chunk;

@@ -1,0 +1,41 @@
+import { using } from '../lib/cleanup.mjs';
+import { Lab } from '../lib/lab.mjs';
+import { ms } from '../lib/stats.mjs';
+import { Swarm } from '../lib/swarm.mjs';
+
+const NODES = 3;
+
+/**
+ * Swarms of three machines, one of skepd and one of dockerd, measured in turns: each round of one
+ * is followed by one of the other, so that both see the machine as it is just then. `measure` is
+ * given a swarm and one of the cases. Resolves with ms of all rounds, by case, then by engine.
+ */
+export function compareSwarms({ managers, rounds, hasDockerd, prepare, cases, measure }) {
+  return using(new Lab(), async (lab) => {
+    const engines = hasDockerd ? ['skepd', 'dockerd'] : ['skepd'];
+    const swarms = {};
+    for (const engine of engines) {
+      const prefix = engine.slice(0, 1);
+      swarms[engine] = await Swarm.form(lab, { engine, prefix, count: NODES, managers });
+      await prepare?.(swarms[engine]);
+    }
+    const times = {};
+    for (const which of cases) {
+      times[which] = Object.fromEntries(engines.map((engine) => [engine, []]));
+      for (let round = 0; round < Math.max(...Object.values(rounds)); round++) {
+        for (const engine of engines.filter((name) => round < rounds[name])) {
+          const timeMs = await measure(swarms[engine], which);
+          times[which][engine].push(timeMs);
+          console.error(`  ${engine}, ${which}: ${ms(timeMs)}`);
+        }
+      }
+    }
+    return times;
+  });
+}
+
+/** Puts the image on every node, as a pull that the first round would pay for. */
+export async function pullEverywhere(swarm) {
+  const image = await swarm.lab.image();
+  await Promise.all(swarm.nodes.map(({ engine }) => engine.pull(image)));
+}
