@@ -31,8 +31,8 @@ export const READY_WAIT_MS = 3_000;
 /** Time a write that was sent to a leader may still take to be answered once another leads. */
 export const ANSWER_GRACE_MS = 2_000;
 
-/** Wait before a manager is asked again that is said to lead and does not, yet or any more. */
-export const NOT_LEADING_PAUSE_MS = 50;
+/** Wait before a manager is asked again that is said to lead and does not, or cannot be reached. */
+export const RETRY_PAUSE_MS = 50;
 
 /** Wait before the membership is taken up again after it could not be, as on a full disk. */
 export const RESUME_RETRY_MS = 2_000;

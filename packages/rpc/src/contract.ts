@@ -36,6 +36,8 @@ export interface DialOptions {
 export interface CallOptions {
   /** Aborting ends the call. */
   signal?: AbortSignal | undefined;
+  /** Aborting ends the call with `NotSentError` as long as it waits for a connection. */
+  unsentSignal?: AbortSignal | undefined;
   /** How long a call may take, ms; for streams, until the first message. No limit unless given. */
   timeoutMs?: number | undefined;
   /** Forwarding of somebody else's call, see `Forwarded`. */

@@ -1,7 +1,7 @@
 import { type Cancel, type Clock, Code, errorMessage, RpcError } from '@skep/platform';
 import { isNotLeader, type RaftStatus } from '@skep/raft';
 import { NO_LEADER_TEXT, NotSentError } from '@skep/rpc';
-import { ANSWER_GRACE_MS, LEADER_WAIT_MS, NOT_LEADING_PAUSE_MS } from '../limits.js';
+import { ANSWER_GRACE_MS, LEADER_WAIT_MS, RETRY_PAUSE_MS } from '../limits.js';
 
 export interface LeaderFinderOptions<T> {
   clock: Clock;
@@ -11,9 +11,15 @@ export interface LeaderFinderOptions<T> {
   onChange(listener: () => void): () => void;
 }
 
+/** By which a call ends when the leader moved: at once while nothing was sent, else after a while. */
+export interface MoveSignals {
+  unsentSignal: AbortSignal;
+  signal: AbortSignal;
+}
+
 /**
- * Finds the leader for a user's request. Right after a leader is lost another is likely to follow at once, so
- * that is waited for; a swarm that has had none for a while refuses requests without delay.
+ * Finds the leader for a user's request. Right after a leader is lost another is likely to follow at
+ * once, so that is waited for; a swarm that has had none for a while refuses requests without delay.
  */
 export class LeaderFinder<T> {
   readonly #options: LeaderFinderOptions<T>;
@@ -45,53 +51,53 @@ export class LeaderFinder<T> {
   }
 
   /**
-   * Calls the leader; again when it turns out that it is another by now, if that can do no harm: nothing was
-   * sent, or `isRead`. A write that was sent gets a little time for its answer, then its outcome is unknown.
+   * Calls the leader; again for a while when it could not be reached or leads no more, if that can do
+   * no harm: nothing was sent, or `isRead`. A write that was sent gets a little time for its answer,
+   * then its outcome is unknown.
    */
-  async call<R>(isRead: boolean, fn: (to: T, signal: AbortSignal) => Promise<R>): Promise<R> {
+  async call<R>(isRead: boolean, fn: (to: T, signals: MoveSignals) => Promise<R>): Promise<R> {
     const { clock } = this.#options;
     const endMs = clock.monotonic() + LEADER_WAIT_MS;
     for (;;) {
       const to = await this.leader();
-      const moved = new AbortController();
-      const forget = this.#whenMoved(to, isRead ? 0 : ANSWER_GRACE_MS, () => moved.abort());
+      const { signals, forget } = this.#whenMoved(to, isRead ? 0 : ANSWER_GRACE_MS);
       try {
-        return await fn(to, moved.signal);
+        return await fn(to, signals);
       } catch (error) {
-        if (isNotLeader(error) && clock.monotonic() < endMs) {
-          // It is about to lead, or another is: either takes no longer than a few messages.
-          await clock.sleep(NOT_LEADING_PAUSE_MS);
-          continue;
-        }
-        const mayRepeat = error instanceof NotSentError || (isRead && moved.signal.aborted);
-        if (!mayRepeat) throw moved.signal.aborted ? unknownOutcome(error) : error;
-        if (!(await this.#isElsewhere(to))) throw error;
+        const { aborted } = signals.signal;
+        const mayRepeat =
+          isNotLeader(error) || error instanceof NotSentError || (isRead && aborted);
+        if (!mayRepeat) throw aborted ? unknownOutcome(error) : error;
+        if (clock.monotonic() >= endMs) throw error;
       } finally {
         forget();
       }
+      // It may be about to lead, or be started again; another does not have to be waited for.
+      await this.#wait(RETRY_PAUSE_MS, (now) => now !== to);
     }
   }
 
-  /** Calls `fn` once, `graceMs` after the leader became another than `to`. */
-  #whenMoved(to: T, graceMs: number, fn: () => void): () => void {
+  /** Signals that abort when the leader is another than `to`; that of calls sent `graceMs` later. */
+  #whenMoved(to: T, graceMs: number): { signals: MoveSignals; forget: () => void } {
+    const { clock, find, onChange } = this.#options;
+    const unsent = new AbortController();
+    const sent = new AbortController();
     let cancel: Cancel = () => {};
-    let isMoved = false;
-    const forget = this.#options.onChange(() => {
-      const now = this.#options.find();
-      if (isMoved || now === undefined || now === to) return;
-      isMoved = true;
-      cancel = this.#options.clock.after(graceMs, fn);
-    });
-    return () => {
-      forget();
-      cancel();
+    const look = () => {
+      const now = find();
+      if (unsent.signal.aborted || now === undefined || now === to) return;
+      unsent.abort();
+      cancel = clock.after(graceMs, () => sent.abort());
     };
-  }
-
-  /** Whether the leader becomes another than `to` in the time that finding one may take. */
-  async #isElsewhere(to: T): Promise<boolean> {
-    const found = await this.#wait(LEADER_WAIT_MS, (now) => now !== to);
-    return found !== undefined;
+    const forget = onChange(look);
+    look();
+    return {
+      signals: { unsentSignal: unsent.signal, signal: sent.signal },
+      forget: () => {
+        forget();
+        cancel();
+      },
+    };
   }
 
   #look(): T | undefined {

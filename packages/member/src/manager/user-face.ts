@@ -24,8 +24,9 @@ export function userFace({ finder, ownAddress }: UserFaceOptions): UserFace {
   const forwarded = { caller: 'own', redirectedBy: ownAddress } as const;
   const timeoutMs = FORWARDED_CALL_TIMEOUT_MS;
   const unary = (method: DescMethodUnary, request: never): Promise<unknown> =>
-    finder.call(isRead(method.localName), async (to, signal) => {
-      if (!('control' in to)) return to.unary(method, request, { forwarded, timeoutMs, signal });
+    finder.call(isRead(method.localName), async (to, signals) => {
+      if (!('control' in to))
+        return to.unary(method, request, { forwarded, timeoutMs, ...signals });
       const answer = to.control[method.localName as keyof Control];
       return answer(request);
     });

@@ -1,6 +1,6 @@
 import type { Cancel, Clock, RpcError } from '@skep/platform';
 import type { CallOptions } from '../contract.js';
-import { canceled, deadlineExceeded } from '../errors.js';
+import { canceled, deadlineExceeded, NotSentError } from '../errors.js';
 
 /** What ends a call from the caller's side: its time is up, or its signal aborted. */
 export class CallLimit {
@@ -8,11 +8,13 @@ export class CallLimit {
   #error: RpcError | undefined;
   #onEnd: ((error: RpcError) => void) | undefined;
   readonly #signal: AbortSignal | undefined;
+  readonly #unsentSignal: AbortSignal | undefined;
   readonly #cancelTimer: Cancel | undefined;
 
-  constructor(clock: Clock, { signal, timeoutMs }: CallOptions) {
+  constructor(clock: Clock, { signal, unsentSignal, timeoutMs }: CallOptions) {
     this.startedMs = clock.monotonic();
     this.#signal = signal;
+    this.#unsentSignal = unsentSignal;
     if (signal?.aborted) this.#error = canceled();
     signal?.addEventListener('abort', this.#onAbort);
     if (timeoutMs !== undefined) {
@@ -26,11 +28,16 @@ export class CallLimit {
     if (this.#error) onEnd?.(this.#error);
   }
 
-  /** The outcome of `promise`, unless the limit is reached first. */
-  within<T>(promise: Promise<T>): Promise<T> {
+  /** The connection to send the call over, unless the limit is reached first, or sending given up. */
+  connection<T>(opening: Promise<T>): Promise<T> {
+    const unsent = this.#unsentSignal;
     return new Promise((resolve, reject) => {
+      const giveUp = () => reject(new NotSentError('given up before it was sent'));
       this.whenEnded(reject);
-      promise.then(resolve, reject).finally(() => {
+      if (unsent?.aborted) giveUp();
+      unsent?.addEventListener('abort', giveUp);
+      opening.then(resolve, reject).finally(() => {
+        unsent?.removeEventListener('abort', giveUp);
         if (this.#onEnd === reject) this.#onEnd = undefined;
       });
     });

@@ -100,7 +100,7 @@ export class ConnectorChannel<C extends Connection> implements Channel {
     const limit = new CallLimit(this.#options.clock, options);
     try {
       const connector = this.#connector;
-      const connection = connector.ready ?? (await limit.within(connector.connection()));
+      const connection = connector.ready ?? (await limit.connection(connector.connection()));
       const metadata = forwardMetadata(options.forwarded);
       const call = connection.call({ path: methodPath(method), metadata, timeoutMs }, limit);
       this.#calls.add(call);

@@ -225,6 +225,19 @@ describe('when the leader cannot be reached', () => {
     expect((await call).period?.seconds).toBe(5n);
   });
 
+  it('a call that waits for a dead one to answer goes to whom leads then', async () => {
+    await room.serve(OTHER_IP, [heartbeatService()]);
+    await room.serveFollower(unreachableHere);
+    room.source.set(room.toLeader);
+    room.network.powerOff(LEADER_IP);
+    const call = heartbeat(room.caller());
+    await room.clock.advance(1_000);
+    room.source.set(room.toOther);
+    await room.clock.advance(100);
+    expect((await call).period?.seconds).toBe(5n);
+    expect(room.source.listeners).toBe(0);
+  });
+
   it('a call is made again to the same leader once it answers', async () => {
     await room.serveFollower(unreachableHere);
     room.source.set(room.toLeader);

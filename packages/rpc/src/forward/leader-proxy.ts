@@ -67,7 +67,10 @@ export class LeaderProxy {
         if (leader === 'self') return own(request, context);
         const { caller, signal } = context;
         const forwarded = { caller, redirectedBy: ownAddress };
-        return leader.unary(method, request, { signal, forwarded });
+        const moved = new AbortController();
+        const forget = this.#watch.whenMoved(leader, () => moved.abort());
+        const options = { signal, unsentSignal: moved.signal, forwarded };
+        return leader.unary(method, request, options).finally(forget);
       });
   }
 

@@ -33,14 +33,16 @@ export class LeaderWatch {
     await this.#wait(FORWARD_RETRY_MS, signal, (found) => found !== leader);
   }
 
-  /** Calls `onMoved` once when another than `leader` leads; returns how to stop that. */
+  /** Calls `onMoved` once another than `leader` leads; returns how to stop that. */
   whenMoved(leader: Leader, onMoved: () => void): () => void {
-    const forget = this.#source.onChange(() => {
+    const look = () => {
       const now = this.#source.leader();
       if (now === undefined || now === leader) return;
       forget();
       onMoved();
-    });
+    };
+    const forget = this.#source.onChange(look);
+    look();
     return forget;
   }
 
@@ -86,6 +88,7 @@ export class LeaderWatch {
       const forget = this.#source.onChange(look);
       signal.addEventListener('abort', onAbort);
       if (signal.aborted) onAbort();
+      else look();
     });
   }
 }

@@ -159,6 +159,29 @@ describe('faults', () => {
     expect(late.state).toBeInstanceOf(NotSentError);
   });
 
+  it('end a call that waits for a connection when sending is given up, and no other', async () => {
+    const swarm = new SimSwarm();
+    await swarm.serve([heartbeatService(() => swarm.clock.sleep(50))]);
+    const channel = swarm.dial();
+    const giveUp = new AbortController();
+    swarm.network.cut(WORKER_IP, MANAGER_IP);
+    const unsent = watch(heartbeat(channel, { unsentSignal: giveUp.signal }));
+    const patient = watch(heartbeat(channel));
+    await swarm.clock.advance(100);
+    giveUp.abort();
+    await swarm.clock.advance(1);
+    expect(unsent.state).toBeInstanceOf(NotSentError);
+    swarm.network.heal();
+    await swarm.clock.advance(1_000);
+    expect(patient.state).toBe('done');
+    const sent = new AbortController();
+    const call = watch(heartbeat(channel, { unsentSignal: sent.signal }));
+    await swarm.clock.advance(10);
+    sent.abort();
+    await swarm.clock.advance(100);
+    expect(call.state).toBe('done');
+  });
+
   it('cut one way only: requests arrive, answers do not', async () => {
     const swarm = new SimSwarm();
     let answered = 0;
