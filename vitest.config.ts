@@ -6,6 +6,7 @@ export default defineConfig({
   test: {
     include: ['packages/*/src/**/*.test.ts', 'scripts/**/*.test.ts'],
     pool: 'threads',
-    testTimeout: 5_000,
+    // Tests take milliseconds; this is for hangs, on machines under load too.
+    testTimeout: 30_000,
   },
 });

@@ -1,39 +1,23 @@
-import type { ControlLoop } from '../contract.js';
-import { type LoopOptions, Planner } from '../loop/planner.js';
+import type { Change, ReadView } from '@skep/store';
+import type { Decision, LoopOptions } from '../loop/planner.js';
+import { PlanningLoop } from '../loop/planning-loop.js';
 import { planEnforcement } from './plan.js';
 
 /** Watches that nodes keep satisfying the tasks they were given. */
-export class ConstraintEnforcer implements ControlLoop {
-  readonly #options: LoopOptions;
-  readonly #planner: Planner;
-  #unsubscribe = () => {};
-
+export class ConstraintEnforcer extends PlanningLoop {
   constructor(options: LoopOptions) {
-    this.#options = options;
-    this.#planner = new Planner({
-      ...options,
-      name: 'constraint enforcer',
-      decide: (view, nodeIds, nowMs) => ({
-        steps: nodeIds.flatMap((id) => planEnforcement(view, id, nowMs)),
-      }),
-    });
+    super('constraint enforcer', options);
   }
 
-  start(): void {
-    const { store } = this.#options;
-    this.#unsubscribe = store.subscribe((commit) => {
-      for (const change of commit.changes) {
-        if (change.table === 'node' && change.kind !== 'remove') {
-          this.#planner.mark(change.object.id);
-        }
-      }
-    });
-    for (const node of store.view.all('node')) this.#planner.mark(node.id);
-    this.#planner.start();
+  protected decide(view: ReadView, nodeIds: readonly string[], nowMs: number): Decision {
+    return { steps: nodeIds.flatMap((id) => planEnforcement(view, id, nowMs)) };
   }
 
-  async stop(): Promise<void> {
-    this.#unsubscribe();
-    await this.#planner.stop();
+  protected onChange({ table, kind, object }: Change): void {
+    if (table === 'node' && kind !== 'remove') this.mark(object.id);
+  }
+
+  protected markAll(): void {
+    for (const node of this.store.view.all('node')) this.mark(node.id);
   }
 }

@@ -1,6 +1,7 @@
-import type { Change, Commit } from '@skep/store';
-import type { ControlLoop } from '../contract.js';
-import { type LoopOptions, Planner } from '../loop/planner.js';
+import type { Random } from '@skep/platform';
+import type { Change, ChangeOf, ReadView } from '@skep/store';
+import type { Decision, LoopOptions } from '../loop/planner.js';
+import { PlanningLoop } from '../loop/planning-loop.js';
 import { isGlobal } from './mode.js';
 import { planService } from './plan.js';
 
@@ -9,59 +10,46 @@ import { planService } from './plan.js';
  * ones, none of removed ones. What becomes of a task that ends is the restart supervisor's;
  * replacing tasks of an old spec is the updater's.
  */
-export class Orchestrator implements ControlLoop {
-  readonly #options: LoopOptions;
-  readonly #planner: Planner;
-  #unsubscribe = () => {};
+export class Orchestrator extends PlanningLoop {
+  readonly #random: Random;
 
   constructor(options: LoopOptions) {
-    this.#options = options;
-    this.#planner = new Planner({
-      ...options,
-      name: 'orchestrator',
-      decide: (view, serviceIds, nowMs) => {
-        const context = { nowMs, random: options.random };
-        return { steps: serviceIds.flatMap((id) => planService(view, id, context)) };
-      },
-    });
+    super('orchestrator', options);
+    this.#random = options.random;
   }
 
-  start(): void {
-    const { store } = this.#options;
-    this.#unsubscribe = store.subscribe((commit) => this.#onCommit(commit));
-    for (const service of store.view.all('service')) this.#planner.mark(service.id);
+  protected decide(view: ReadView, serviceIds: readonly string[], nowMs: number): Decision {
+    const context = { nowMs, random: this.#random };
+    return { steps: serviceIds.flatMap((id) => planService(view, id, context)) };
+  }
+
+  protected markAll(): void {
+    const { view } = this.store;
+    for (const service of view.all('service')) this.mark(service.id);
     // Tasks whose service is gone, which an earlier leader may have left.
-    for (const task of store.view.all('task')) {
-      if (task.serviceId) this.#planner.mark(task.serviceId);
+    for (const task of view.all('task')) {
+      if (task.serviceId) this.mark(task.serviceId);
     }
-    this.#planner.start();
   }
 
-  async stop(): Promise<void> {
-    this.#unsubscribe();
-    await this.#planner.stop();
-  }
-
-  #onCommit(commit: Commit): void {
-    for (const change of commit.changes) {
-      if (change.table === 'service') this.#planner.mark(change.object.id);
-      else if (change.table === 'task') this.#onTask(change);
-      else if (change.table === 'node') this.#onNode();
-    }
+  protected onChange(change: Change): void {
+    if (change.table === 'service') this.mark(change.object.id);
+    else if (change.table === 'task') this.#onTask(change);
+    else if (change.table === 'node') this.#onNode();
   }
 
   /**
    * Slots change hands when a task is removed or no longer wanted, never by what a node reports.
    */
-  #onTask({ kind, object: task, before }: Extract<Change, { table: 'task' }>): void {
+  #onTask({ kind, object: task, before }: ChangeOf<'task'>): void {
     const given = kind === 'remove' || (before && before.desiredState !== task.desiredState);
-    if (task.serviceId && given) this.#planner.mark(task.serviceId);
+    if (task.serviceId && given) this.mark(task.serviceId);
   }
 
   /** Any word about a node may open or close it to global services. */
   #onNode(): void {
-    for (const service of this.#options.store.view.all('service')) {
-      if (isGlobal(service)) this.#planner.mark(service.id);
+    for (const service of this.store.view.all('service')) {
+      if (isGlobal(service)) this.mark(service.id);
     }
   }
 }

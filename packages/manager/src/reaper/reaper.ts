@@ -1,7 +1,7 @@
-import type { Change, Commit } from '@skep/store';
+import type { Change, ChangeOf, ReadView } from '@skep/store';
 import type { TaskObject } from '@skep/wire';
-import type { ControlLoop } from '../contract.js';
-import { type LoopOptions, Planner } from '../loop/planner.js';
+import type { Decision, LoopOptions } from '../loop/planner.js';
+import { PlanningLoop } from '../loop/planning-loop.js';
 import { hasEnded, slotKey } from '../orchestrator/slot.js';
 import { planReaping, planUnowned } from './plan.js';
 
@@ -9,72 +9,53 @@ import { planReaping, planUnowned } from './plan.js';
 const UNOWNED_PREFIX = ':';
 
 /** Deletes tasks: those given up once they have stopped, and history beyond its limit. */
-export class TaskReaper implements ControlLoop {
-  readonly #options: LoopOptions;
-  readonly #planner: Planner;
-  #unsubscribe = () => {};
-
+export class TaskReaper extends PlanningLoop {
   constructor(options: LoopOptions) {
-    this.#options = options;
-    this.#planner = new Planner({
-      ...options,
-      name: 'reaper',
-      decide: (view, keys) => ({
-        steps: keys.flatMap((key) =>
-          key.startsWith(UNOWNED_PREFIX)
-            ? planUnowned(view, key.slice(UNOWNED_PREFIX.length))
-            : planReaping(view, key),
-        ),
-      }),
-    });
+    super('reaper', options);
   }
 
-  start(): void {
-    this.#unsubscribe = this.#options.store.subscribe((commit) => this.#onCommit(commit));
-    this.#markAll();
-    this.#planner.start();
+  protected decide(view: ReadView, keys: readonly string[]): Decision {
+    const steps = keys.flatMap((key) =>
+      key.startsWith(UNOWNED_PREFIX)
+        ? planUnowned(view, key.slice(UNOWNED_PREFIX.length))
+        : planReaping(view, key),
+    );
+    return { steps };
   }
 
-  async stop(): Promise<void> {
-    this.#unsubscribe();
-    await this.#planner.stop();
+  protected onChange(change: Change): void {
+    if (change.table === 'task') this.#onTask(change);
+    else if (change.table === 'service') this.#onService(change);
+    else if (change.table === 'cluster') this.#onCluster(change);
+    else if (change.table === 'node' && change.kind === 'remove') this.#onLost(change.object.id);
   }
 
-  #onCommit(commit: Commit): void {
-    for (const change of commit.changes) {
-      if (change.table === 'task') this.#onTask(change);
-      else if (change.table === 'service') this.#onService(change);
-      else if (change.table === 'cluster') this.#onCluster(change);
-      else if (change.table === 'node' && change.kind === 'remove') this.#onLost(change.object.id);
-    }
-  }
-
-  #onTask({ kind, object: task, before }: Extract<Change, { table: 'task' }>): void {
+  #onTask({ kind, object: task, before }: ChangeOf<'task'>): void {
     const ended = hasEnded(task) && before?.status.state !== task.status.state;
     const given = before?.desiredState !== task.desiredState;
-    if (kind !== 'remove' && (ended || given)) this.#mark(task);
+    if (kind !== 'remove' && (ended || given)) this.#markTask(task);
   }
 
   /** What an update is judged by may go when it is over; so may history under a smaller limit. */
-  #onService({ kind, object: service }: Extract<Change, { table: 'service' }>): void {
+  #onService({ kind, object: service }: ChangeOf<'service'>): void {
     if (kind !== 'update') return;
-    for (const task of this.#options.store.view.tasksOfService(service.id)) this.#mark(task);
+    for (const task of this.store.view.tasksOfService(service.id)) this.#markTask(task);
   }
 
-  #onCluster({ object, before }: Extract<Change, { table: 'cluster' }>): void {
+  #onCluster({ object, before }: ChangeOf<'cluster'>): void {
     const limit = object.spec.orchestration.taskHistoryRetentionLimit;
-    if (before?.spec.orchestration.taskHistoryRetentionLimit !== limit) this.#markAll();
+    if (before?.spec.orchestration.taskHistoryRetentionLimit !== limit) this.markAll();
   }
 
   #onLost(nodeId: string): void {
-    for (const task of this.#options.store.view.tasksOfNode(nodeId)) this.#mark(task);
+    for (const task of this.store.view.tasksOfNode(nodeId)) this.#markTask(task);
   }
 
-  #markAll(): void {
-    for (const task of this.#options.store.view.all('task')) this.#mark(task);
+  protected markAll(): void {
+    for (const task of this.store.view.all('task')) this.#markTask(task);
   }
 
-  #mark(task: TaskObject): void {
-    this.#planner.mark(task.serviceId ? slotKey(task) : UNOWNED_PREFIX + task.id);
+  #markTask(task: TaskObject): void {
+    this.mark(task.serviceId ? slotKey(task) : UNOWNED_PREFIX + task.id);
   }
 }

@@ -1,8 +1,9 @@
-import type { Change, Commit } from '@skep/store';
+import type { Random } from '@skep/platform';
+import type { Change, ChangeOf, ReadView } from '@skep/store';
 import type { TaskObject } from '@skep/wire';
 import { TaskState } from '@skep/wire/swarmkit';
-import type { ControlLoop } from '../contract.js';
-import { type Decision, type LoopOptions, Planner } from '../loop/planner.js';
+import type { Decision, LoopOptions } from '../loop/planner.js';
+import { PlanningLoop } from '../loop/planning-loop.js';
 import { isGlobal } from '../orchestrator/mode.js';
 import { hasEnded, statusTimeMs } from '../orchestrator/slot.js';
 import { isUpdating } from './config.js';
@@ -13,67 +14,57 @@ import { planUpdate } from './plan.js';
  * and pauses or rolls back when too many fail. A newer spec is simply what the next look compares
  * with.
  */
-export class Updater implements ControlLoop {
-  readonly #options: LoopOptions;
-  readonly #planner: Planner;
+export class Updater extends PlanningLoop {
+  readonly #random: Random;
   /** By service under update: for how long (ms) its tasks that ended had been running. */
   readonly #ranMs = new Map<string, Map<string, number>>();
-  #unsubscribe = () => {};
 
   constructor(options: LoopOptions) {
-    this.#options = options;
-    this.#planner = new Planner({
-      ...options,
-      name: 'updater',
-      decide: (view, serviceIds, nowMs) => {
-        const steps: Decision['steps'][number][] = [];
-        const wakes: [string, number][] = [];
-        for (const id of serviceIds) {
-          const ranFor = (taskId: string) => this.#ranMs.get(id)?.get(taskId);
-          const plan = planUpdate(view, id, { nowMs, random: options.random, ranFor });
-          for (const step of plan.steps) steps.push(step);
-          if (plan.waitMs !== undefined) wakes.push([id, plan.waitMs]);
-        }
-        return { steps, wakes };
-      },
-    });
+    super('updater', options);
+    this.#random = options.random;
   }
 
-  start(): void {
-    const { store } = this.#options;
-    this.#unsubscribe = store.subscribe((commit) => this.#onCommit(commit));
-    for (const service of store.view.all('service')) this.#planner.mark(service.id);
-    this.#planner.start();
-  }
-
-  async stop(): Promise<void> {
-    this.#unsubscribe();
+  override async stop(): Promise<void> {
+    await super.stop();
     this.#ranMs.clear();
-    await this.#planner.stop();
   }
 
-  #onCommit(commit: Commit): void {
-    for (const change of commit.changes) {
-      if (change.table === 'service') this.#onService(change);
-      else if (change.table === 'task') this.#onTask(change);
-      else if (change.table === 'node') this.#onNode(change.object.id);
+  protected decide(view: ReadView, serviceIds: readonly string[], nowMs: number): Decision {
+    const steps: Decision['steps'][number][] = [];
+    const wakes: [string, number][] = [];
+    for (const id of serviceIds) {
+      const ranFor = (taskId: string) => this.#ranMs.get(id)?.get(taskId);
+      const plan = planUpdate(view, id, { nowMs, random: this.#random, ranFor });
+      for (const step of plan.steps) steps.push(step);
+      if (plan.waitMs !== undefined) wakes.push([id, plan.waitMs]);
     }
+    return { steps, wakes };
   }
 
-  #onService({ kind, object: service }: Extract<Change, { table: 'service' }>): void {
+  protected markAll(): void {
+    for (const service of this.store.view.all('service')) this.mark(service.id);
+  }
+
+  protected onChange(change: Change): void {
+    if (change.table === 'service') this.#onService(change);
+    else if (change.table === 'task') this.#onTask(change);
+    else if (change.table === 'node') this.#onNode(change.object.id);
+  }
+
+  #onService({ kind, object: service }: ChangeOf<'service'>): void {
     if (kind === 'remove' || !isUpdating(service)) this.#ranMs.delete(service.id);
-    this.#planner.mark(service.id);
+    this.mark(service.id);
   }
 
   /** Only a task that came to run, ended, or changed its part in its slot moves an update. */
-  #onTask(change: Extract<Change, { table: 'task' }>): void {
+  #onTask(change: ChangeOf<'task'>): void {
     const { object: task, before } = change;
     if (change.kind === 'update' && before && !isStep(before, task)) return;
-    const service = this.#options.store.view.get('service', task.serviceId);
+    const service = this.store.view.get('service', task.serviceId);
     if (!service?.updateStatus) return;
     const ended = before && hasEnded(task) && !hasEnded(before);
     if (ended && isUpdating(service)) this.#noteEnd(before, task);
-    this.#planner.mark(service.id);
+    this.mark(service.id);
   }
 
   #noteEnd(before: TaskObject, task: TaskObject): void {
@@ -90,10 +81,10 @@ export class Updater implements ControlLoop {
    * enforcer's.
    */
   #onNode(nodeId: string): void {
-    const { view } = this.#options.store;
+    const { view } = this.store;
     for (const task of view.tasksOfNode(nodeId)) {
       const service = view.get('service', task.serviceId);
-      if (service && isGlobal(service)) this.#planner.mark(service.id);
+      if (service && isGlobal(service)) this.mark(service.id);
     }
   }
 }
