@@ -49,6 +49,11 @@ describe('create', () => {
     expect(await read(`${STORAGE}/two/etc/hostname`)).toBe('two\n');
   });
 
+  it('keeps the hardware address of the way out, whichever machines come and go', async () => {
+    await create('one');
+    expect(host.commands).toContain('link add switch0 address 02:42:c0:a8:63:fe type bridge');
+  });
+
   it('stays clear of what the host can reach already', async () => {
     host.routes.push('192.168.0.0/17', '10.0.0.0/8 dev x');
     expect((await create('one')).address).toBe('192.168.128.100');

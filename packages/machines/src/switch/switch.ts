@@ -97,11 +97,13 @@ export class Switch {
   async #build(subnet: string): Promise<void> {
     const { switchNamespace, hostLink } = this.#layout;
     await runOrThrow(this.#processes, 'ip', ['netns', 'add', switchNamespace]);
+    const router = addressIn(subnet, ROUTER_NUMBER);
     await this.#inSwitch([
       'link set lo up',
-      `link add ${BRIDGE} type bridge`,
+      // By itself a bridge takes the lowest address of its ports, which come and go.
+      `link add ${BRIDGE} address ${hardwareAddress(router)} type bridge`,
       `link set ${BRIDGE} up`,
-      `addr add ${addressIn(subnet, ROUTER_NUMBER)}/24 dev ${BRIDGE}`,
+      `addr add ${router}/24 dev ${BRIDGE}`,
       'route add unreachable default',
     ]);
     await this.#setUpRouter();
