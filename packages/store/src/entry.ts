@@ -1,4 +1,5 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { completeObject, type StoreObjects, type TableName } from '@skep/wire';
 import {
   InternalRaftRequestSchema,
@@ -31,6 +32,13 @@ export function encodeEntry(requestId: bigint, changes: readonly Change[]): Uint
   );
 }
 
+/** The request id of an entry that was encoded here, without reading the rest. */
+export function requestIdOf(data: Uint8Array): bigint {
+  const reader = new BinaryReader(data);
+  const [field] = reader.tag();
+  return field === InternalRaftRequestSchema.field.id.number ? BigInt(reader.uint64()) : 0n;
+}
+
 /** An action of a decoded entry: what to put (or, undefined, remove) where. */
 export interface DecodedAction {
   kind: 'create' | 'update' | 'remove';
@@ -40,9 +48,8 @@ export interface DecodedAction {
 }
 
 /** Reads an entry. Throws on bytes that are no request, and on actions or tables we do not know. */
-export function decodeEntry(data: Uint8Array): { requestId: bigint; actions: DecodedAction[] } {
-  const request = fromBinary(InternalRaftRequestSchema, data);
-  return { requestId: request.id, actions: request.action.map(decodeAction) };
+export function decodeEntry(data: Uint8Array): DecodedAction[] {
+  return fromBinary(InternalRaftRequestSchema, data).action.map(decodeAction);
 }
 
 function decodeAction(action: StoreAction): DecodedAction {

@@ -12,7 +12,7 @@ import type { StoreObjects, TableName } from '@skep/wire';
 import { applyActions, putChange } from './apply.js';
 import type { Change, Commit } from './change.js';
 import type { Proposer, StateMachine } from './contract.js';
-import { decodeEntry, decodeSnapshot, encodeEntry, encodeSnapshot } from './entry.js';
+import { decodeEntry, decodeSnapshot, encodeEntry, encodeSnapshot, requestIdOf } from './entry.js';
 import { EntryTooLargeError, UnknownOutcomeError } from './errors.js';
 import { BATCH_CHANGES_MAX, ENTRY_BYTES_MAX } from './limits.js';
 import { TABLE_NAMES } from './schema.js';
@@ -177,16 +177,17 @@ export class Store implements StateMachine {
 
   apply(index: bigint, data: Uint8Array): void {
     if (data.length === 0) return;
-    const { requestId, actions } = decodeEntry(data);
-    const own = this.#pending[0]?.requestId === requestId ? this.#pending.shift() : undefined;
+    const [first] = this.#pending;
+    const own = first && first.requestId === requestIdOf(data) ? first : undefined;
     if (own) {
+      this.#pending.shift();
       for (const change of own.changes) putChange(this.#committed, change);
       this.#publish({ index, changes: own.changes });
       own.resolve();
       return;
     }
     this.abort(new Error('another manager has written'));
-    const { changes, misfit } = applyActions(this.#committed, actions);
+    const { changes, misfit } = applyActions(this.#committed, decodeEntry(data));
     if (misfit) {
       const fields = { index: String(index), table: misfit.table, id: misfit.id };
       this.#options.log.error(fields, `entry dropped: ${misfit.kind} does not fit`);

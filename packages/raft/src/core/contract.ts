@@ -41,6 +41,12 @@ export interface CoreSettings {
   appendBytesMax: number;
   /** MsgApps under way to one follower. */
   inflightMax: number;
+  /**
+   * Followers are told of each commit at once, as etcd does; else with the next append or heartbeat,
+   * which halves the messages of a lone write. That a change of membership is committed they are
+   * always told at once.
+   */
+  announcesCommits: boolean;
   /** Only for tests of the tests: known bugs of other systems, switched on. */
   faults?: ReadonlySet<CoreFault>;
 }
@@ -125,9 +131,7 @@ export interface CoreStatus {
   applied: bigint;
   /** Position of the last entry of the log, durable or not. */
   last: LogPosition;
-  voters: readonly bigint[];
-  /** Of the other voters; empty unless leading. */
-  progress: ReadonlyMap<bigint, FollowerProgress>;
+  voters: ReadonlySet<bigint>;
   /** Leading, and the entry that opened the term is applied: what was committed before is all here. */
   isReady: boolean;
   /** Target of a transfer of leadership under way; 0 for none. */

@@ -29,7 +29,7 @@ describe('a core', () => {
     for (let count = 0; count < 100; count++) leader.core.propose(Buffer.from(`${count}`));
     three.settle();
     for (const node of three.nodes.values()) expect(textsOf(node)).toHaveLength(100);
-    expect(leader.core.status.progress.get(leader.id === 1n ? 2n : 1n)?.state).toBe('replicate');
+    expect(leader.core.progress.get(leader.id === 1n ? 2n : 1n)?.state).toBe('replicate');
   });
 
   it('sends appends before its own write, and acknowledges after', () => {

@@ -48,7 +48,7 @@ export class RaftCore {
     this.#effects = new EffectsTaker(this.#common);
   }
 
-  /** A copy: it does not change with the core. */
+  /** A copy: it does not change with the core. Cheap, for it is looked at several times for each write. */
   get status(): CoreStatus {
     const { term, vote, leaderId, log, voters } = this.#common;
     return {
@@ -59,11 +59,15 @@ export class RaftCore {
       commit: log.commit,
       applied: log.applied,
       last: log.entries.last,
-      voters: [...voters],
-      progress: this.#leadership?.replication.report ?? NO_PROGRESS,
+      voters,
       isReady: this.#leadership?.isReady ?? false,
       transferTo: this.#leadership?.transferTo ?? 0n,
     };
+  }
+
+  /** How far the other voters are, as a copy; empty unless leading. */
+  get progress(): ReadonlyMap<bigint, FollowerProgress> {
+    return this.#leadership?.replication.report ?? NO_PROGRESS;
   }
 
   /** What is to be done now; undefined for nothing. To be called until it says so. */

@@ -96,7 +96,7 @@ export class Leadership {
   /** Sends what became due since the last call. */
   sendDue(snapshot: SnapshotMeta | undefined): void {
     this.#startReads();
-    this.replication.sendDue(snapshot);
+    this.replication.sendDue(snapshot, this.#pendingChangeIndex);
   }
 
   onAppendResponse(message: Message): void {

@@ -85,10 +85,10 @@ describe('two changes of membership across a change of leader', () => {
     cluster.settle();
     cluster.isolate(1n);
     cluster.campaign(2n);
-    expect(cluster.node(2n).core.status.voters).toEqual([1n, 2n, 3n, 4n]);
+    expect([...cluster.node(2n).core.status.voters]).toEqual([1n, 2n, 3n, 4n]);
     expect(cluster.node(2n).core.proposeChange(changeData('add', 5n))).toBeDefined();
     expect(cluster.node(2n).core.proposeChange(changeData('remove', 1n))).toBeUndefined();
     cluster.settle();
-    expect(cluster.node(2n).core.status.voters).toEqual([1n, 2n, 3n, 4n, 5n]);
+    expect([...cluster.node(2n).core.status.voters]).toEqual([1n, 2n, 3n, 4n, 5n]);
   });
 });

@@ -48,9 +48,16 @@ export class Replication {
     }
   }
 
-  /** Sends each follower all that it may get now. Called once for many proposals. */
-  sendDue(snapshot: SnapshotMeta | undefined): void {
-    for (const [id, progress] of this.#followers) this.#sendDueTo(id, progress, snapshot);
+  /**
+   * Sends each follower all that it may get now. Called once for many proposals.
+   *
+   * @param toAnnounce followers are told at once when this index is committed
+   */
+  sendDue(snapshot: SnapshotMeta | undefined, toAnnounce: bigint): void {
+    for (const [id, progress] of this.#followers) {
+      this.#sendDueTo(id, progress, snapshot);
+      if (this.#isCommitNews(progress, toAnnounce)) this.#sendAppend(id, progress);
+    }
   }
 
   #sendDueTo(id: bigint, progress: Progress, snapshot: SnapshotMeta | undefined): void {
@@ -62,8 +69,14 @@ export class Replication {
         return;
       }
     }
-    const sendable = smaller(log.commit, progress.next - 1n);
-    if (progress.canSend && progress.sentCommit < sendable) this.#sendAppend(id, progress);
+  }
+
+  #isCommitNews({ canSend, next, sentCommit }: Progress, toAnnounce: bigint): boolean {
+    if (!canSend) return false;
+    const { log, settings } = this.#common;
+    const sendable = smaller(log.commit, next - 1n);
+    if (settings.announcesCommits) return sentCommit < sendable;
+    return sentCommit < toAnnounce && toAnnounce <= sendable;
   }
 
   /** False when the entries it needs are compacted away. */

@@ -18,7 +18,7 @@ import {
 
 const SETTINGS: Record<string, Partial<CoreSettings>> = {
   'as dockerd has it': { checkQuorum: true },
-  'as we have it': { checkQuorum: true, preVote: true },
+  'as we have it': { checkQuorum: true, preVote: true, announcesCommits: false },
   'with small appends': { checkQuorum: true, preVote: true, appendBytesMax: 40, inflightMax: 2 },
   plain: {},
 };

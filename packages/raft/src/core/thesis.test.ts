@@ -5,6 +5,7 @@ import { TRANSFER_CONTEXT } from './candidacy.js';
 import type { Message } from './contract.js';
 import { OUTBOX_ANSWERS_MAX, PENDING_READS_MAX } from './limits.js';
 import { emptyMessage } from './outbox.js';
+import { changeData } from './testing/node.js';
 import { Single, type SingleOptions } from './testing/single.js';
 
 /* What goes beyond the paper: Ongaro's thesis by section, and the rules of etcd-raft that its peers rely on. */
@@ -247,6 +248,31 @@ describe('10.2.1 writing to the disk in parallel', () => {
   });
 });
 
+describe('commits that are not announced', () => {
+  const settings = { announcesCommits: false };
+  const acknowledged = (node: Single, index: bigint) =>
+    node.receive(MessageType.MsgAppResp, 2, 1, { index });
+
+  it('go with the next append or heartbeat', () => {
+    const node = leader({ settings });
+    node.core.propose(Buffer.from('x'));
+    node.flush();
+    expect(acknowledged(node, 2n)).toEqual([]);
+    expect(node.status.commit).toBe(2n);
+    expect(node.tick()[0]).toMatchObject({ type: MessageType.MsgHeartbeat, to: 2n, commit: 2n });
+    node.core.propose(Buffer.from('y'));
+    expect(node.flush()[0]).toMatchObject({ type: MessageType.MsgApp, to: 2n, commit: 2n });
+  });
+
+  it('are announced when they change the membership', () => {
+    const node = leader({ settings });
+    node.core.proposeChange(changeData('add', 4n));
+    node.flush();
+    const sent = acknowledged(node, 2n);
+    expect(sent).toContainEqual(expect.objectContaining({ to: 2n, entries: [], commit: 2n }));
+  });
+});
+
 describe('messages that no peer should send', () => {
   const kinds = [...Array(32).keys()];
 
@@ -278,7 +304,7 @@ describe('messages that no peer should send', () => {
   it('an acknowledgement beyond the log is not believed', () => {
     const node = leader();
     node.receive(MessageType.MsgAppResp, 3, 1, { index: 100n });
-    expect(node.status.progress.get(3n)).toMatchObject({ match: 0n });
+    expect(node.core.progress.get(3n)).toMatchObject({ match: 0n });
   });
 
   it('a heartbeat that commits beyond the log commits nothing', () => {

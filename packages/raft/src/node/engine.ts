@@ -323,7 +323,7 @@ export class Engine {
 
   #campaignIfAlone(): void {
     const { voters } = this.#core.status;
-    if (voters.length === 1 && voters[0] === this.#options.raftId) this.#core.campaign(false);
+    if (voters.size === 1 && voters.has(this.#options.raftId)) this.#core.campaign(false);
   }
 
   #guard(fn: () => void): void {

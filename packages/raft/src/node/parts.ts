@@ -116,6 +116,7 @@ function coreSettings(settings: RaftSettings | undefined): CoreSettings {
     checkQuorum: true,
     appendBytesMax: limits.APPEND_BYTES_MAX,
     inflightMax: limits.APPENDS_IN_FLIGHT_MAX,
+    announcesCommits: false,
   };
 }
 

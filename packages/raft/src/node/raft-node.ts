@@ -218,7 +218,8 @@ export class RaftNode implements RaftMember {
   /** Hands over to the others, or, alone, lets what was proposed be written. */
   async #finish(parts: Parts): Promise<void> {
     const { engine, leading } = parts;
-    if (engine.status.progress.size > 0) {
+    const { role, voters } = engine.status;
+    if (role === 'leader' && [...voters].some((id) => id !== parts.raftId)) {
       await this.#handOver(parts, undefined, TRANSFER_AT_STOP_MS).catch((error: unknown) => {
         const fields = { error: errorMessage(error) };
         this.#options.log.warn(fields, 'leadership was not handed over before the stop');

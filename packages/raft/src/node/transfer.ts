@@ -36,9 +36,9 @@ export async function handOver(
 }
 
 function byReachability({ transport, status }: TransferOptions): readonly bigint[] {
-  const others = [...status().progress.keys()];
   const forMs = (raftId: bigint) => transport.activeForMs(raftId) ?? -1;
-  return others.filter((raftId) => transport.isActive(raftId)).sort((a, b) => forMs(b) - forMs(a));
+  const reachable = [...status().voters].filter((raftId) => transport.isActive(raftId));
+  return reachable.sort((a, b) => forMs(b) - forMs(a));
 }
 
 /** Resolves when this node leads no more, the core has given up, or time is over. */

@@ -1,6 +1,7 @@
 import { ConfChangeType, MessageType } from '@skep/wire/raftpb';
 import { EntryType, type LogEntry } from '../../log/entry.js';
 import type { CoreStatus, Effects, Message } from '../contract.js';
+import type { RaftCore } from '../core.js';
 import { roundOf } from '../reads.js';
 import { decodeTestChange } from './node.js';
 
@@ -78,12 +79,12 @@ export function formatRole({ role, term, leaderId }: CoreStatus): string {
 }
 
 /** Several lines: the node's state, and of a leader also what it knows of the others. */
-export function formatStatus(id: bigint, status: CoreStatus): string[] {
-  const { vote, commit, applied, last, voters, progress, isReady, transferTo } = status;
+export function formatStatus(id: bigint, { status, progress }: RaftCore): string[] {
+  const { vote, commit, applied, last, voters, isReady, transferTo } = status;
   const flags = `${isReady ? ' ready' : ''}${transferTo === 0n ? '' : ` handing over to ${transferTo}`}`;
   const lines = [
     `${id} ${formatRole(status)}${flags}, vote ${vote}, commit ${commit}, applied ${applied}, ` +
-      `last ${last.index}/${last.term}, voters ${voters.join(' ')}`,
+      `last ${last.index}/${last.term}, voters ${[...voters].join(' ')}`,
   ];
   for (const [follower, { state, match, next, recentlyActive }] of progress) {
     const silent = recentlyActive ? '' : ' silent';

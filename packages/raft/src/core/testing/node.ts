@@ -13,6 +13,7 @@ export const TEST_SETTINGS: CoreSettings = {
   checkQuorum: false,
   appendBytesMax: 65_535,
   inflightMax: 256,
+  announcesCommits: true,
 };
 
 /** What a crash leaves. */

@@ -172,11 +172,11 @@ export class RandomNetwork {
       node.core.propose(Buffer.from(context));
     } else if (kind === 'transfer') {
       const to = BigInt(second % this.cluster.nodes.size) + 1n;
-      if (to !== node.id && voters.includes(to)) node.core.transferLeadership(to);
+      if (to !== node.id && voters.has(to)) node.core.transferLeadership(to);
     } else if (this.#idsMax > 0n) {
       const id = (BigInt(second) % this.#idsMax) + 1n;
-      const isMember = voters.includes(id);
-      if (isMember && voters.length <= this.#votersMin) return;
+      const isMember = voters.has(id);
+      if (isMember && voters.size <= this.#votersMin) return;
       this.#proposeChange(node, changeData(isMember ? 'remove' : 'add', id));
     }
   }
@@ -246,7 +246,7 @@ export class RandomNetwork {
     if (!leader?.core.status.isReady) return false;
     const { last, commit, voters } = leader.core.status;
     if (commit !== last.index || commit < this.checker.lastApplied) return false;
-    return voters.every((id) => {
+    return [...voters].every((id) => {
       const { status } = this.cluster.node(id).core;
       return status.applied === last.index && status.last.term === last.term;
     });

@@ -91,7 +91,7 @@ export class ScriptRunner {
     status: (...ids) => {
       for (const node of this.#nodes()) {
         if (ids.length > 0 && !ids.includes(`${node.id}`)) continue;
-        for (const line of formatStatus(node.id, node.core.status)) this.#say(line);
+        for (const line of formatStatus(node.id, node.core)) this.#say(line);
       }
     },
     log: (id) => {
