@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestCluster } from './support/cluster.ts';
 import { ConfigWriter } from './support/config-writer.ts';
 import { until } from './support/exec.ts';
+import { IDLE } from './support/swarm-view.ts';
 
 /** What a swarm of machines goes through when they die, are cut off, and come back. */
 
@@ -11,6 +12,8 @@ const NODES = [...MANAGERS, ...WORKERS];
 
 /** Longest pause between two acknowledged writes over a change of leader, on a busy machine. */
 const PAUSE_MAX_MS = 5_000;
+/** Time for tasks of a node that is gone to run on another, on a busy machine. */
+const MOVED_TIMEOUT_MS = 10_000;
 
 let cluster: TestCluster;
 
@@ -81,3 +84,104 @@ describe('a leader killed under a stream of writes', () => {
     await expectKept([...there.acknowledged, ...elsewhere.acknowledged]);
   });
 });
+
+/** A service on the workers alone, two tasks each. */
+async function createOnWorkers(name: string): Promise<void> {
+  const flags = ['--replicas', '4', '--constraint', 'node.role==worker'];
+  await cluster.create('--name', name, ...flags, ...IDLE);
+  const placement = await cluster.placement(name, 4);
+  expect(placement).toEqual(['worker1', 'worker1', 'worker2', 'worker2']);
+}
+
+/** Ids of the containers that run on a machine, asked inside of it. */
+function runningOn(machine: string): Promise<string> {
+  return cluster.machines.ssh(machine, 'docker ps -q');
+}
+
+/** Waits until all four tasks run on the second worker; how long that took. */
+async function untilMoved(service: string): Promise<number> {
+  const startedMs = performance.now();
+  await until(
+    () => cluster.placement(service, 4),
+    (names) => names.every((name) => name === 'worker2'),
+    MOVED_TIMEOUT_MS,
+  );
+  return Math.round(performance.now() - startedMs);
+}
+
+/** Waits until a node that was given up is there again, and runs nothing of what went elsewhere. */
+async function expectNothingRuns(machine: string): Promise<void> {
+  await cluster.untilNode(machine, /^Ready /);
+  await until(
+    () => runningOn(machine),
+    (ids) => ids === '',
+  );
+}
+
+describe('a worker', () => {
+  it('that is killed: its tasks run elsewhere, and it comes back empty', async ({ annotate }) => {
+    await createOnWorkers('killed');
+    await cluster.machines.kill('worker1');
+    await annotate(`tasks run elsewhere after ${await untilMoved('killed')} ms`);
+    await cluster.untilNode('worker1', /^Down /);
+    await cluster.machines.start('worker1');
+    await expectNothingRuns('worker1');
+    expect(await cluster.placement('killed', 4)).toEqual(Array(4).fill('worker2'));
+    await cluster.remove('killed');
+  });
+
+  it('that is cut off: runs on alone, and stops what it should no longer run when it is back', async ({
+    annotate,
+  }) => {
+    await createOnWorkers('cut');
+    const before = await runningOn('worker1');
+    expect(before.split('\n')).toHaveLength(2);
+    const watch = new SlotWatch('cut');
+    try {
+      await cluster.machines.disconnect('worker1');
+      await annotate(`tasks run elsewhere after ${await untilMoved('cut')} ms`);
+      await cluster.untilNode('worker1', /^Down /);
+      expect(await runningOn('worker1')).toBe(before);
+      await cluster.machines.connect('worker1');
+      await expectNothingRuns('worker1');
+      expect(await cluster.placement('cut', 4)).toEqual(Array(4).fill('worker2'));
+    } finally {
+      await watch.stop();
+    }
+    expect(watch.doubles).toEqual([]);
+    expect(watch.looks).toBeGreaterThan(20);
+    await cluster.remove('cut');
+  });
+});
+
+/** Looks all the time whether a slot has two tasks that run and are to run. */
+class SlotWatch {
+  readonly doubles: string[] = [];
+  looks = 0;
+  readonly #service: string;
+  readonly #done: Promise<void>;
+  #isStopped = false;
+
+  constructor(service: string) {
+    this.#service = service;
+    this.#done = this.#run();
+  }
+
+  stop(): Promise<void> {
+    this.#isStopped = true;
+    return this.#done;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isStopped) {
+      const tasks = await cluster.tasks(this.#service);
+      const running = tasks.filter(
+        ({ DesiredState, Status }) => DesiredState === 'running' && Status.State === 'running',
+      );
+      const slots = running.map(({ Slot }) => Slot);
+      if (new Set(slots).size < slots.length) this.doubles.push(JSON.stringify(running));
+      this.looks++;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
