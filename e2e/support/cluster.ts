@@ -1,7 +1,7 @@
 import { loadImage } from './docker-engine.ts';
 import { until } from './exec.ts';
 import { TestMachines } from './machines.ts';
-import { SwarmView } from './swarm-view.ts';
+import { PATIENCE_MS, SwarmView } from './swarm-view.ts';
 
 export type Role = 'manager' | 'worker';
 
@@ -21,10 +21,6 @@ const COLUMNS = '{{.ID}}|{{.Hostname}}|{{.Status}}|{{.Availability}}|{{.ManagerS
  * test asks another. Machines keep the names they were given.
  */
 export class TestCluster extends SwarmView {
-  private constructor(machines: TestMachines, manager: string) {
-    super(machines, manager);
-  }
-
   /** Machines with the sample image, not in any swarm yet; removed again when something fails. */
   static async machines(...names: string[]): Promise<TestCluster> {
     const machines = new TestMachines();
@@ -111,7 +107,10 @@ export class TestCluster extends SwarmView {
   }
 
   /** Waits until the list of all nodes passes; managers without a leader are asked again. */
-  untilNodes(passes: (nodes: ListedNode[]) => boolean, timeoutMs?: number): Promise<ListedNode[]> {
+  untilNodes(
+    passes: (nodes: ListedNode[]) => boolean,
+    timeoutMs = PATIENCE_MS,
+  ): Promise<ListedNode[]> {
     return until(() => this.nodes().catch(() => []), passes, timeoutMs);
   }
 
@@ -124,8 +123,8 @@ export class TestCluster extends SwarmView {
   }
 
   /** Hostname of the node of each running task of a service, sorted. */
-  async placement(service: string, count: number, timeoutMs?: number): Promise<string[]> {
-    const tasks = await this.running(service, count, timeoutMs);
+  async placement(service: string, count: number): Promise<string[]> {
+    const tasks = await this.running(service, count);
     const names = new Map((await this.nodes()).map(({ id, hostname }) => [id, hostname]));
     return tasks.map(({ NodeID }) => names.get(NodeID) ?? NodeID).sort();
   }
@@ -135,11 +134,11 @@ export class TestCluster extends SwarmView {
     return this.dockerOn(machine, 'info', '-f', '{{.Swarm.LocalNodeState}}');
   }
 
-  untilMembership(machine: string, state: string, timeoutMs?: number): Promise<string> {
+  untilMembership(machine: string, state: string): Promise<string> {
     return until(
       () => this.membership(machine),
       (seen) => seen === state,
-      timeoutMs,
+      PATIENCE_MS,
     );
   }
 }
