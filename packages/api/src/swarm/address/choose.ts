@@ -23,7 +23,8 @@ const TEXTS = {
     'advertise address must be a non-zero IP address or network interface (with optional port number)',
   defaultAdvertise:
     'default advertise address must be a non-zero IP address or network interface (without a port number)',
-  dataPath: 'data path address must be a non-zero IP address or network interface',
+  dataPath:
+    'data path address must be a non-zero IP address or network interface (without a port number)',
   none: "could not find the system's IP address",
 };
 

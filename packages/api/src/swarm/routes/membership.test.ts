@@ -271,7 +271,7 @@ describe('joining', () => {
       { ListenAddr: 'nowhere:2377' },
     ],
     [
-      'data path address must be a non-zero IP address or network interface',
+      'data path address must be a non-zero IP address or network interface (without a port number)',
       { DataPathAddr: '0.0.0.0' },
     ],
     ['invalid Availability: "lazy"', { Availability: 'lazy' }],

@@ -110,7 +110,7 @@ describe('membership', () => {
     ],
     [
       400,
-      'data path address must be a non-zero IP address or network interface',
+      'data path address must be a non-zero IP address or network interface (without a port number)',
       { DataPathAddr: 'x' },
     ],
     [400, 'subnet size is out of range: 30', { DefaultAddrPool: ['10.0.0.0/8'], SubnetSize: 30 }],
