@@ -98,13 +98,53 @@ describe('a request', () => {
     swarm.lead('a');
     const write = swarm.request('write');
     swarm.lead(undefined);
-    await swarm.clock.advance(10_000);
+    await swarm.clock.advance(LEADER_WAIT_MS - 1);
     swarm.lead('b');
     await swarm.clock.advance(ANSWER_GRACE_MS - 1);
     expect(write.outcome).toBeUndefined();
     await swarm.clock.advance(1);
     expect((write.outcome as RpcError).message).toContain('the outcome is unknown');
     expect(swarm.asked).toEqual(['a']);
+  });
+
+  it('to write that was sent does not wait for a swarm that has lost its leader', async () => {
+    const swarm = new Swarm();
+    swarm.answers = { a: ({ signal }) => whenAborted(signal, canceled) };
+    swarm.lead('a');
+    const write = swarm.request('write');
+    swarm.lead(undefined);
+    await swarm.clock.advance(LEADER_WAIT_MS - 1);
+    expect(write.outcome).toBeUndefined();
+    await swarm.clock.advance(1);
+    expect((write.outcome as RpcError).message).toBe(
+      'the leader was lost before it answered; the outcome is unknown (1 of 3 managers reachable, 2 needed)',
+    );
+  });
+
+  it('to write that was sent waits on when the same leader is known again', async () => {
+    const swarm = new Swarm();
+    const late = swarm.clock.sleep(2 * LEADER_WAIT_MS).then(() => 'answered');
+    swarm.answers = {
+      a: ({ signal }) => Promise.race([late, whenAborted(signal, canceled)]),
+    };
+    swarm.lead('a');
+    const write = swarm.request('write');
+    swarm.lead(undefined);
+    await swarm.clock.advance(LEADER_WAIT_MS - 1);
+    swarm.lead('a');
+    await swarm.clock.advance(LEADER_WAIT_MS + 1);
+    expect(write.outcome).toBe('answered');
+  });
+
+  it('to read is refused in words when the leader is lost', async () => {
+    const swarm = new Swarm();
+    swarm.answers = { a: ({ signal }) => whenAborted(signal, canceled) };
+    swarm.lead('a');
+    const read = swarm.request('read');
+    await swarm.clock.advance(1_000);
+    swarm.lead(undefined);
+    await swarm.clock.advance(LEADER_WAIT_MS);
+    expect((read.outcome as RpcError).message).toMatch(/\(1 of 3 managers reachable, 2 needed\)$/);
   });
 
   it('to read is made again at once when another leads', async () => {

@@ -11,6 +11,10 @@ export interface LeaderFinderOptions<T> {
   onChange(listener: () => void): () => void;
 }
 
+/** A read that moved is made again at once; a write that was sent may still be answered. */
+const READ_TIMES = { graceMs: 0, lostMs: 0 };
+const WRITE_TIMES = { graceMs: ANSWER_GRACE_MS, lostMs: LEADER_WAIT_MS };
+
 /** By which a call ends when the leader moved: at once while nothing was sent, else after a while. */
 export interface MoveSignals {
   unsentSignal: AbortSignal;
@@ -60,14 +64,14 @@ export class LeaderFinder<T> {
     const endMs = clock.monotonic() + LEADER_WAIT_MS;
     for (;;) {
       const to = await this.leader();
-      const { signals, forget } = this.#whenMoved(to, isRead ? 0 : ANSWER_GRACE_MS);
+      const { signals, forget } = this.#whenMoved(to, isRead ? READ_TIMES : WRITE_TIMES);
       try {
         return await fn(to, signals);
       } catch (error) {
         const { aborted } = signals.signal;
         const mayRepeat =
           isNotLeader(error) || error instanceof NotSentError || (isRead && aborted);
-        if (!mayRepeat) throw aborted ? unknownOutcome(error) : error;
+        if (!mayRepeat) throw aborted ? this.#unknownOutcome(error) : error;
         if (clock.monotonic() >= endMs) throw error;
       } finally {
         forget();
@@ -77,17 +81,27 @@ export class LeaderFinder<T> {
     }
   }
 
-  /** Signals that abort when the leader is another than `to`; that of calls sent `graceMs` later. */
-  #whenMoved(to: T, graceMs: number): { signals: MoveSignals; forget: () => void } {
+  /**
+   * Signals that abort when the leader is another than `to`; that of calls sent `graceMs` later, or
+   * `lostMs` after there was none any more.
+   */
+  #whenMoved(
+    to: T,
+    { graceMs, lostMs }: { graceMs: number; lostMs: number },
+  ): { signals: MoveSignals; forget: () => void } {
     const { clock, find, onChange } = this.#options;
     const unsent = new AbortController();
     const sent = new AbortController();
     let cancel: Cancel = () => {};
+    let seen: T | undefined = to;
     const look = () => {
       const now = find();
-      if (unsent.signal.aborted || now === undefined || now === to) return;
-      unsent.abort();
-      cancel = clock.after(graceMs, () => sent.abort());
+      if (now === seen) return;
+      seen = now;
+      cancel();
+      if (now === to) return;
+      if (now !== undefined) unsent.abort();
+      cancel = clock.after(now === undefined ? lostMs : graceMs, () => sent.abort());
     };
     const forget = onChange(look);
     look();
@@ -130,9 +144,13 @@ export class LeaderFinder<T> {
     const needed = Math.floor(members.length / 2) + 1;
     return `(${reachable} of ${members.length} managers reachable, ${needed} needed)`;
   }
-}
 
-function unknownOutcome(cause: unknown): RpcError {
-  const text = `the leader changed before it answered; the outcome is unknown: ${errorMessage(cause)}`;
-  return new RpcError(Code.UNAVAILABLE, text, { cause });
+  #unknownOutcome(cause: unknown): RpcError {
+    const [what, why] =
+      this.#options.find() === undefined
+        ? ['was lost', ` ${this.#arithmetic()}`]
+        : ['changed', `: ${errorMessage(cause)}`];
+    const text = `the leader ${what} before it answered; the outcome is unknown${why}`;
+    return new RpcError(Code.UNAVAILABLE, text, { cause });
+  }
 }
