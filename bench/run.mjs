@@ -6,10 +6,11 @@ import { fail, output, requireRoot, run } from '../scripts/lib.mjs';
 import { fiftyTasks } from './cluster/fifty-tasks.mjs';
 import { leaderLost } from './cluster/leader-lost.mjs';
 import { workerLost } from './cluster/worker-lost.mjs';
+import { writes } from './cluster/writes.mjs';
 import { printTable } from './lib/table.mjs';
 import { oneNode } from './one-node.mjs';
 
-const PARTS = [oneNode, fiftyTasks, workerLost, leaderLost];
+const PARTS = [oneNode, fiftyTasks, workerLost, leaderLost, writes];
 const NAMES = PARTS.map(({ name }) => name).join(', ');
 
 const USAGE = `npm run bench -- [--only NAME]... [--quick]
@@ -49,11 +50,12 @@ async function main() {
   requireRoot('npm run bench');
   run('npm', ['run', '--silent', 'setup']);
   const hasDockerd = hasProgram('dockerd');
-  if (!hasDockerd) console.error('No dockerd here: only our own figures.');
+  const hasEtcd = hasProgram('etcd');
+  if (!hasDockerd || !hasEtcd) console.error('No dockerd, or no etcd: some figures are only ours.');
   const results = [];
   for (const part of PARTS.filter(({ name }) => only === undefined || only.includes(name))) {
     console.error(`${part.title}:`);
-    results.push({ part, rows: await part.run({ quick, hasDockerd }) });
+    results.push({ part, rows: await part.run({ quick, hasDockerd, hasEtcd }) });
   }
   printMachine();
   for (const { part, rows } of results) {

@@ -15,7 +15,10 @@ const RUNTIME_PACKAGES = [
 ];
 
 /** What the tests and benchmarks need besides. */
-const TEST_PACKAGES = ['docker-registry', 'docker.io', 'curl', 'openssl', 'procps'];
+const TEST_PACKAGES = [
+  ...['docker-registry', 'docker.io', 'curl', 'openssl', 'procps'],
+  'etcd-server', // what npm run bench measures writes against
+];
 
 /** dpkg-query's own placeholder. */
 const STATUS_FORMAT = '$' + '{db:Status-Status}';
@@ -27,7 +30,7 @@ function missingPackages(names) {
 }
 
 /** Services that Debian's packages start by themselves and that ours must not share ports or rules with. */
-const SERVICES_TO_HOLD = ['docker', 'docker-registry', 'containerd'];
+const SERVICES_TO_HOLD = ['docker', 'docker-registry', 'containerd', 'etcd'];
 
 function installPackages(names) {
   // A policy of 101 keeps the packages from starting their services while they are installed.
