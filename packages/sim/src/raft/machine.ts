@@ -72,9 +72,10 @@ export class RaftMachine {
   /** Left for good: nobody starts it again. */
   isRetired = false;
   life: Life | undefined;
+  /** Has a log that says who it is. */
+  hasJoined = false;
   readonly #options: RaftMachineOptions;
   readonly #draw: Draw;
-  #hasStarted = false;
 
   constructor(options: RaftMachineOptions) {
     this.#options = options;
@@ -119,7 +120,7 @@ export class RaftMachine {
     this.life = life;
     store.subscribe((commit) => this.#options.check(() => life.watch.commit(commit)));
     note(this.name, 'starts');
-    this.#run(life, entry ?? (this.#hasStarted ? { kind: 'resume' } : this.#options.firstEntry));
+    this.#run(life, entry ?? (this.hasJoined ? { kind: 'resume' } : this.#options.firstEntry));
   }
 
   #makeNode(clock: MachineClock): RaftMember {
@@ -154,7 +155,7 @@ export class RaftMachine {
       () => {
         if (this.life !== life) return;
         life.isStarted = true;
-        this.#hasStarted = true;
+        this.hasJoined = true;
         note(this.name, 'takes part');
       },
       (error) => this.#exit(life.clock, error),
@@ -201,7 +202,7 @@ export class RaftMachine {
     this.disk.usedBy(undefined);
     await this.disk.remove(DIRECTORY);
     await this.disk.syncDirectory('/');
-    this.#hasStarted = false;
+    this.hasJoined = false;
     this.isDamaged = false;
   }
 

@@ -119,6 +119,13 @@ export class RaftWorld {
     return best?.machine;
   }
 
+  /** A machine has yet to learn that it joined, or may never come back: of the others, no vote may be missing for good. */
+  get isShort(): boolean {
+    return this.machines.some(
+      ({ isDamaged, isRetired, hasJoined }) => isDamaged || (!isRetired && !hasJoined),
+    );
+  }
+
   /** Voters as the leader knows them; 0 while nobody leads. */
   get voterCount(): number {
     return this.leader?.life?.node.status.members.length ?? 0;

@@ -10,7 +10,7 @@ const REPLACE_RETRY_MS = 500;
 
 /** A new machine joins. */
 export function addMachine(world: RaftWorld): void {
-  if (!world.leader || !world.mayChangeMembers) return;
+  if (!world.leader || !world.mayChangeMembers || world.isShort) return;
   world.addMachine().start();
 }
 
@@ -26,7 +26,7 @@ export function transferLeadership(world: RaftWorld, target: RaftMachine): void 
 export function removeMachine(world: RaftWorld, target: RaftMachine, staysMs: number): void {
   const leader = world.leader?.life;
   const raftId = target.life?.node.status.raftId;
-  if (!leader || !raftId || !world.mayChangeMembers || !leader.node.canRemove(raftId)) return;
+  if (!leader || !raftId || !world.mayChangeMembers || !canRemove(leader, raftId)) return;
   world.mayChangeMembers = false;
   void attempt(world, leader, () => leader.node.removeMember(raftId)).then((isDone) => {
     // What became of it otherwise is not known: no other change then, that counts on either.
@@ -37,11 +37,21 @@ export function removeMachine(world: RaftWorld, target: RaftMachine, staysMs: nu
   });
 }
 
+/** What is refused at once must not count as a change whose outcome is unknown. */
+function canRemove(leader: Life, raftId: bigint): boolean {
+  try {
+    return leader.node.canRemove(raftId);
+  } catch (error) {
+    throwIfBroken(leader.name, error);
+    return false;
+  }
+}
+
 /** Loses a machine with its disk, removes it from the cluster, and has a new one join. */
 export function replaceMachine(world: RaftWorld, target: RaftMachine): void {
   const raftId = target.life?.node.status.raftId;
   if (!raftId || !world.mayChangeMembers || world.voterCount < REPLACE_VOTERS_MIN) return;
-  if (world.machines.some(({ isRetired, isDamaged }) => isRetired || isDamaged)) return;
+  if (world.isShort || world.machines.some(({ isRetired }) => isRetired)) return;
   world.mayChangeMembers = false;
   target.isRetired = true;
   target.die('power');

@@ -157,7 +157,7 @@ function flipBit(
   world.startLater(target, downMs);
   const files = target.disk.durableFiles().filter(({ size }) => size > 0);
   const chosen = files[Math.floor(file * files.length)];
-  if (!chosen || world.voterCount < 3) return;
+  if (!chosen || world.voterCount < 3 || world.isShort) return;
   const offset = Math.floor(place * chosen.size);
   target.disk.flipBits(chosen.path, offset);
   target.isDamaged = true;
