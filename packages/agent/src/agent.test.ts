@@ -97,6 +97,31 @@ describe('Agent', () => {
     await agent.stop();
   });
 
+  it('turns away from a manager that hangs before three periods of silence are over', async () => {
+    const { agent, clock, link } = await setUpAgent();
+    link.periodMs = 1_000;
+    await clock.advance(6_000);
+    link.hangs = true;
+    await clock.advance(2_400); // 1 to the next beat, 1.5 for its answer at most
+    expect(link.sessions).toHaveLength(1);
+    await clock.advance(300);
+    expect(link.sessions).toHaveLength(2);
+    await agent.stop();
+  });
+
+  it('looks for a manager at most two periods apart once it knows the period', async () => {
+    const { agent, clock, link } = await setUpAgent();
+    link.periodMs = 1_000;
+    await clock.advance(6_000);
+    link.down = true;
+    link.current.session.end();
+    await clock.advance(60_000);
+    link.down = false;
+    await clock.advance(2_000);
+    expect(link.sessions).toHaveLength(2);
+    await agent.stop();
+  });
+
   it('beats while the node still configures itself, and hears when the manager forgot it', async () => {
     const { agent, clock, executor, link } = await setUpAgent({ configures: false });
     link.periodMs = 1_000;

@@ -151,6 +151,7 @@ export class Agent {
       sessionId: this.#sessionId,
       handlers: {
         registered: (sessionId: string) => this.#registered(link, sessionId),
+        period: (periodMs: number) => this.#pace(periodMs),
         message: (message: SessionMessage) => this.#sessionMessage(message),
         assignments: this.#worker.apply.bind(this.#worker),
         subscription: (message: Parameters<LogPublisher['handle']>[0]) =>
@@ -182,6 +183,11 @@ export class Agent {
     for (const { taskId, status } of this.#worker.statuses()) {
       this.#reporter.report(taskId, status);
     }
+  }
+
+  #pace(periodMs: number): void {
+    const { reconnectMaxMs, reconnectMaxPeriods } = this.#limits;
+    this.#backoff.maxMs = Math.min(reconnectMaxMs, reconnectMaxPeriods * periodMs);
   }
 
   async #sessionMessage(message: SessionMessage): Promise<void> {

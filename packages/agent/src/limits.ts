@@ -9,11 +9,21 @@ export interface AgentLimits {
   taskRetryDelayMs: number;
   /** Attempts to remove the container of a task that is no longer assigned; after that it is left to the next start. */
   taskRemoveAttemptsMax: number;
-  /** Time for the answer to a heartbeat, a status report, and for a session's first message. */
+  /** Time for the answer to a status report, and for a session's first message. */
   callTimeoutMs: number;
+  /**
+   * Periods that a heartbeat has for its answer, at most `callTimeoutMs`. A node is given up after three periods
+   * of silence: one that notices after one and this many has time to turn to another manager.
+   */
+  heartbeatTimeoutPeriods: number;
   /** Reconnection: b <- base + 2 b, at most max; the delay is uniform in [0, b). */
   reconnectBaseMs: number;
   reconnectMaxMs: number;
+  /**
+   * A node whose manager told it its period waits this many at most: a new leader gives nodes up that it has not
+   * heard of for a few, and where nodes are many, so that all at once would be a burden, the period is long.
+   */
+  reconnectMaxPeriods: number;
   /** Used when a manager hands out no heartbeat period, which would otherwise be a busy loop. */
   heartbeatFallbackMs: number;
   /** How often the node looks at itself; a changed description means a new registration. */
@@ -41,8 +51,10 @@ export const DEFAULT_LIMITS: AgentLimits = {
   taskRetryDelayMs: 1_000,
   taskRemoveAttemptsMax: 5,
   callTimeoutMs: 5_000,
+  heartbeatTimeoutPeriods: 1.5,
   reconnectBaseMs: 100,
   reconnectMaxMs: 8_000,
+  reconnectMaxPeriods: 2,
   heartbeatFallbackMs: 5_000,
   describePeriodMs: 20_000,
   reportBatchMax: 1_000,

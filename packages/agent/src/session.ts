@@ -21,6 +21,8 @@ import { unlessAborted, within } from './waiting.js';
 export interface SessionHandlers {
   /** The first message came: reports may be sent under this session id. */
   registered(sessionId: string): void;
+  /** How often this manager wants to hear of the node, ms; at each heartbeat. */
+  period(periodMs: number): void;
   /** Every session message; the first one before anything else of the session starts but heartbeats. */
   message(message: SessionMessage): Promise<void>;
   assignments(message: AssignmentsMessage): Promise<void>;
@@ -112,11 +114,15 @@ class Session {
   }
 
   async #heartbeat(sessionId: string): Promise<never> {
-    const { clock, limits, link } = this.#options;
+    const { clock, handlers, limits, link } = this.#options;
+    let timeoutMs = limits.callTimeoutMs;
     for (;;) {
       const call = link.heartbeat(create(HeartbeatRequestSchema, { sessionId }));
-      const { period } = await within(clock, limits.callTimeoutMs, 'heartbeat', call);
-      await clock.sleep(durationMs(period) || limits.heartbeatFallbackMs, this.#signal);
+      const { period } = await within(clock, timeoutMs, 'heartbeat', call);
+      const periodMs = durationMs(period) || limits.heartbeatFallbackMs;
+      handlers.period(periodMs);
+      timeoutMs = Math.min(limits.callTimeoutMs, limits.heartbeatTimeoutPeriods * periodMs);
+      await clock.sleep(periodMs, this.#signal);
     }
   }
 

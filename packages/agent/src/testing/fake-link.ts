@@ -40,6 +40,8 @@ export class FakeLink implements ManagerLink {
   heartbeats = 0;
   periodMs = 5_000;
   down = false;
+  /** The manager hangs: heartbeats are never answered. */
+  hangs = false;
   /** Heartbeats fail with this while it is set. */
   heartbeatFailure: unknown;
   /** Errors for the next reports, in order. */
@@ -72,6 +74,7 @@ export class FakeLink implements ManagerLink {
   async heartbeat(_request: HeartbeatRequest): Promise<HeartbeatResponse> {
     if (this.down) throw new RpcError(Code.UNAVAILABLE, 'no manager');
     if (this.heartbeatFailure) throw this.heartbeatFailure;
+    if (this.hangs) return new Promise(() => {});
     this.heartbeats++;
     return create(HeartbeatResponseSchema, { period: durationFromMs(this.periodMs) });
   }

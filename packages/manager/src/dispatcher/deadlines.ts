@@ -1,5 +1,5 @@
 import type { Cancel, Clock } from '@skep/platform';
-import { GRACE_UNKNOWN_MIN_MS, LATE_EXTRA_MS, LATE_MS_MAX } from './limits.js';
+import { LATE_EXTRA_MS, LATE_GRACE_MS_MAX, LATE_MS_MAX } from './limits.js';
 
 interface Deadline {
   dueMs: number;
@@ -26,7 +26,7 @@ export class Deadlines {
     this.#arm(nodeId, delayMs, (lateMs) => {
       if (lateMs <= LATE_MS_MAX) return this.#expire(nodeId);
       // Whoever slept did not listen either: nodes get the time lost, to be heard or to come back.
-      const moreMs = Math.min(lateMs + LATE_EXTRA_MS, GRACE_UNKNOWN_MIN_MS);
+      const moreMs = Math.min(lateMs + LATE_EXTRA_MS, LATE_GRACE_MS_MAX);
       this.#arm(nodeId, moreMs, () => this.#expire(nodeId));
     });
   }

@@ -307,7 +307,7 @@ describe('Dispatcher heartbeats', () => {
       state: NodeStatus_State.UNKNOWN,
       message: 'Node moved to "unknown" state due to leadership change in cluster',
     });
-    await here.sim.clock.advance(11_900);
+    await here.sim.clock.advance(3_900);
     expect(here.sim.get('node', 'n1').status.state).toBe(NodeStatus_State.UNKNOWN);
     await here.sim.clock.advance(200);
     expect(here.sim.get('node', 'n1').status.state).toBe(NodeStatus_State.DOWN);

@@ -275,7 +275,7 @@ export class Dispatcher implements ControlLoop, DispatcherService {
         const before = change.before?.nodeId;
         if (before && before !== object.nodeId) this.#sessions.get(before)?.markTask(object.id);
       } else if (table === 'node') {
-        if (kind === 'create') this.#watch.add(object.id);
+        if (kind === 'create') this.#watch.add(object);
         else if (kind === 'remove') this.#forgetNode(object.id);
         else this.#sessions.get(object.id)?.main?.wake();
       } else if (table === 'cluster') {

@@ -8,18 +8,26 @@ export const HEARTBEAT_PER_NODE_MS = 20;
 /** A period handed out varies by this share either way, so that nodes do not beat in step. */
 export const HEARTBEAT_JITTER = 0.1;
 
-/** A node is down after this many periods of silence; more after a change of leader. */
+/** A node is down after this many periods of silence. */
 export const GRACE_PERIODS = 3;
-export const GRACE_PERIODS_UNKNOWN = 6;
-/** After a change of leader nodes look for the new one up to 8 s apart; none is given up before that. */
-export const GRACE_UNKNOWN_MIN_MS = 12_000;
+/**
+ * After a change of leader every node has to be heard of anew. One whose manager is there looks for the leader at
+ * most 2 periods apart; one whose manager hangs notices after a period without an answer within one and a half more
+ * (both the agent's limits). So each has asked within 2.5 periods and is answered at once, as a leader there is; the
+ * rest is for slow ways. The node of a leader that died gets no longer than that: its tasks move after an election
+ * and this. (SwarmKit: 6 periods of 5 s.)
+ */
+export const GRACE_PERIODS_UNKNOWN = 4;
+/** A node that has never been heard of is still busy joining. */
+export const GRACE_NEW_MS = 12_000;
 /** A node whose stream broke has this long to come back, where the period is ours to choose. */
 export const BROKEN_STREAM_GRACE_MS = 3_000;
 
 /** A deadline noticed later than this after it passed says that this process stood still. */
 export const LATE_MS_MAX = 500;
-/** Nodes then get as long as it stood still and this, but not more than after a change of leader. */
+/** Nodes then get as long as it stood still and this, up to the most below: they were waiting for it, too. */
 export const LATE_EXTRA_MS = 1_000;
+export const LATE_GRACE_MS_MAX = 12_000;
 
 /** Longest wait, at a stop, for the log to take note that nodes were sent away. */
 export const FAREWELL_MS_MAX = 2_000;

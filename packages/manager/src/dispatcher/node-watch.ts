@@ -5,7 +5,7 @@ import { NodeStatus_State } from '@skep/wire/swarmkit';
 import { type Step, updateTask } from '../loop/plan.js';
 import { type Decision, Planner } from '../loop/planner.js';
 import { Deadlines } from './deadlines.js';
-import { GRACE_PERIODS_UNKNOWN, GRACE_UNKNOWN_MIN_MS, ORPHAN_AFTER_MS } from './limits.js';
+import { GRACE_NEW_MS, GRACE_PERIODS_UNKNOWN, ORPHAN_AFTER_MS } from './limits.js';
 import { inState, isWithNode, orphaned } from './node-writes.js';
 import { heartbeatPeriodMs } from './period.js';
 
@@ -48,7 +48,9 @@ export class NodeWatch {
   /** Takes over all nodes: none is known to be there, and each has time to say that it is. */
   start(): void {
     this.#downSinceMs.clear();
-    for (const node of this.#options.store.view.all('node')) this.add(node.id);
+    const { view } = this.#options.store;
+    const graceMs = GRACE_PERIODS_UNKNOWN * heartbeatPeriodMs(view);
+    for (const node of view.all('node')) this.#await(node, graceMs);
     this.#planner.start();
   }
 
@@ -57,13 +59,15 @@ export class NodeWatch {
     await this.#planner.stop();
   }
 
-  /** Starts to watch a node that has no session yet. */
-  add(nodeId: string): void {
-    const { store } = this.#options;
-    const periodsMs = GRACE_PERIODS_UNKNOWN * heartbeatPeriodMs(store.view);
-    const isDown = store.view.get('node', nodeId)?.status.state === NodeStatus_State.DOWN;
-    if (!isDown) this.deadlines.set(nodeId, Math.max(periodsMs, GRACE_UNKNOWN_MIN_MS));
-    this.#planner.mark(nodeId);
+  /** Starts to watch a node that is new in the cluster. */
+  add(node: NodeObject): void {
+    this.#await(node, GRACE_NEW_MS);
+  }
+
+  /** Gives a node without a session time to open one. */
+  #await({ id, status }: NodeObject, graceMs: number): void {
+    if (status.state !== NodeStatus_State.DOWN) this.deadlines.set(id, graceMs);
+    this.#planner.mark(id);
   }
 
   /** The node is gone from the cluster. */

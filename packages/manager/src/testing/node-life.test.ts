@@ -145,7 +145,7 @@ describe('a change of leader', () => {
     sim.lead();
     await sim.run(100);
     expect(NODES.map((id) => sim.nodeState(id))).toEqual([UNKNOWN, UNKNOWN, UNKNOWN]);
-    await sim.run(11_000);
+    await sim.run(3_500);
     for (const id of NODES) sim.agent(id).plug();
     await sim.run(2_000);
     expect(NODES.map((id) => sim.nodeState(id))).toEqual([READY, READY, READY]);
@@ -157,9 +157,9 @@ describe('a change of leader', () => {
     sim.agent('n1').kill();
     await sim.resign(false);
     sim.lead();
-    await sim.run(11_000);
+    await sim.run(3_500);
     expect(sim.nodeState('n1')).toBe(UNKNOWN);
-    await sim.run(3_000);
+    await sim.run(1_500);
     expect(sim.nodeState('n1')).toBe(DOWN);
     expect(runningOn(sim, 'n2', 'n3')).toBe(6);
   });

@@ -23,7 +23,6 @@ export interface ConnectorOptions {
  */
 export function managerConnector(options: ConnectorOptions): () => Promise<ManagerLink> {
   const { dialer, manager, nodeId, ownHost, remotes } = options;
-  let isChosenLeader = false;
   const connector = new AgentConnector({
     dialer,
     remotes: {
@@ -32,14 +31,13 @@ export function managerConnector(options: ConnectorOptions): () => Promise<Manag
     },
   });
   options.onChange(() => {
-    // A leader that was turned to and does not lead any more would only be waited for in vain.
+    // A manager in between would take the session with it when it hangs, and one that led before is asked in vain.
     const leader = manager()?.otherLeader ?? (manager()?.rooms && { nodeId });
     const current = connector.manager;
-    if (leader && current && isChosenLeader && leader.nodeId !== current.nodeId) connector.close();
+    if (leader && current && leader.nodeId !== current.nodeId) connector.close();
   });
   return async () => {
     const rooms = manager()?.rooms;
-    isChosenLeader = manager()?.otherLeader !== undefined;
     if (!rooms) return await connector.connect();
     connector.close();
     return localLink(nodeId, ownHost(), rooms);
