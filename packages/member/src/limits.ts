@@ -22,6 +22,11 @@ export const FORWARDED_CALL_TIMEOUT_MS = 20_000;
  */
 export const LEADER_WAIT_MS = 4_000;
 
+/**
+ * How long one call carries messages to a peer: after it, who calls is checked anew, and a new certificate is used.
+ */
+export const LANE_LIFE_MS = 60_000;
+
 /** Wait between two rounds of attempts to join a swarm whose managers cannot be reached. */
 export const JOIN_RETRY_MS = 2_000;
 

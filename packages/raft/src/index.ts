@@ -21,7 +21,7 @@ export { RaftNode } from './node/raft-node.js';
 export { isNotLeader, notLeader } from './node/refusals.js';
 export { assemble, SnapshotAssembler, toChunks } from './peers/chunks.js';
 export * from './peers/client.js';
-export { decodeEnvelope, encodeEnvelope, fromWire, toWire } from './peers/codec.js';
+export { blankMessage, decodeEnvelope, encodeEnvelope, fromWire, toWire } from './peers/codec.js';
 export type * from './peers/contract.js';
 export * from './peers/network.sim.js';
 export { noPeers } from './peers/no-peers.js';

@@ -1,4 +1,5 @@
 import type {
+  DescMethodBiDiStreaming,
   DescMethodClientStreaming,
   DescMethodServerStreaming,
   DescMethodUnary,
@@ -60,9 +61,14 @@ export interface Channel {
   ): AsyncIterable<MessageShape<O>>;
   clientStream<I extends DescMessageOf, O extends DescMessageOf>(
     method: DescMethodClientStreaming<I, O>,
-    requests: AsyncIterable<MessageInitShape<I>>,
+    requests: Requests<MessageInitShape<I>>,
     options?: CallOptions,
   ): Promise<MessageShape<O>>;
+  /** Requests and responses side by side; `timeoutMs` is for the first response. */
+  exchange<I extends DescMessageOf, O extends DescMessageOf>(
+    method: DescMethodBiDiStreaming<I, O>,
+    options?: CallOptions,
+  ): Promise<Exchange<I, O>>;
   /**
    * Calls `listener` when a connection came up (true), and when it was lost (false): the other side
    * closed or reset it, gives no sign of life, or takes no more calls. What `close` or a change of
@@ -74,6 +80,19 @@ export interface Channel {
 }
 
 type DescMessageOf = DescMethodUnary['input'];
+
+/** A call under way whose requests and responses need not alternate. */
+export interface Exchange<I extends DescMessageOf, O extends DescMessageOf> {
+  /** Sends a request; a promise when no more should follow before it resolves. */
+  send(request: MessageInitShape<I>): Promise<void> | undefined;
+  /** To be iterated once, at once; ends with the call. Leaving the iteration ends the call. */
+  readonly responses: AsyncIterable<MessageShape<O>>;
+  /** Ends the call with CANCELED. */
+  close(): void;
+}
+
+/** What a caller streams: made as it can be sent; what is at hand already costs least as an array. */
+export type Requests<T> = AsyncIterable<T> | Iterable<T>;
 
 /** A node's certificate and key with the roots it trusts, all PEM. */
 export interface TlsIdentity {
@@ -139,7 +158,12 @@ type HandlerOf<M> =
             requests: AsyncIterable<MessageShape<I>>,
             context: CallContext,
           ) => Promise<MessageShape<O>>
-        : never;
+        : M extends DescMethodBiDiStreaming<infer I, infer O>
+          ? (
+              requests: AsyncIterable<MessageShape<I>>,
+              context: CallContext,
+            ) => AsyncIterable<MessageShape<O>>
+          : never;
 
 /** Implementations of a service's methods by their local names; those left out answer UNIMPLEMENTED. */
 export type Handlers<S extends DescService> = {

@@ -15,12 +15,17 @@ export type ClientStreamHandler = (
   requests: AsyncIterable<AnyMessage>,
   context: CallContext,
 ) => Promise<AnyMessage>;
+export type ExchangeHandler = (
+  requests: AsyncIterable<AnyMessage>,
+  context: CallContext,
+) => AsyncIterable<AnyMessage>;
 
 /** A method that a listener answers, with its handler by kind. */
 export type ServedMethod =
   | { path: string; method: DescMethod; kind: 'unary'; handler: UnaryHandler }
   | { path: string; method: DescMethod; kind: 'server_streaming'; handler: ServerStreamHandler }
-  | { path: string; method: DescMethod; kind: 'client_streaming'; handler: ClientStreamHandler };
+  | { path: string; method: DescMethod; kind: 'client_streaming'; handler: ClientStreamHandler }
+  | { path: string; method: DescMethod; kind: 'bidi_streaming'; handler: ExchangeHandler };
 
 /** The methods of a listener by path. */
 export class MethodTable {
@@ -51,6 +56,6 @@ export class MethodTable {
 }
 
 function servedMethod(method: DescMethod, handler: unknown): ServedMethod | undefined {
-  if (handler === undefined || method.methodKind === 'bidi_streaming') return undefined;
+  if (handler === undefined) return undefined;
   return { path: methodPath(method), method, kind: method.methodKind, handler } as ServedMethod;
 }

@@ -13,10 +13,11 @@ export interface Sink {
  * that it ended.
  */
 export async function pump<T>(
-  source: AsyncIterable<T>,
+  source: AsyncIterable<T> | Iterable<T>,
   encode: (message: T) => Uint8Array,
   sink: Sink,
 ): Promise<boolean> {
+  if (!(Symbol.asyncIterator in source)) return await pumpAll(source, encode, sink);
   const iterator = source[Symbol.asyncIterator]();
   try {
     for (;;) {
@@ -30,6 +31,20 @@ export async function pump<T>(
     // Not waited for: a generator that waits for its next message cannot end before that.
     iterator.return?.().catch(() => undefined);
   }
+}
+
+/** The same for messages that are there when they are asked for: nothing is waited for but room. */
+async function pumpAll<T>(
+  source: Iterable<T>,
+  encode: (message: T) => Uint8Array,
+  sink: Sink,
+): Promise<boolean> {
+  for (const message of source) {
+    if (sink.isClosed) return false;
+    const full = sink.write(encode(message));
+    if (full) await full;
+  }
+  return true;
 }
 
 /** What the source gives next; undefined when the sink is closed before. */

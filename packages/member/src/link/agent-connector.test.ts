@@ -1,6 +1,6 @@
 import { create, type DescMethod } from '@bufbuild/protobuf';
 import { BoundedQueue, Code, RpcError, settle } from '@skep/platform';
-import type { CallOptions, Channel, DialOptions } from '@skep/rpc';
+import type { CallOptions, Channel, DialOptions, Requests } from '@skep/rpc';
 import {
   AssignmentsRequestSchema,
   HeartbeatRequestSchema,
@@ -34,13 +34,15 @@ class FakeChannel implements Channel {
   };
   clientStream = async (
     method: DescMethod,
-    requests: AsyncIterable<unknown>,
+    requests: Requests<unknown>,
     options: CallOptions = {},
   ) => {
     this.#record(method, options);
     for await (const request of requests) this.published.push(request);
     return create(method.output) as never;
   };
+
+  exchange = () => Promise.reject(new Error('no node makes such calls'));
 
   onConnection = () => () => undefined;
 

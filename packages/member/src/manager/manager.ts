@@ -87,7 +87,8 @@ export class Manager {
       ...options,
       address: options.advertiseAddress,
       ...(options.keyWrapping ? { keyWrapping: options.keyWrapping } : {}),
-      transport: (events) => new PeerQueues({ client: raftPeerClient(dialer), clock, events }),
+      transport: (events) =>
+        new PeerQueues({ client: raftPeerClient(dialer, clock), clock, events }),
     });
     this.store.attach(this.#raft);
     this.#raft.onChange(() => this.#changed());

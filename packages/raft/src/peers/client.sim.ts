@@ -1,10 +1,11 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { Code, RpcError } from '@skep/platform';
-import { type StreamRaftMessageRequest, StreamRaftMessageRequestSchema } from '@skep/wire/swarmkit';
+import { StreamRaftMessageRequestSchema } from '@skep/wire/swarmkit';
 import type { Member } from '../membership.js';
-import { SnapshotAssembler } from './chunks.js';
+import { SnapshotAssembler, toChunks } from './chunks.js';
 import type { PeerClient } from './client.js';
 import { encodeEnvelope } from './codec.js';
+import type { Envelope } from './contract.js';
 import type { SimPeerNetwork } from './network.sim.js';
 
 /** Calls to peers in one process: what is lost on the way is noticed only when its time is over. */
@@ -17,13 +18,9 @@ export class SimPeerClient implements PeerClient {
     this.#address = address;
   }
 
-  async sendMessage(
-    { address: to }: Member,
-    requests: Iterable<StreamRaftMessageRequest>,
-    timeoutMs: number,
-  ): Promise<void> {
+  async sendMessage({ address: to }: Member, sent: Envelope, timeoutMs: number): Promise<void> {
     const assembler = new SnapshotAssembler();
-    for (const request of requests) {
+    for (const request of toChunks(sent)) {
       const bytes = toBinary(StreamRaftMessageRequestSchema, request);
       assembler.add(fromBinary(StreamRaftMessageRequestSchema, bytes));
     }

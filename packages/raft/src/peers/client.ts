@@ -1,20 +1,13 @@
-import type { StreamRaftMessageRequest } from '@skep/wire/swarmkit';
 import type { Member } from '../membership.js';
+import type { Envelope } from './contract.js';
 
 /**
  * The calls a node makes to its peers, over whatever connects them. A call that fails rejects; NOT_FOUND with
  * `REMOVED_TEXT` says that this node is a member no more.
  */
 export interface PeerClient {
-  /**
-   * Raft.StreamRaftMessage: resolves when the peer has taken the message. The requests are made as they are
-   * asked for. Rejects after `timeoutMs`.
-   */
-  sendMessage(
-    member: Member,
-    requests: Iterable<StreamRaftMessageRequest>,
-    timeoutMs: number,
-  ): Promise<void>;
+  /** Resolves when the peer has taken the message. Rejects after `timeoutMs`. */
+  sendMessage(member: Member, envelope: Envelope, timeoutMs: number): Promise<void>;
   /** Whether Health.Check of the service `Raft` answers SERVING within `timeoutMs`. */
   checkHealth(member: Member, timeoutMs: number): Promise<boolean>;
   /** Raft.ResolveAddress: where `member` knows another one to be. Rejects when it does not, or after `timeoutMs`. */

@@ -2,7 +2,7 @@ import { type Cancel, type Clock, Code, RpcError } from '@skep/platform';
 import { MessageType } from '@skep/wire/raftpb';
 import { PEER_DRAIN_MS, PEER_QUEUE_MESSAGES_MAX, PEER_SEND_TIMEOUT_MS } from '../limits.js';
 import type { Member } from '../membership.js';
-import { chunkCount, toChunks } from './chunks.js';
+import { chunkCount } from './chunks.js';
 import { type PeerClient, REMOVED_TEXT } from './client.js';
 import type { Envelope, PeerEvents } from './contract.js';
 import { mayOvertake, merge } from './merge.js';
@@ -129,7 +129,7 @@ export class PeerQueue {
     const { client, events } = this.#options;
     const timeoutMs = PEER_SEND_TIMEOUT_MS * chunkCount(envelope);
     try {
-      await client.sendMessage(this.#member, toChunks(envelope), timeoutMs);
+      await client.sendMessage(this.#member, envelope, timeoutMs);
     } catch (error) {
       if (this.#isClosed) return;
       const dropped = [envelope, ...this.#waiting.splice(0)];

@@ -1,5 +1,6 @@
 import type { DescMethod, DescService } from '@bufbuild/protobuf';
 import type { NodeRole } from '@skep/ca';
+import * as skep from '@skep/wire/skep';
 import * as sk from '@skep/wire/swarmkit';
 
 /** Roles whose certificates may call a method; `anyone` needs none. */
@@ -34,6 +35,9 @@ declare(sk.Raft, MANAGER);
 declare(sk.RaftMembership, MANAGER);
 declare(sk.Watch, MANAGER);
 declare(sk.Control, MANAGER);
+
+// Of our own.
+declare(skep.Peers, MANAGER);
 
 /** The path a method is called at: `/package.Service/Method`. */
 export function methodPath(method: DescMethod): string {

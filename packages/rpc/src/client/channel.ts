@@ -1,6 +1,7 @@
 import type {
   DescMessage,
   DescMethod,
+  DescMethodBiDiStreaming,
   DescMethodClientStreaming,
   DescMethodServerStreaming,
   DescMethodUnary,
@@ -9,7 +10,7 @@ import type {
 } from '@bufbuild/protobuf';
 import { methodPath } from '../authorize/roles.js';
 import { decode, encode } from '../codec.js';
-import type { CallOptions, Channel } from '../contract.js';
+import type { CallOptions, Channel, Exchange, Requests } from '../contract.js';
 import { asRpcError, canceled } from '../errors.js';
 import { forwardMetadata } from '../metadata.js';
 import { pump } from '../pump.js';
@@ -60,12 +61,12 @@ export class ConnectorChannel<C extends Connection> implements Channel {
     const call = await this.#call(method, options, undefined);
     void call.write(bytes);
     call.end();
-    for await (const message of call.messages()) yield decode(method.output, message);
+    yield* decoded(call.messages(), method.output);
   }
 
   async clientStream<I extends DescMessage, O extends DescMessage>(
     method: DescMethodClientStreaming<I, O>,
-    requests: AsyncIterable<MessageInitShape<I>>,
+    requests: Requests<MessageInitShape<I>>,
     options: CallOptions = {},
   ): Promise<MessageShape<O>> {
     const call = await this.#call(method, options, options.timeoutMs);
@@ -74,6 +75,18 @@ export class ConnectorChannel<C extends Connection> implements Channel {
       (error: unknown) => call.fail(asRpcError(error)),
     );
     return decode(method.output, await call.response());
+  }
+
+  async exchange<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodBiDiStreaming<I, O>,
+    options: CallOptions = {},
+  ): Promise<Exchange<I, O>> {
+    const call = await this.#call(method, options, undefined);
+    return {
+      send: (request) => call.write(encode(method.input, request)),
+      responses: decoded(call.messages(), method.output),
+      close: () => call.fail(canceled()),
+    };
   }
 
   onConnection(listener: (isUp: boolean) => void): () => void {
@@ -111,4 +124,11 @@ export class ConnectorChannel<C extends Connection> implements Channel {
       throw error;
     }
   }
+}
+
+async function* decoded<O extends DescMessage>(
+  messages: AsyncIterable<Uint8Array>,
+  schema: O,
+): AsyncGenerator<MessageShape<O>> {
+  for await (const message of messages) yield decode(schema, message);
 }

@@ -1,10 +1,17 @@
 import { create } from '@bufbuild/protobuf';
 import { Code, RpcError } from '@skep/platform';
+import { Peers } from '@skep/wire/skep';
 import * as sk from '@skep/wire/swarmkit';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type CallContext, type DialOptions, implement } from '../contract.js';
 import { SERVER_MESSAGE_BYTES_MAX } from '../limits.js';
-import { deferred, failureOf, heartbeat, heartbeatService } from '../testing/calls.js';
+import {
+  deferred,
+  failureOf,
+  heartbeat,
+  heartbeatService,
+  peersService,
+} from '../testing/calls.js';
 import { GrpcSwarm } from '../testing/grpc-swarm.js';
 import { CLUSTER_ID, TestIdentity } from '../testing/identities.js';
 
@@ -343,5 +350,44 @@ describe('a client stream', () => {
     );
     expect((await failureOf(call)).message).toBe('cannot read the snapshot');
     expect((await ended.promise) as RpcError).toMatchObject({ code: Code.CANCELED });
+  });
+});
+
+describe('an exchange', () => {
+  const open = async (seen: bigint[]) => {
+    const listener = await swarm.serve([peersService(seen)]);
+    const channel = swarm.dialer(new TestIdentity(swarm.manager)).dial(listener.address, MANAGER);
+    const exchange = await channel.exchange(Peers.method.exchange);
+    return { exchange, responses: exchange.responses[Symbol.asyncIterator]() };
+  };
+
+  it('answers while more is sent, until a side ends it', async () => {
+    const seen: bigint[] = [];
+    const { exchange, responses } = await open(seen);
+    for (let index = 1n; index <= 100n; index++) {
+      exchange.send({ message: { index } });
+      expect((await responses.next()).done).toBe(false);
+      expect(seen.at(-1)).toBe(index);
+    }
+    const next = responses.next();
+    exchange.close();
+    expect((await failureOf(next)).code).toBe(Code.CANCELED);
+  });
+
+  it('ends with the error of its handler', async () => {
+    const { exchange, responses } = await open([]);
+    exchange.send({ message: { index: 1n } });
+    exchange.send({ message: { index: 0n } });
+    await responses.next();
+    expect((await failureOf(responses.next())).message).toBe('enough');
+    exchange.send({ message: { index: 2n } });
+  });
+
+  it('is UNIMPLEMENTED where nobody knows it', async () => {
+    const listener = await swarm.serve([heartbeatService()]);
+    const channel = swarm.dialer(new TestIdentity(swarm.manager)).dial(listener.address, MANAGER);
+    const { responses } = await channel.exchange(Peers.method.exchange);
+    const error = await failureOf(responses[Symbol.asyncIterator]().next());
+    expect(error.code).toBe(Code.UNIMPLEMENTED);
   });
 });

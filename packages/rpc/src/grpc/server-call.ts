@@ -29,7 +29,8 @@ export class ServerCall implements CallContext {
   readonly #options: ServerCallOptions;
   readonly #cancelTimer: (() => void) | undefined;
   #abort: AbortController | undefined;
-  #endedBy: RpcError | undefined;
+  /** Makes the error the call ended with for its handler: few handlers ever look. */
+  #endedBy: (() => RpcError) | undefined;
 
   constructor(
     stream: ServerHttp2Stream,
@@ -49,7 +50,7 @@ export class ServerCall implements CallContext {
     }
     stream.once('close', () => {
       this.#cancelTimer?.();
-      this.#end(canceled());
+      this.#end(canceled);
     });
   }
 
@@ -57,7 +58,7 @@ export class ServerCall implements CallContext {
   get signal(): AbortSignal {
     if (!this.#abort) {
       this.#abort = new AbortController();
-      if (this.#endedBy) this.#abort.abort(this.#endedBy);
+      if (this.#endedBy) this.#abort.abort(this.#endedBy());
     }
     return this.#abort.signal;
   }
@@ -89,13 +90,19 @@ export class ServerCall implements CallContext {
         const response = await served.handler(this.#requests(), this);
         return this.#respond(encode(output, response));
       }
-      case 'server_streaming': {
-        const responses = served.handler(decode(input, await this.#request()), this);
-        this.#open();
-        await pump(responses, (response) => encode(output, response), new StreamSink(this.#stream));
-        if (this.#isOpen) this.#stream.end();
-      }
+      case 'server_streaming':
+        return this.#send(served.handler(decode(input, await this.#request()), this));
+      case 'bidi_streaming':
+        return this.#send(served.handler(this.#requests(), this));
     }
+  }
+
+  /** Answers with many messages. */
+  async #send(responses: AsyncIterable<AnyMessage>): Promise<void> {
+    const { output } = this.#served.method;
+    this.#open();
+    await pump(responses, (response) => encode(output, response), new StreamSink(this.#stream));
+    if (this.#isOpen) this.#stream.end();
   }
 
   /** The one request of a call that has one. */
@@ -117,7 +124,9 @@ export class ServerCall implements CallContext {
         }
       });
       stream.once('end', () => (request ? resolve(request) : reject(canceled())));
-      stream.once('close', () => reject(canceled()));
+      stream.once('close', () => {
+        if (!stream.readableEnded) reject(canceled());
+      });
     });
   }
 
@@ -135,7 +144,7 @@ export class ServerCall implements CallContext {
     }
     // A reset by the caller looks like an end of its requests.
     const isCutOff = this.#stream.closed || this.#stream.destroyed || decoder.isMidMessage;
-    if (this.#endedBy || isCutOff) throw this.#endedBy ?? canceled();
+    if (this.#endedBy || isCutOff) throw (this.#endedBy ?? canceled)();
   }
 
   #respond(message: Uint8Array): void {
@@ -159,13 +168,13 @@ export class ServerCall implements CallContext {
 
   #onTimeout(): void {
     respondError(this.#stream, deadlineExceeded());
-    this.#end(deadlineExceeded());
+    this.#end(deadlineExceeded);
   }
 
-  #end(error: RpcError): void {
+  #end(endedBy: () => RpcError): void {
     if (this.#endedBy) return;
-    this.#endedBy = error;
-    this.#abort?.abort(error);
+    this.#endedBy = endedBy;
+    this.#abort?.abort(endedBy());
   }
 }
 
@@ -176,10 +185,12 @@ export function respondError(stream: ServerHttp2Stream, error: RpcError): void {
     stream.removeAllListeners('wantTrailers');
     stream.once('wantTrailers', () => sendTrailers(stream, error));
     stream.end();
+    // A reset now would overtake the trailers, and the caller's own follows on them.
+    stream.resume();
   } else {
     stream.respond({ ...HEADERS, ...statusTrailers(error) }, { endStream: true });
+    discardRest(stream);
   }
-  discardRest(stream);
 }
 
 /** What the caller still sends is not wanted: it is told so once the answer is out. */

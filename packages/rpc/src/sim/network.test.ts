@@ -1,10 +1,17 @@
 import { create } from '@bufbuild/protobuf';
 import { Code, RpcError } from '@skep/platform';
+import { Peers } from '@skep/wire/skep';
 import * as sk from '@skep/wire/swarmkit';
 import { describe, expect, it } from 'vitest';
 import { type CallContext, implement } from '../contract.js';
 import { NotSentError } from '../errors.js';
-import { deferred, failureOf, heartbeat, heartbeatService } from '../testing/calls.js';
+import {
+  deferred,
+  failureOf,
+  heartbeat,
+  heartbeatService,
+  peersService,
+} from '../testing/calls.js';
 import { CLUSTER_ID, TestAuthority, TestIdentity } from '../testing/identities.js';
 import { MANAGER_IP, SimSwarm, WORKER_IP } from '../testing/sim-swarm.js';
 
@@ -113,6 +120,25 @@ describe('a simulated network', () => {
     await swarm.clock.advance(10_000);
     await reading;
     expect(ids).toEqual(Array.from({ length: 1_000 }, (_, index) => String(index)));
+  });
+
+  it('carries requests and responses side by side', async () => {
+    const swarm = new SimSwarm();
+    const seen: bigint[] = [];
+    await swarm.serve([peersService(seen)]);
+    const manager = swarm.dial(undefined, new TestIdentity(swarm.manager));
+    const opening = manager.exchange(Peers.method.exchange);
+    await swarm.clock.advance(100);
+    const exchange = await opening;
+    const responses = exchange.responses[Symbol.asyncIterator]();
+    exchange.send({ message: { index: 1n } });
+    exchange.send({ message: { index: 2n } });
+    const answers = [responses.next(), responses.next(), responses.next()];
+    await swarm.clock.advance(100);
+    expect((await answers[1])?.done).toBe(false);
+    expect(seen).toEqual([1n, 2n]);
+    exchange.close();
+    expect((await failureOf(answers[2]!)).code).toBe(Code.CANCELED);
   });
 
   it('tells a handler that its caller left', async () => {

@@ -109,11 +109,17 @@ export class SimServerCall implements CallContext, Sink {
       case 'client_streaming':
         this.write(encode(output, await served.handler(this.#requests(), this)));
         return;
-      case 'server_streaming': {
-        const responses = served.handler(decode(input, await this.#request()), this);
-        await pump(responses, (response) => encode(output, response), this);
-      }
+      case 'server_streaming':
+        return this.#send(served.handler(decode(input, await this.#request()), this));
+      case 'bidi_streaming':
+        return this.#send(served.handler(this.#requests(), this));
     }
+  }
+
+  /** Answers with many messages. */
+  async #send(responses: AsyncIterable<AnyMessage>): Promise<void> {
+    const { output } = this.#served.method;
+    await pump(responses, (response) => encode(output, response), this);
   }
 
   async #request(): Promise<Uint8Array> {

@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
-import { RpcError } from '@skep/platform';
+import { Code, RpcError } from '@skep/platform';
+import { Peers, TakenSchema } from '@skep/wire/skep';
 import * as sk from '@skep/wire/swarmkit';
 import {
   type BoundService,
@@ -71,4 +72,17 @@ export class ConnectionEvents {
       });
     }
   }
+}
+
+/** Answers each request of an exchange, and refuses the one with index 0. */
+export function peersService(seen: bigint[]): BoundService {
+  return implement(Peers, {
+    async *exchange(requests) {
+      for await (const { message } of requests) {
+        if (message?.index === 0n) throw new RpcError(Code.INVALID_ARGUMENT, 'enough');
+        seen.push(message?.index ?? -1n);
+        yield create(TakenSchema);
+      }
+    },
+  });
 }

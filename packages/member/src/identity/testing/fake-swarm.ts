@@ -135,6 +135,7 @@ export class FakeSwarm {
       },
       serverStream: unsupported,
       clientStream: unsupported,
+      exchange: unsupported,
       onConnection: unsupported,
       close: () => void this.open--,
     };

@@ -5,7 +5,7 @@ import { type BoundService, type Dialer, LeaderProxy, type LeaderSource } from '
 import { forwardedServices, type Rooms, userServices } from './leader-services.js';
 import { localServices } from './local-services.js';
 import { membershipService } from './membership.js';
-import { raftService } from './raft-service.js';
+import { peersService, raftService } from './raft-service.js';
 
 export interface ManagerServicesOptions {
   rooms: Rooms;
@@ -29,5 +29,6 @@ export function managerServices(options: ManagerServicesOptions): BoundService[]
     ...userServices(rooms),
     ...localServices(health, watch),
     raftService(raft),
+    peersService(raft),
   ];
 }

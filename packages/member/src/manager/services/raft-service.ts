@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { Code, RpcError } from '@skep/platform';
 import { assemble, fromWire, type RaftNode } from '@skep/raft';
 import { type BoundService, implement } from '@skep/rpc';
+import { Peers, TakenSchema } from '@skep/wire/skep';
 import {
   ProcessRaftMessageResponseSchema,
   Raft,
@@ -10,7 +11,7 @@ import {
 } from '@skep/wire/swarmkit';
 
 /** Messages of the peers (wire-raft.md 2.1, 2.2). An answer says that a message was taken, no more. */
-export function raftService(raft: RaftNode): BoundService {
+export function raftService(raft: Pick<RaftNode, 'receive' | 'status'>): BoundService {
   return implement(Raft, {
     async streamRaftMessage(requests) {
       const envelope = await assemble(requests);
@@ -27,6 +28,18 @@ export function raftService(raft: RaftNode): BoundService {
         throw new RpcError(Code.NOT_FOUND, `raft: member ${raftId} is not known`);
       }
       return create(ResolveAddressResponseSchema, { addr: member.address });
+    },
+  });
+}
+
+/** The same over one long call, for peers of our own kind. A request without a message asks whether it works. */
+export function peersService(raft: Pick<RaftNode, 'receive'>): BoundService {
+  return implement(Peers, {
+    async *exchange(requests) {
+      for await (const { message } of requests) {
+        if (message) await raft.receive(fromWire(message));
+        yield create(TakenSchema);
+      }
     },
   });
 }
