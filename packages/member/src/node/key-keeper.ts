@@ -20,15 +20,17 @@ export class KeyKeeper {
     this.#random = random;
   }
 
-  /** How Raft's data key is wrapped now; it may still be wrapped in the way before the last change. */
+  /**
+   * How Raft's data key is wrapped now. Where a crash interrupted a change, it may still be wrapped in the way before:
+   * what this gives fits both, and wraps in the new one.
+   */
   get wrapping(): KeyWrapping {
-    return this.#wrappingOf(this.#identity.protection.unlockKey);
-  }
-
-  /** How it was wrapped before a change that is not settled; undefined when none is under way. */
-  get previousWrapping(): KeyWrapping | undefined {
-    const previous = this.#identity.previousUnlockKey;
-    return previous && this.#wrappingOf(previous.unlockKey);
+    const { previousUnlockKey, protection } = this.#identity;
+    const wrapping = this.#wrappingOf(protection.unlockKey);
+    if (!previousUnlockKey) return wrapping;
+    const before = this.#wrappingOf(previousUnlockKey.unlockKey);
+    if (before.name !== wrapping.name) return { ...wrapping, before };
+    return this.#wrappingOf(protection.unlockKey, previousUnlockKey.unlockKey);
   }
 
   /**
@@ -46,7 +48,9 @@ export class KeyKeeper {
     await this.#identity.settleProtection();
   }
 
-  #wrappingOf(unlockKey: Uint8Array | undefined): KeyWrapping {
-    return unlockKey ? unlockKeyWrapping([unlockKey], this.#random) : noWrapping;
+  /** Unwraps with either, and wraps with the first. */
+  #wrappingOf(unlockKey: Uint8Array | undefined, previous?: Uint8Array): KeyWrapping {
+    if (!unlockKey) return noWrapping;
+    return unlockKeyWrapping([unlockKey, ...(previous ? [previous] : [])], this.#random);
   }
 }

@@ -14,6 +14,8 @@ export interface KeyWrapping {
   wrap(key: Uint8Array): Uint8Array;
   /** Throws when the key cannot be unwrapped. */
   unwrap(wrapped: Uint8Array): Uint8Array;
+  /** How the key may still be wrapped, after a crash in the middle of a change to this way. */
+  readonly before?: KeyWrapping;
 }
 
 /** The key as it is, protected by the file's mode (0600) alone. */
@@ -45,8 +47,9 @@ export async function loadKeys(
     throw error;
   }
   const file = parse(path, bytes);
-  if (file.wrapping !== wrapping.name) throw new KeyLockedError(path, file.wrapping);
-  const keys = [file.key, ...file.old].map((key) => wrapping.unwrap(Buffer.from(key, 'base64')));
+  const used = [wrapping, wrapping.before].find((one) => one?.name === file.wrapping);
+  if (!used) throw new KeyLockedError(path, file.wrapping);
+  const keys = [file.key, ...file.old].map((key) => used.unwrap(Buffer.from(key, 'base64')));
   for (const { length } of keys) {
     if (length !== KEY_BYTES) throw new LogCorruptError(path, 'a key has a wrong length');
   }

@@ -54,6 +54,22 @@ describe('the data key', () => {
     expect(rig.machine.texts).toEqual(['a', 'b']);
   });
 
+  it('is found as it was wrapped before, where a crash came in between', async () => {
+    const rig = new SoloRig();
+    const node = await rig.start();
+    await rig.write(node, 'a');
+    await node.stop();
+    rig.options.keyWrapping = { ...lock('lock 1'), before: noWrapping };
+    const again = await rig.start();
+    expect(rig.machine.texts).toEqual(['a']);
+    expect((await keyFile(rig)).wrapping).toBe('none');
+    await again.rewrapKey(lock('lock 1'), false);
+    expect((await keyFile(rig)).wrapping).toBe('lock 1');
+    await again.stop();
+    await rig.start();
+    expect(rig.machine.texts).toEqual(['a']);
+  });
+
   it('is replaced for all that is written from then on, and soon for the rest', async () => {
     const rig = new SoloRig();
     const node = await rig.start();
