@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestCluster } from './support/cluster.ts';
-import { ConfigWriter } from './support/config-writer.ts';
+import { type Answer, ConfigWriter, createConfig } from './support/config-writer.ts';
 import { until } from './support/exec.ts';
 import { IDLE } from './support/swarm-view.ts';
 
@@ -185,3 +185,105 @@ class SlotWatch {
     }
   }
 }
+
+/** Docker's words, and how many managers it takes. */
+const NO_QUORUM = /The swarm does not have a leader.*\(1 of 3 managers reachable, 2 needed\)/s;
+/** A manager without a quorum for a while does not wait for one. */
+const AT_ONCE_MS = 1_000;
+/** Time for a manager to find that it is alone. */
+const ALONE_TIMEOUT_MS = 15_000;
+
+/** Waits until a manager refuses writes for lack of a quorum, and checks that it then does so at once. */
+async function expectRefusal(manager: string): Promise<Answer[]> {
+  const socket = cluster.machines.socket(manager);
+  const answers: Answer[] = [];
+  await until(
+    async () => {
+      const answer = await createConfig(socket, `minority-${manager}-${answers.length}`);
+      answers.push(answer);
+      return answer;
+    },
+    ({ status, text, tookMs }) => status === 500 && NO_QUORUM.test(text) && tookMs < AT_ONCE_MS,
+    ALONE_TIMEOUT_MS,
+  );
+  expect(answers.map(({ status }) => status)).not.toContain(201);
+  const said = await cluster.machines.dockerFails(manager, 'service', 'create', '-q', ...IDLE);
+  expect(said).toMatch(NO_QUORUM);
+  return answers;
+}
+
+describe('a manager that is cut off', () => {
+  it.for(['leader', 'follower'])(
+    'as %s refuses writes, and agrees when it is back',
+    async (role, { annotate }) => {
+      const leader = await cluster.leader();
+      const lone = role === 'leader' ? leader : others(leader)[0];
+      const [inMajority, another] = others(lone);
+      const socket = cluster.machines.socket(inMajority);
+      const writer = new ConfigWriter({ socket, prefix: `without-${role}-` });
+      try {
+        await untilWritten(writer, 30);
+        await cluster.machines.disconnect(lone);
+        const answers = await expectRefusal(lone);
+        await annotate(`refusals took ${answers.map(({ tookMs }) => Math.round(tookMs))} ms`);
+        await untilWritten(writer, 30);
+      } finally {
+        await writer.stop();
+      }
+      expect(writer.longestPauseMs).toBeLessThan(PAUSE_MAX_MS);
+      ask(another);
+      await cluster.machines.connect(lone);
+      await untilAllReady();
+      await expectKept(writer.acknowledged);
+      const [one, ...more] = await Promise.all(MANAGERS.map(configs));
+      for (const each of more) expect(each).toEqual(one);
+    },
+  );
+});
+
+describe('managers without a quorum', () => {
+  it('refuse writes at once, keep what runs running, and go on with one more', async ({
+    annotate,
+  }) => {
+    await cluster.create('--name', 'lasting', '--mode', 'global', ...IDLE);
+    await cluster.running('lasting', NODES.length);
+    const [last, ...killed] = MANAGERS as [string, string, string];
+    ask(last);
+    await Promise.all(killed.map((name) => cluster.machines.kill(name)));
+    const answers = await expectRefusal(last);
+    await annotate(`refusals took ${answers.map(({ tookMs }) => Math.round(tookMs))} ms`);
+    expect(await cluster.fails('node', 'ls')).toMatch(NO_QUORUM);
+    for (const name of [last, ...WORKERS]) expect(await runningOn(name)).not.toBe('');
+    expect(await cluster.membership(last)).toBe('active');
+
+    await cluster.machines.start(killed[0]);
+    const socket = cluster.machines.socket(last);
+    await until(
+      () => createConfig(socket, 'with-two'),
+      ({ status }) => status === 201 || status === 409,
+    );
+    await cluster.machines.start(killed[1]);
+    await untilAllReady();
+    await expectKept(['with-two']);
+  });
+
+  it.for([
+    ['mgr1', 'mgr2', 'mgr3'],
+    ['mgr3', 'mgr1', 'mgr2'],
+    ['mgr2', 'mgr3', 'mgr1'],
+  ])('killed together come back in the order %s, %s, %s', async (order, { annotate }) => {
+    const socket = cluster.machines.socket(order[0] ?? '');
+    const writer = new ConfigWriter({ socket, prefix: `before-${order[0]}-` });
+    await untilWritten(writer, 20);
+    await Promise.all(order.map((name) => cluster.machines.kill(name)));
+    await writer.stop();
+    const onWorkers = await Promise.all(WORKERS.map(runningOn));
+    for (const name of order) await cluster.machines.start(name);
+    const startedMs = performance.now();
+    await untilAllReady();
+    await cluster.running('lasting', NODES.length);
+    await annotate(`all well ${Math.round(performance.now() - startedMs)} ms after the last start`);
+    await expectKept(writer.acknowledged);
+    expect(await Promise.all(WORKERS.map(runningOn))).toEqual(onWorkers);
+  });
+});
