@@ -1,5 +1,6 @@
 import {
   type LocalNodeState,
+  managerError,
   membershipError,
   type SwarmInit,
   type SwarmJoin,
@@ -9,7 +10,7 @@ import {
 } from '@skep/api';
 import { formatUnlockKey } from '@skep/ca';
 import type { Control, LogBrokerService, WatchService } from '@skep/manager';
-import { type Manager, type MemberOptions, Membership } from '@skep/member';
+import { IdentityError, type Manager, type MemberOptions, Membership } from '@skep/member';
 import type { ReadView } from '@skep/store';
 
 /** Time a request to join waits for its outcome, as in Docker; joining goes on after it. */
@@ -65,6 +66,10 @@ export class SwarmMembership implements SwarmNode {
     });
     try {
       await this.#membership.join(request, late.signal);
+    } catch (error) {
+      // What managers refuse is told as they said it, what this node finds wrong in plain words.
+      const isOwn = late.signal.aborted || error instanceof IdentityError;
+      throw isOwn ? error : managerError(error);
     } finally {
       cancel();
     }

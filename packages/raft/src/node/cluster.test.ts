@@ -45,7 +45,7 @@ describe.each([false, true])('a cluster of managers (by calls: %s)', (usesCalls)
     node.propose(Buffer.from('lost or not'));
     await rig.until(() => machine.aborted.length > 0, 5_000);
     const error = {
-      code: Code.UNAVAILABLE,
+      code: Code.UNKNOWN,
       message:
         "The swarm does not have a leader. It's possible that too few managers are online. Make sure more than " +
         'half of the managers are online. (1 of 3 managers reachable, 2 needed)',

@@ -155,7 +155,7 @@ modes('membership (by calls: %s)', (usesCalls) => {
     await expect(rig.soon(node.addMember('n6', 'n6:2377'))).resolves.toBeDefined();
     await rig.clock.advance(500);
     await expect(rig.soon(node.addMember('n7', 'n7:2377'))).rejects.toMatchObject({
-      code: Code.UNAVAILABLE,
+      code: Code.UNKNOWN,
     });
   });
 });

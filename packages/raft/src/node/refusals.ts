@@ -23,13 +23,13 @@ export interface Quorum {
   needed: number;
 }
 
-/** Nobody leads, or nobody could: Docker's text, and the figures that explain it. */
+/** Nobody leads, or nobody could: Docker's code and text, and the figures that explain it. */
 export function noQuorum({ reachable, members, needed }: Quorum): RpcError {
   const text =
     "The swarm does not have a leader. It's possible that too few managers are online. " +
     'Make sure more than half of the managers are online. ' +
     `(${reachable} of ${members} managers reachable, ${needed} needed)`;
-  return new RpcError(Code.UNAVAILABLE, text);
+  return new RpcError(Code.UNKNOWN, text);
 }
 
 export function notReady(): RpcError {
