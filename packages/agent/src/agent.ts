@@ -8,7 +8,7 @@ import {
   type Random,
   RpcError,
 } from '@skep/platform';
-import { completeObject } from '@skep/wire';
+import { completeObject, markOwnAgent } from '@skep/wire';
 import {
   type Node,
   type NodeDescription,
@@ -165,7 +165,7 @@ export class Agent {
   }
 
   async #describe(): Promise<NodeDescription> {
-    const description = await this.#options.executor.describe();
+    const description = markOwnAgent(await this.#options.executor.describe());
     const tlsInfo = this.#options.tlsInfo?.();
     return tlsInfo ? { ...description, tlsInfo } : description;
   }

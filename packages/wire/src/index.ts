@@ -1,3 +1,4 @@
 export * from './complete.js';
+export * from './engine.js';
 export * from './grpc.js';
 export * from './time.js';

@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { Code, RpcError } from '@skep/platform';
-import { durationFromMs, durationMs } from '@skep/wire';
+import { durationFromMs, durationMs, OWN_AGENT } from '@skep/wire';
 import {
   NodeStatus_State,
   type SessionMessage,
@@ -41,10 +41,12 @@ class SimNode {
   readonly id: string;
   ended: unknown;
   readonly #room: Room;
+  readonly #plugins: (typeof OWN_AGENT)[];
 
-  constructor(room: Room, id = 'n1') {
+  constructor(room: Room, id = 'n1', plugins = [OWN_AGENT]) {
     this.#room = room;
     this.id = id;
+    this.#plugins = plugins;
   }
 
   get sessionId(): string {
@@ -53,7 +55,9 @@ class SimNode {
 
   async register(sessionId = '', hostname = this.id): Promise<this> {
     const { sim, dispatcher } = this.#room;
-    const request = create(SessionRequestSchema, { sessionId, description: { hostname } });
+    const engine = { plugins: this.#plugins };
+    const description = { hostname, engine };
+    const request = create(SessionRequestSchema, { sessionId, description });
     void this.#follow(dispatcher.session(this.id, request, '10.1.1.1', this.abort.signal));
     await sim.settle();
     return this;
@@ -311,6 +315,26 @@ describe('Dispatcher heartbeats', () => {
     expect(here.sim.get('node', 'n1').status.state).toBe(NodeStatus_State.UNKNOWN);
     await here.sim.clock.advance(200);
     expect(here.sim.get('node', 'n1').status.state).toBe(NodeStatus_State.DOWN);
+  });
+
+  it("leave a node of Docker's the time that Docker does: it may be silent between two attempts", async () => {
+    const here = await room();
+    const node = await new SimNode(here, 'n1', []).register();
+    const periodMs = durationMs((await node.beat()).period);
+    expect(Math.abs(periodMs - 5_000)).toBeLessThanOrEqual(500);
+    node.abort.abort();
+    await here.sim.clock.advance(13_000);
+    expect(node.state).toBe(NodeStatus_State.READY);
+    await here.sim.clock.advance(4_000);
+    expect(node.state).toBe(NodeStatus_State.DOWN);
+
+    await node.register();
+    await here.dispatcher.stop();
+    here.dispatcher.start();
+    await here.sim.clock.advance(29_000);
+    expect(node.state).toBe(NodeStatus_State.UNKNOWN);
+    await here.sim.clock.advance(2_000);
+    expect(node.state).toBe(NodeStatus_State.DOWN);
   });
 
   it('give up the tasks of a node after a day', async () => {

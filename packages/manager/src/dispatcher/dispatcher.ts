@@ -32,7 +32,7 @@ import {
 import { NodeSession } from './node-session.js';
 import { NodeWatch } from './node-watch.js';
 import { inState, writeReady } from './node-writes.js';
-import { configuredPeriodMs, heartbeatPeriodMs, jittered } from './period.js';
+import { chosenPeriodMs, heartbeatPeriodMs, jittered } from './period.js';
 import { Registrations } from './registrations.js';
 import {
   type ManagerPeer,
@@ -245,7 +245,8 @@ export class Dispatcher implements ControlLoop, DispatcherService {
   /** Starts the node's time anew; returns the period in ms within which to be heard of again. */
   #heard(nodeId: string): number {
     const { store, random } = this.#options;
-    const periodMs = jittered(heartbeatPeriodMs(store.view), random);
+    const { view } = store;
+    const periodMs = jittered(heartbeatPeriodMs(view, view.get('node', nodeId)), random);
     this.#watch.deadlines.set(nodeId, GRACE_PERIODS * periodMs);
     return periodMs;
   }
@@ -257,12 +258,13 @@ export class Dispatcher implements ControlLoop, DispatcherService {
 
   /**
    * A stream that broke is a hint that its node did, or only its daemon: it has a short time from then to come
-   * back, wherever it was between two beats. A period that somebody set is waited out all the same.
+   * back, wherever it was between two beats. A period that is not ours to choose is waited out all the same.
    */
   #onStreamClosed(session: NodeSession, stream: NodeStream): void {
     if (session.main !== stream || stream.ended) return;
     session.main = undefined;
-    if (configuredPeriodMs(this.#options.store.view) !== undefined) return;
+    const { view } = this.#options.store;
+    if (chosenPeriodMs(view, view.get('node', session.nodeId)) === undefined) return;
     const { deadlines } = this.#watch;
     if (deadlines.has(session.nodeId)) deadlines.set(session.nodeId, BROKEN_STREAM_GRACE_MS);
   }

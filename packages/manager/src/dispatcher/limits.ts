@@ -11,6 +11,11 @@ export const HEARTBEAT_JITTER = 0.1;
 /** A node is down after this many periods of silence. */
 export const GRACE_PERIODS = 3;
 /**
+ * Docker's agents have Docker's period, and as many of them after a change of leader as SwarmKit
+ * gives: they wait up to 8 s from one attempt to the next, and 5 s for a manager that is dead.
+ */
+export const GRACE_PERIODS_UNKNOWN_DOCKER = 6;
+/**
  * After a change of leader every node has to be heard of anew. One whose manager is there looks for the leader at
  * most 2 periods apart; one whose manager hangs notices after a period without an answer within one and a half more
  * (both the agent's limits). So each has asked within 2.5 periods and is answered at once, as a leader there is; the

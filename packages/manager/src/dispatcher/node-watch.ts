@@ -1,11 +1,16 @@
 import type { Clock, InvariantError, Logger } from '@skep/platform';
 import type { ReadView, Store } from '@skep/store';
-import type { NodeObject } from '@skep/wire';
+import { hasOwnAgent, type NodeObject } from '@skep/wire';
 import { NodeStatus_State } from '@skep/wire/swarmkit';
 import { type Step, updateTask } from '../loop/plan.js';
 import { type Decision, Planner } from '../loop/planner.js';
 import { Deadlines } from './deadlines.js';
-import { GRACE_NEW_MS, GRACE_PERIODS_UNKNOWN, ORPHAN_AFTER_MS } from './limits.js';
+import {
+  GRACE_NEW_MS,
+  GRACE_PERIODS_UNKNOWN,
+  GRACE_PERIODS_UNKNOWN_DOCKER,
+  ORPHAN_AFTER_MS,
+} from './limits.js';
 import { inState, isWithNode, orphaned } from './node-writes.js';
 import { heartbeatPeriodMs } from './period.js';
 
@@ -49,8 +54,12 @@ export class NodeWatch {
   start(): void {
     this.#downSinceMs.clear();
     const { view } = this.#options.store;
-    const graceMs = GRACE_PERIODS_UNKNOWN * heartbeatPeriodMs(view);
-    for (const node of view.all('node')) this.#await(node, graceMs);
+    for (const node of view.all('node')) {
+      const periods = hasOwnAgent(node.description)
+        ? GRACE_PERIODS_UNKNOWN
+        : GRACE_PERIODS_UNKNOWN_DOCKER;
+      this.#await(node, periods * heartbeatPeriodMs(view, node));
+    }
     this.#planner.start();
   }
 

@@ -4,6 +4,7 @@ import {
   completeObject,
   type NetworkObject,
   type NodeObject,
+  OWN_AGENT,
   type ServiceObject,
   type TaskObject,
   timestampFromMs,
@@ -65,7 +66,7 @@ export function nodeOf(id: string, init: NodeInit = {}): NodeObject {
       hostname: id,
       platform: { os: 'linux', architecture: 'x86_64' },
       resources: { nanoCpus: 4_000_000_000n, memoryBytes: 8n * 2n ** 30n },
-      engine: { plugins: [{ type: 'Network', name: 'overlay' }] },
+      engine: { plugins: [OWN_AGENT, { type: 'Network', name: 'overlay' }] },
     },
     ...init,
   };
