@@ -61,6 +61,8 @@ export type CoreFault =
   | 'acknowledge-before-durable'
   /** A leader answers reads without asking a quorum (etcd 20418). */
   | 'read-without-quorum'
+  /** A snapshot is taken whatever it tells, old ones as well (etcd 18055). */
+  | 'take-old-snapshot'
   /** A vote is given to everybody who asks. */
   | 'vote-twice';
 

@@ -72,9 +72,10 @@ export function handleHeartbeat(common: Common, { from, commit, context }: Messa
 export function handleSnapshot(common: Common, { from, snapshot }: Message): void {
   const { log } = common;
   if (!snapshot) return;
-  if (log.entries.termOf(snapshot.index) === snapshot.term) {
+  const takesAll = common.hasFault('take-old-snapshot');
+  if (!takesAll && log.entries.termOf(snapshot.index) === snapshot.term) {
     log.commitTo(snapshot.index);
-  } else if (snapshot.index > log.commit) {
+  } else if (takesAll || snapshot.index > log.commit) {
     log.restore(snapshot);
     common.voters = new Set(snapshot.voters);
   }

@@ -90,6 +90,7 @@ describe('a random network of cores', () => {
     'commit-former-terms': { settings: { appendBytesMax: 1 }, weights: STORM },
     'acknowledge-before-durable': {},
     'read-without-quorum': {},
+    'take-old-snapshot': {},
     'vote-twice': {},
   };
   for (const [fault, { settings, idsMax = 0, weights }] of Object.entries(faults)) {

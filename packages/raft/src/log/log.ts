@@ -31,6 +31,8 @@ export interface RaftLogOptions {
   segmentBytes?: number;
   reserveBytes?: number;
   spaceRetryMs?: number;
+  /** Only for tests of the tests: damage counts as the log's end. */
+  isDamageIgnored?: boolean;
 }
 
 /** What is written, and becomes durable, together. */

@@ -33,6 +33,7 @@ export interface RecoveryOptions {
   directory: string;
   keys: KeyRing;
   random: Random;
+  isDamageIgnored?: boolean;
 }
 
 /** Reads a log back, wiping what a crash left of its last write. Throws {@link LogCorruptError}. */
@@ -51,6 +52,7 @@ export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog
   for (const [number, name] of names.entries()) {
     await recoverSegment(options, log, name, number === names.length - 1);
   }
+  if (options.isDamageIgnored) return log;
   const last = log.entries.last;
   if (log.hardState.commit > last.index) {
     const missing = `${last.index + 1n} to ${log.hardState.commit}`;
@@ -87,7 +89,7 @@ async function recoverSegment(
   log.lastBatch = records.at(-1)?.batch ?? log.lastBatch;
   segment.firstBatch = records[0]?.batch ?? firstBatch;
   log.segments.push(segment);
-  checkNothingSyncedBeyond(segment, bytes, end, log.lastBatch);
+  if (!options.isDamageIgnored) checkNothingSyncedBeyond(segment, bytes, end, log.lastBatch);
   if (isLast) log.current = await reopen(options.disk, segment, bytes, { log, records, end });
 }
 

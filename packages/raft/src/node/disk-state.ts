@@ -5,6 +5,7 @@ import { type KeyWrapping, loadKeys, saveKeys, withNewKey } from '../keys/key-fi
 import type { KeyRing } from '../keys/ring.js';
 import { RaftLog } from '../log/log.js';
 import { SnapshotFiles } from '../snapshot/files.js';
+import type { Flaws } from './flaws.js';
 
 const KEY_FILE = 'log.key';
 const LOG_DIRECTORY = 'log';
@@ -22,6 +23,7 @@ export interface DiskStateOptions {
   oldSnapshotsKept: number;
   segmentBytes?: number;
   reserveBytes?: number;
+  flaws?: Flaws;
 }
 
 /** All that a Raft node keeps on disk. */
@@ -36,7 +38,10 @@ export async function openDiskState(options: DiskStateOptions): Promise<DiskStat
   const { disk, directory, oldSnapshotsKept } = options;
   await disk.makeDirectory(directory);
   const keys = await openKeys(options);
-  const log = await RaftLog.open({ ...options, directory: join(directory, LOG_DIRECTORY), keys });
+  const log = await RaftLog.open({
+    ...{ ...options, directory: join(directory, LOG_DIRECTORY), keys },
+    isDamageIgnored: options.flaws?.has('damage-is-the-end') ?? false,
+  });
   const snapshots = await SnapshotFiles.open({
     ...options,
     directory: join(directory, SNAPSHOT_DIRECTORY),

@@ -16,7 +16,7 @@ import {
 } from '../membership.js';
 import type { Entry, RaftNodeOptions } from './contract.js';
 import { type DiskState, openDiskState } from './disk-state.js';
-import { flawedDisk } from './flaws.js';
+import { type Flaws, flawedDisk } from './flaws.js';
 import { loadJoined, saveJoined } from './joined.js';
 import { Replica } from './replica.js';
 
@@ -46,7 +46,7 @@ export async function openNode(
   const replica = new Replica(machine);
   try {
     const raftId = await identity(options, state, entry);
-    await recover(state, replica);
+    await recover(state, replica, flaws);
     if (entry.kind === 'force-new-cluster') await standAlone(options, state, replica, raftId);
     const isKnown = replica.membership.member(raftId) !== undefined;
     return { state, replica, raftId, joined: isKnown ? [] : await loadJoined(disk, directory) };
@@ -104,9 +104,14 @@ async function writeFounding(log: RaftLog, founder: Member): Promise<void> {
 }
 
 /** State from the newest snapshot and every entry after it that is known to be committed. */
-async function recover({ log, snapshots }: DiskState, replica: Replica): Promise<void> {
+async function recover(
+  { log, snapshots }: DiskState,
+  replica: Replica,
+  flaws: Flaws | undefined,
+): Promise<void> {
   const snapshot = await snapshots.newest(log.base);
-  if (snapshot) replica.restore(snapshot);
+  if (snapshot)
+    replica.restore(flaws?.has('voters-forgotten') ? { ...snapshot, voters: [] } : snapshot);
   const { applied } = replica;
   if (log.termOf(applied.index) !== applied.term) {
     // A snapshot was received, and a crash came before the log was begun anew after it.

@@ -61,6 +61,7 @@ export async function assemble(assembly: AssemblyOptions): Promise<Parts> {
     state,
     replica,
     settings: options.settings ?? {},
+    flaws: options.flaws,
     log,
     keeper,
     writeSomething: () => engine.flush(),

@@ -89,15 +89,13 @@ export class Persister {
   }
 
   async #writeAll(): Promise<void> {
-    const isHasty = this.#options.flaws?.has('acknowledge-before-sync') ?? false;
     while (this.#waiting.length > 0 || this.#flushing.length > 0) {
       const steps = this.#takeGroup();
       const flushing = this.#flushing.splice(0);
       try {
-        if (isHasty) this.#options.onDurable(steps);
         if (flushing.length > 0 || steps.some(needsWrite)) await this.#write(steps);
         if (this.#isStopped) return;
-        if (!isHasty) this.#options.onDurable(steps);
+        this.#options.onDurable(steps);
       } catch (error) {
         this.#waiting = [];
         this.#hardState = this.#options.state.log.hardState;

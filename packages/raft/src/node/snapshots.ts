@@ -6,6 +6,7 @@ import { type LogPosition, smallest } from '../log/entry.js';
 import type { RaftSnapshot } from '../snapshot/file.js';
 import type { RaftMember } from './contract.js';
 import type { DiskState } from './disk-state.js';
+import type { Flaws } from './flaws.js';
 import type { Replica } from './replica.js';
 
 type SnapshotSettings = Parameters<RaftMember['configure']>[0];
@@ -22,6 +23,7 @@ export interface SnapshotsOptions {
   keeper: KeyKeeper;
   /** The disk failed. */
   onFailed(error: unknown): void;
+  flaws: Flaws | undefined;
 }
 
 /** Takes snapshots when they are due, drops the log behind them, and with it the keys of the past. */
@@ -105,11 +107,12 @@ export class Snapshots {
   }
 
   async #save(snapshot: RaftSnapshot): Promise<void> {
-    const { state, log, onSaved, onFailed } = this.#options;
+    const { state, log, onSaved, onFailed, flaws } = this.#options;
     const behind = this.#settings.entriesKeptBehind ?? limits.ENTRIES_KEPT_BEHIND;
     try {
-      await state.snapshots.save(snapshot);
       const keepFrom = snapshot.index - BigInt(behind);
+      if (flaws?.has('compact-before-snapshot')) await state.log.compact(keepFrom);
+      await state.snapshots.save(snapshot);
       const { index, term, voters } = snapshot;
       onSaved({ index, term, voters }, keepFrom);
       const oldest = state.snapshots.positions[0]?.index ?? 0n;

@@ -1,5 +1,6 @@
 export * from './equality.js';
 export * from './history.js';
+export * from './holdings.js';
 export * from './ledger.js';
 export * from './linearizability.js';
 export * from './model.js';

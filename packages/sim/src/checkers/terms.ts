@@ -5,6 +5,12 @@ export class TermChecker {
   readonly #leaders = new Map<bigint, string>();
   readonly #votes = new Map<string, string>();
   readonly #terms = new Map<string, bigint>();
+  #highest = 0n;
+
+  /** The highest term that anyone was seen to lead in. */
+  get highest(): bigint {
+    return this.#highest;
+  }
 
   /** `machine` leads in `term`. */
   leads(machine: string, term: bigint): void {
@@ -15,6 +21,7 @@ export class TermChecker {
       () => `${other} and ${machine} both lead in term ${term}`,
     );
     this.#leaders.set(term, machine);
+    if (term > this.#highest) this.#highest = term;
   }
 
   /** `voter` tells `candidate` that it has its vote in `term`. */

@@ -1,10 +1,10 @@
 import { InvariantError } from '@skep/platform';
 import type { Envelope, RaftStatus } from '@skep/raft';
 import { MessageType } from '@skep/wire/raftpb';
-import { Ledger, printOf, TermChecker } from '../checkers/index.js';
+import { Holdings, Ledger, printOf, TermChecker } from '../checkers/index.js';
 import { must, ViolationError } from '../engine/index.js';
 
-const { MsgApp, MsgAppResp, MsgVote, MsgVoteResp } = MessageType;
+const { MsgApp, MsgAppResp, MsgPreVote, MsgVote, MsgVoteResp } = MessageType;
 
 /** Messages that promise something of their term, which must last. */
 const LASTING: ReadonlySet<MessageType> = new Set([MsgApp, MsgAppResp, MsgVote, MsgVoteResp]);
@@ -18,16 +18,25 @@ export interface Progress {
 export class RaftInvariants {
   readonly terms = new TermChecker();
   readonly ledger = new Ledger();
+  readonly #holdings = new Holdings();
 
   /** A message leaves a member: what it promises must last. */
   sent({ message }: Envelope): void {
-    const { type, from, to, term, reject, entries } = message;
+    const { type, from, to, term, reject, index, entries } = message;
+    if (type === MsgPreVote || type === MsgVote) this.#holdings.campaigns(from, index);
     if (!LASTING.has(type) || reject) return;
     this.terms.termOf(String(from), term);
+    if (type === MsgAppResp) this.#holdings.acknowledged(from, term, index);
     if (type === MsgVoteResp) this.terms.votes(from, term, to);
     for (const entry of entries) {
       this.ledger.seen(entry.index, { term: entry.term, print: printOf(entry.data) });
     }
+  }
+
+  /** A member applied an entry, which therefore is committed. */
+  applied(machine: string, index: bigint, data: Uint8Array): void {
+    this.ledger.applied(machine, index, data);
+    this.#holdings.committed(index, this.terms.highest);
   }
 
   /** A member as it stands after an event. */

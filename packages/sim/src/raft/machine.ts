@@ -144,7 +144,7 @@ export class RaftMachine {
     const machine = {
       apply: (index: bigint, data: Uint8Array) => {
         check(() => order.applied(index));
-        check(() => invariants.ledger.applied(this.name, index, data));
+        check(() => invariants.applied(this.name, index, data));
         life.store.apply(index, data);
       },
       abort: (reason: Error) => life.store.abort(reason),
