@@ -10,6 +10,7 @@ import {
   UpdateClusterRequestSchema,
   UpdateNodeRequestSchema,
 } from '@skep/wire/swarmkit';
+import type { ClusterFault } from './faults/contract.js';
 import type { ClusterMachine } from './machine.js';
 import type { ClusterWorld } from './world.js';
 
@@ -79,21 +80,35 @@ export function removeDeparted(world: ClusterWorld, nodeId: string): Promise<voi
   });
 }
 
-export function rotate(world: ClusterWorld, what: 'rotate-root' | 'rotate-tokens'): Promise<void> {
-  return ask(world, what, async (control) => {
+export type SwarmChange = Extract<
+  ClusterFault,
+  { kind: 'autolock' | 'rotate-root' | 'rotate-tokens' | 'rotate-unlock-key' }
+>;
+
+export function changeSwarm(world: ClusterWorld, change: SwarmChange): Promise<void> {
+  const { kind } = change;
+  return ask(world, kind, async (control) => {
     const { clusters } = await control.listClusters(create(ListClustersRequestSchema));
     const [cluster] = clusters;
-    if (!cluster?.spec?.caConfig) return;
-    const { caConfig } = cluster.spec;
-    const isRoot = what === 'rotate-root';
-    const forceRotate = caConfig.forceRotate + (isRoot ? 1n : 0n);
+    if (!cluster?.spec?.caConfig || !cluster.spec.encryptionConfig) return;
+    const { caConfig, encryptionConfig } = cluster.spec;
+    const forceRotate = caConfig.forceRotate + (kind === 'rotate-root' ? 1n : 0n);
+    const autoLockManagers = kind === 'autolock' ? change.locks : encryptionConfig.autoLockManagers;
+    const rotatesTokens = kind === 'rotate-tokens';
     const clusterVersion = cluster.meta?.version;
     await control.updateCluster(
       create(UpdateClusterRequestSchema, {
         clusterId: cluster.id,
-        spec: { ...cluster.spec, caConfig: { ...caConfig, forceRotate } },
+        spec: {
+          ...cluster.spec,
+          caConfig: { ...caConfig, forceRotate },
+          encryptionConfig: { ...encryptionConfig, autoLockManagers },
+        },
         ...(clusterVersion && { clusterVersion }),
-        rotation: { workerJoinToken: !isRoot, managerJoinToken: !isRoot },
+        rotation: {
+          ...{ workerJoinToken: rotatesTokens, managerJoinToken: rotatesTokens },
+          managerUnlockKey: kind === 'rotate-unlock-key',
+        },
       }),
     );
   });

@@ -1,2 +1,3 @@
+export * from './kind.js';
 export * from './run.js';
 export * from './scenario.js';

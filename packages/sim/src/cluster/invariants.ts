@@ -1,5 +1,6 @@
 import type { Manager } from '@skep/member';
 import type { Commit } from '@skep/store';
+import type { TaskObject } from '@skep/wire';
 import { TaskState } from '@skep/wire/swarmkit';
 import { checkSlots, Ledger, TaskForwardChecker, TermChecker } from '../checkers/index.js';
 
@@ -11,6 +12,8 @@ export interface Feed {
 
 /** What must hold of a swarm at every step, seen from its managers. */
 export class ClusterInvariants {
+  /** All unlock keys there have been, the newest last. */
+  readonly unlockKeys: Uint8Array[] = [];
   readonly #terms = new TermChecker();
   readonly #ledger = new Ledger();
   readonly #note: (who: string, what: string) => void;
@@ -26,6 +29,7 @@ export class ClusterInvariants {
         const text = describe(commit);
         this.#note(name, `commits ${commit.index}: ${text}`);
         forward.commit(commit);
+        this.#remember(commit);
         if (commit.index > 0n) this.#ledger.applied(name, commit.index, Buffer.from(text));
         if (commit.changes.some(({ table }) => table === 'task')) {
           checkSlots(manager.view.all('task'));
@@ -37,6 +41,16 @@ export class ClusterInvariants {
       },
     };
   }
+
+  #remember({ changes }: Commit): void {
+    for (const change of changes) {
+      if (change.table !== 'cluster') continue;
+      for (const { key } of change.object.unlockKeys) {
+        const isKnown = this.unlockKeys.some((known) => Buffer.compare(known, key) === 0);
+        if (!isKnown) this.unlockKeys.push(key);
+      }
+    }
+  }
 }
 
 /** The changes of an entry, without what keys and certificates they hold. */
@@ -47,7 +61,11 @@ function describe({ changes }: Commit): string {
       const place = `${kind} ${table} ${object.id}@${object.meta.version.index}`;
       if (change.table !== 'task') return place;
       const { desiredState, nodeId, status } = change.object;
-      return `${place} ${TaskState[status.state]} of ${TaskState[desiredState]} on ${nodeId}`;
+      return `${place} ${slotName(change.object)} ${TaskState[status.state]} of ${TaskState[desiredState]} on ${nodeId}`;
     })
     .join('; ');
+}
+
+function slotName({ serviceAnnotations, slot }: TaskObject): string {
+  return `${serviceAnnotations.name}.${slot}`;
 }

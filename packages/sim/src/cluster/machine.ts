@@ -20,6 +20,8 @@ export interface ClusterLife {
   membership: Membership;
   /** Resolves at the end of this life. */
   ended: Promise<void>;
+  /** Somebody is about to unlock its keys. */
+  isBeingUnlocked: boolean;
   end(): void;
 }
 
@@ -102,7 +104,7 @@ export class ClusterMachine {
     const ended = new Promise<void>((resolve) => {
       end = resolve;
     });
-    this.life = { clock, membership, ended, end };
+    this.life = { clock, membership, ended, end, isBeingUnlocked: false };
     note(this.name, 'starts');
     membership.onChange(() => this.#options.onChange(this));
     membership.restore().catch((error: unknown) => this.#exit(clock, error));
@@ -161,6 +163,13 @@ export class ClusterMachine {
     if (this.life !== life) return;
     this.#options.network.kill(this.ip);
     this.#bury();
+  }
+
+  /** Removes what is on its disk while it is down. */
+  async removeFiles(path: string): Promise<void> {
+    this.disk.usedBy(undefined);
+    await this.disk.remove(path);
+    await this.disk.syncDirectory(DIRECTORY);
   }
 
   #losePower(): void {

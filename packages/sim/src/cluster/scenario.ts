@@ -27,14 +27,14 @@ export interface ClusterScenario {
   faults: PlannedFault[];
 }
 
-const LENGTH_MS = [8_000, 20_000] as const;
+const LENGTH_MS = [4_000, 12_000] as const;
 const DRIFT_MAX = 0.03;
 /** Machines that may join while it runs are among those that have a clock. */
 const MACHINES_MAX = 12;
 
 export function drawClusterScenario(seed: number): ClusterScenario {
   const draw = new Draw(streamOf(seed, 'cluster scenario'));
-  const managers = Number(draw.weighted({ '1': 15, '3': 60, '5': 25 }));
+  const managers = Number(draw.weighted({ '1': 20, '3': 70, '5': 10 }));
   const workers = draw.between(managers === 1 ? 1 : 0, managers === 5 ? 2 : 3);
   const lengthMs = draw.between(...LENGTH_MS);
   return {

@@ -4,6 +4,7 @@ import type { FoundRequest } from '@skep/member';
 import { durationFromMs } from '@skep/wire';
 import {
   NodeSpec_Availability,
+  RestartPolicy_RestartCondition,
   type ServiceSpec,
   ServiceSpecSchema,
   UpdateConfig_FailureAction,
@@ -48,7 +49,10 @@ export function serviceSpec({ image, name, replicas }: Wish): ServiceSpec {
     annotations: { name },
     task: {
       runtime: { case: 'container', value: { image } },
-      restart: { delay: durationFromMs(RESTART_DELAY_MS) },
+      restart: {
+        condition: RestartPolicy_RestartCondition.ANY,
+        delay: durationFromMs(RESTART_DELAY_MS),
+      },
     },
     mode,
     update: { parallelism: 1n, failureAction: UpdateConfig_FailureAction.CONTINUE },

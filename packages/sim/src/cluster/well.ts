@@ -61,11 +61,13 @@ function notManaging({ wanted }: ClusterWorld, leader: Manager): string | undefi
     : 'Raft has a member too many';
 }
 
-function notReady({ wanted }: ClusterWorld, view: ReadView): string | undefined {
-  for (const node of view.all('node')) {
-    if (!wanted.some(({ nodeId }) => nodeId === node.id)) return `${node.id} is nobody's`;
-    const { state, message } = node.status;
-    if (state !== NodeStatus_State.READY) return `${node.id} is ${state} ${message}`;
+function notReady({ departed, wanted }: ClusterWorld, view: ReadView): string | undefined {
+  for (const { id, status } of view.all('node')) {
+    if (departed.has(id)) return `${id} left and is still there`;
+    // A join that is given up after it was granted leaves a node behind, which never comes.
+    const isOurs = wanted.some(({ nodeId }) => nodeId === id);
+    const state = isOurs ? NodeStatus_State.READY : NodeStatus_State.DOWN;
+    if (status.state !== state) return `${id} is ${status.state} ${status.message}`;
   }
   const [cluster] = view.all('cluster');
   return cluster?.rootCa.rootRotation ? 'the root is being rotated' : undefined;
@@ -76,19 +78,26 @@ function notServed(view: ReadView): string | undefined {
   const tasks = [...view.all('task')].filter(
     ({ desiredState }) => desiredState === TaskState.RUNNING,
   );
-  const takesTasks = [...view.all('node')].filter(
-    ({ spec }) => spec.availability === NodeSpec_Availability.ACTIVE,
-  ).length;
+  const active = new Set(
+    [...view.all('node')]
+      .filter(({ spec, status }) => {
+        const isReady = status.state === NodeStatus_State.READY;
+        return isReady && spec.availability === NodeSpec_Availability.ACTIVE;
+      })
+      .map(({ id }) => id),
+  );
   for (const service of view.all('service')) {
-    const own = tasks.filter(({ serviceId }) => serviceId === service.id);
     const { mode } = service.spec;
+    // Paused nodes keep what they have of a global service, as it is.
+    const own = tasks.filter(
+      ({ nodeId, serviceId }) =>
+        serviceId === service.id && (mode.case === 'replicated' || active.has(nodeId)),
+    );
     const name = service.spec.annotations.name;
-    if (mode.case === 'replicated' && takesTasks === 0) continue;
+    if (active.size === 0) continue;
     const count = own.filter(isRunning).length;
-    const wanted = mode.case === 'replicated' ? Number(mode.value.replicas) : undefined;
-    if (wanted !== undefined && count !== wanted) return `${name} has ${count} of ${wanted}`;
-    // Paused nodes keep what they have.
-    if (wanted === undefined && count < takesTasks) return `${name} has ${count} of ${takesTasks}`;
+    const wanted = mode.case === 'replicated' ? Number(mode.value.replicas) : active.size;
+    if (count !== wanted) return `${name} has ${count} of ${wanted}`;
     if (own.some((task) => !isRunning(task))) return `${name} has a task on its way`;
     if (own.some((task) => imageOf(task) !== imageOf(service.spec))) return `${name} is old`;
   }

@@ -1,3 +1,4 @@
+import { formatUnlockKey } from '@skep/ca';
 import type { Manager } from '@skep/member';
 import { type Random, SimPowerCutError } from '@skep/platform';
 import { SimNetwork } from '@skep/rpc';
@@ -13,13 +14,15 @@ import {
 } from '../engine/index.js';
 import { Cuts } from './cuts.js';
 import { ClusterInvariants } from './invariants.js';
-import { ClusterMachine, throwIfBroken } from './machine.js';
+import { type ClusterLife, ClusterMachine, throwIfBroken } from './machine.js';
 import type { ClusterScenario } from './scenario.js';
 
 /** How long a program that ended by itself stays down, ms, at least; its supervisor starts it again. */
 const RESTART_MS = 500;
 const PERFECT_DELAY = { minMs: 0.2, maxMs: 1 };
 const FIRST_IP = 11;
+const UNLOCK_AFTER_MS = 300;
+const LOOK_EVERY_MS = 100;
 
 /** Machines, the network between them, and what is known of them from outside. */
 export class ClusterWorld {
@@ -128,6 +131,7 @@ export class ClusterWorld {
 
   /** Looks into each new manager's store, and at who leads. */
   #follow(machine: ClusterMachine): void {
+    if (machine.life?.membership.state === 'locked') this.#unlockLater(machine);
     const manager = machine.member?.manager;
     if (!manager) {
       this.#managers.delete(machine);
@@ -142,9 +146,41 @@ export class ClusterWorld {
     this.#check(() => feed.look());
   }
 
+  /** Somebody comes and types in the unlock keys there have been, the newest first. */
+  #unlockLater(machine: ClusterMachine): void {
+    const { life } = machine;
+    if (!life || life.isBeingUnlocked) return;
+    life.isBeingUnlocked = true;
+    this.timeline.after(UNLOCK_AFTER_MS, () => {
+      if (machine.life !== life) return;
+      life.clock.whenAwake(() => void this.watch(this.#unlock(machine, life)));
+    });
+  }
+
+  async #unlock({ name }: ClusterMachine, { membership }: ClusterLife): Promise<void> {
+    for (const key of this.invariants.unlockKeys.toReversed()) {
+      if (membership.state !== 'locked') return;
+      if (await membership.unlock(formatUnlockKey(key))) this.note(name, 'is unlocked');
+    }
+    if (membership.state === 'locked') {
+      throw new ViolationError('unlock', `${name} cannot be unlocked by any key there was`);
+    }
+  }
+
   #onStarted(machine: ClusterMachine, task: TaskObject): void {
     this.note(machine.name, `runs ${task.id} of ${task.serviceAnnotations.name}.${task.slot}`);
     this.#check(() => this.#places.started(task.id, machine.name));
+  }
+
+  /** Runs until nothing is wrong, by the words of `wrong`; fails when that takes too long. */
+  async until(what: string, withinMs: number, wrong: () => string | undefined): Promise<void> {
+    const endMs = this.timeline.nowMs + withinMs;
+    for (let found = wrong(); found !== undefined; found = wrong()) {
+      if (this.timeline.nowMs >= endMs) {
+        throw new ViolationError('liveness', `not within ${withinMs} ms: ${what}: ${found}`);
+      }
+      await this.timeline.run(this.timeline.nowMs + LOOK_EVERY_MS);
+    }
   }
 
   startLater(machine: ClusterMachine, afterMs: number): void {

@@ -27,7 +27,10 @@ export type ClusterFault =
   | { kind: 'lose-log'; target: Target; downMs: number }
   /** A container ends by itself. */
   | { kind: 'exit'; target: Target; place: number; exitCode: number }
+  /** Managers' keys are locked from now on, or not any more. */
+  | { kind: 'autolock'; locks: boolean }
   | { kind: 'rotate-root' }
+  | { kind: 'rotate-unlock-key' }
   | { kind: 'rotate-tokens' };
 
 export type ClusterFaultKind = ClusterFault['kind'];

@@ -24,7 +24,9 @@ const WEIGHTS: Readonly<Record<ClusterFaultKind, number>> = {
   leave: 2,
   'lose-log': 1,
   exit: 3,
+  autolock: 3,
   'rotate-root': 2,
+  'rotate-unlock-key': 2,
   'rotate-tokens': 1,
 };
 const LEFT_OUT_PROBABILITY = 0.4;
@@ -73,9 +75,10 @@ function drawFault(draw: Draw, kind: ClusterFaultKind): ClusterFault {
   }
 }
 
-type ChangeKind = 'role' | 'availability' | 'join' | 'leave' | 'rotate-root' | 'rotate-tokens';
+type NodeChange = 'role' | 'availability' | 'join' | 'leave';
+type SwarmChange = 'autolock' | 'rotate-root' | 'rotate-tokens' | 'rotate-unlock-key';
 
-function drawChange(draw: Draw, kind: ChangeKind, target: Target): ClusterFault {
+function drawChange(draw: Draw, kind: NodeChange | SwarmChange, target: Target): ClusterFault {
   const role = draw.pick(['manager', 'worker'] as const);
   switch (kind) {
     case 'role':
@@ -86,6 +89,8 @@ function drawChange(draw: Draw, kind: ChangeKind, target: Target): ClusterFault 
       return { kind, role };
     case 'leave':
       return { kind, target };
+    case 'autolock':
+      return { kind, locks: draw.chance(0.7) };
     default:
       return { kind };
   }

@@ -1,5 +1,5 @@
 import { partition } from '../../net/index.js';
-import { changeAvailability, changeRole, leave, rotate } from '../administrator.js';
+import { changeAvailability, changeRole, changeSwarm, leave } from '../administrator.js';
 import { joinAs } from '../joining.js';
 import type { ClusterMachine } from '../machine.js';
 import type { ClusterWorld } from '../world.js';
@@ -21,17 +21,18 @@ export function strike(world: ClusterWorld, fault: ClusterFault): void {
     case 'join':
       void world.watch(joinAs(world, world.addMachine(), fault.role));
       return;
+    case 'autolock':
     case 'rotate-root':
     case 'rotate-tokens':
-      void world.watch(rotate(world, fault.kind));
+    case 'rotate-unlock-key':
+      void world.watch(changeSwarm(world, fault));
       return;
     default:
       if (target) strikeMachine(world, target, fault);
   }
 }
 
-type Untargeted = 'crash-all' | 'join' | 'rotate-root' | 'rotate-tokens';
-type TargetedFault = Exclude<ClusterFault, { kind: Untargeted }>;
+type TargetedFault = Extract<ClusterFault, { target: unknown }>;
 
 function strikeMachine(world: ClusterWorld, target: ClusterMachine, fault: TargetedFault): void {
   switch (fault.kind) {
@@ -126,9 +127,7 @@ async function loseLog(world: ClusterWorld, target: ClusterMachine, downMs: numb
   if (members < 3 || world.hasLostLog) return;
   world.hasLostLog = true;
   target.die('power');
-  target.disk.usedBy(undefined);
-  await target.disk.remove(RAFT_DIRECTORY);
-  await target.disk.syncDirectory('/swarm');
+  await target.removeFiles(RAFT_DIRECTORY);
   world.startLater(target, downMs);
 }
 
