@@ -32,6 +32,10 @@ export class SimClock implements Clock {
     return () => void this.#timers.delete(timer);
   }
 
+  soon(fn: () => void): void {
+    void Promise.resolve().then(fn);
+  }
+
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
     return sleepOn(this, delayMs, signal);
   }

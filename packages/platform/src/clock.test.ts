@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { RealClock } from './clock.js';
 import { SimClock } from './clock.sim.js';
 
 describe('SimClock', () => {
@@ -35,5 +36,22 @@ describe('SimClock', () => {
     abort.abort(new Error('stop'));
     await expect(slept).rejects.toThrow('stop');
     expect(clock.pendingTimers).toBe(0);
+  });
+});
+
+describe('soon', () => {
+  it('comes after all that is settled in the same turn', async () => {
+    const clock = new RealClock();
+    const seen: string[] = [];
+    const over = new Promise<void>((resolve) => {
+      clock.soon(() => {
+        seen.push('soon');
+        resolve();
+      });
+    });
+    await Promise.resolve().then(() => seen.push('a promise'));
+    process.nextTick(() => seen.push('the next tick'));
+    await over;
+    expect(seen).toEqual(['a promise', 'the next tick', 'soon']);
   });
 });

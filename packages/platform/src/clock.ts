@@ -9,6 +9,8 @@ export interface Clock {
   monotonic(): number;
   /** Calls `fn` once after `delayMs` (>= 0). */
   after(delayMs: number, fn: () => void): Cancel;
+  /** Calls `fn` once all that came in together is dealt with: at the end of this turn of the event loop. */
+  soon(fn: () => void): void;
   /** Resolves after `delayMs`; rejects with the signal's reason when that aborts first. */
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
 }
@@ -34,6 +36,10 @@ export class RealClock implements Clock {
     };
     arm(Math.max(0, delayMs));
     return () => clearTimeout(timer);
+  }
+
+  soon(fn: () => void): void {
+    setImmediate(fn);
   }
 
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {

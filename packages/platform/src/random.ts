@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 
 /** The only source of chance. */
 export interface Random {
@@ -10,14 +10,32 @@ export interface Random {
 
 const TWO_POW_32 = 2 ** 32;
 
+/** Bytes asked of the operating system at a time: the call costs more than the bytes. */
+const POOL_BYTES = 4096;
+
 /** The operating system's generator. */
 export class RealRandom implements Random {
+  readonly #pool = Buffer.alloc(POOL_BYTES);
+  #used = POOL_BYTES;
+
   bytes(length: number): Uint8Array {
-    return randomBytes(length);
+    if (length > POOL_BYTES) return randomFillSync(new Uint8Array(length));
+    return Uint8Array.prototype.slice.call(this.#take(length));
   }
 
   float(): number {
-    return randomBytes(4).readUInt32BE() / TWO_POW_32;
+    return this.#take(4).readUInt32BE() / TWO_POW_32;
+  }
+
+  /** Part of the pool, given out once; what was given out is overwritten when the pool is filled again. */
+  #take(length: number): Buffer {
+    if (this.#used + length > POOL_BYTES) {
+      randomFillSync(this.#pool);
+      this.#used = 0;
+    }
+    const start = this.#used;
+    this.#used += length;
+    return this.#pool.subarray(start, this.#used);
   }
 }
 

@@ -5,9 +5,9 @@ const VERSION_PREFIX = /^\/v(\d+\.\d+)(\/.*)$/;
 
 /** Negative, zero or positive as version `a` is older than, equal to or newer than `b` (`1.9` < `1.24`). */
 export function compareVersions(a: string, b: string): number {
-  const [majorA = 0, minorA = 0] = a.split('.').map(Number);
-  const [majorB = 0, minorB = 0] = b.split('.').map(Number);
-  return majorA - majorB || minorA - minorB;
+  const [dotA, dotB] = [a.indexOf('.'), b.indexOf('.')];
+  const major = Number(a.slice(0, dotA)) - Number(b.slice(0, dotB));
+  return major || Number(a.slice(dotA + 1)) - Number(b.slice(dotB + 1));
 }
 
 /** Splits `/v1.41/services` into version and path; a path without prefix speaks the newest version. */

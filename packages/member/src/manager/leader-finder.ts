@@ -21,6 +21,25 @@ export interface MoveSignals {
   signal: AbortSignal;
 }
 
+/** A signal made when it is asked for: a call to this very manager never asks, and they cost more than it does. */
+class LazyAbort {
+  #controller: AbortController | undefined;
+  isAborted = false;
+
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.isAborted) this.#controller.abort();
+    }
+    return this.#controller.signal;
+  }
+
+  abort(): void {
+    this.isAborted = true;
+    this.#controller?.abort();
+  }
+}
+
 /**
  * Finds the leader for a user's request. Right after a leader is lost another is likely to follow at
  * once, so that is waited for; a swarm that has had none for a while refuses requests without delay.
@@ -64,14 +83,14 @@ export class LeaderFinder<T> {
     const endMs = clock.monotonic() + LEADER_WAIT_MS;
     for (;;) {
       const to = await this.leader();
-      const { signals, forget } = this.#whenMoved(to, isRead ? READ_TIMES : WRITE_TIMES);
+      const { signals, sent, forget } = this.#whenMoved(to, isRead ? READ_TIMES : WRITE_TIMES);
       try {
         return await fn(to, signals);
       } catch (error) {
-        const { aborted } = signals.signal;
+        const { isAborted } = sent;
         const mayRepeat =
-          isNotLeader(error) || error instanceof NotSentError || (isRead && aborted);
-        if (!mayRepeat) throw aborted ? this.#unknownOutcome(error) : error;
+          isNotLeader(error) || error instanceof NotSentError || (isRead && isAborted);
+        if (!mayRepeat) throw isAborted ? this.#unknownOutcome(error) : error;
         if (clock.monotonic() >= endMs) throw error;
       } finally {
         forget();
@@ -88,10 +107,10 @@ export class LeaderFinder<T> {
   #whenMoved(
     to: T,
     { graceMs, lostMs }: { graceMs: number; lostMs: number },
-  ): { signals: MoveSignals; forget: () => void } {
+  ): { signals: MoveSignals; sent: LazyAbort; forget: () => void } {
     const { clock, find, onChange } = this.#options;
-    const unsent = new AbortController();
-    const sent = new AbortController();
+    const unsent = new LazyAbort();
+    const sent = new LazyAbort();
     let cancel: Cancel = () => {};
     let seen: T | undefined = to;
     const look = () => {
@@ -106,7 +125,15 @@ export class LeaderFinder<T> {
     const forget = onChange(look);
     look();
     return {
-      signals: { unsentSignal: unsent.signal, signal: sent.signal },
+      signals: {
+        get unsentSignal() {
+          return unsent.signal;
+        },
+        get signal() {
+          return sent.signal;
+        },
+      },
+      sent,
       forget: () => {
         forget();
         cancel();

@@ -147,7 +147,7 @@ export class Engine {
   pumpSoon(): void {
     if (this.#isPumpDue || this.#isStopped) return;
     this.#isPumpDue = true;
-    void Promise.resolve().then(() => {
+    this.#options.clock.soon(() => {
       this.#isPumpDue = false;
       this.pump();
     });

@@ -69,6 +69,10 @@ export class ProcessClock implements Clock {
     return this.#clock.after(delayMs, () => this.#isKilled || fn());
   }
 
+  soon(fn: () => void): void {
+    this.#clock.soon(() => this.#isKilled || fn());
+  }
+
   sleep(delayMs: number): Promise<void> {
     return this.#clock.sleep(delayMs);
   }

@@ -86,6 +86,10 @@ export class MachineClock implements Clock {
     };
   }
 
+  soon(fn: () => void): void {
+    void Promise.resolve().then(() => this.#isDead || fn());
+  }
+
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
     return sleepOn(this, delayMs, signal);
   }

@@ -96,7 +96,7 @@ export class JsonReader {
   bytes(name: string): Uint8Array {
     const text = this.string(name).replace(/[\r\n]/g, '');
     if (!BASE64.test(text)) throw invalid(`illegal base64 data in field ${this.#path}.${name}`);
-    return Uint8Array.from(Buffer.from(text, 'base64'));
+    return new Uint8Array(Buffer.from(text, 'base64'));
   }
 
   strings(name: string): string[] {
