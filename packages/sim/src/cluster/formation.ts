@@ -10,6 +10,9 @@ const FORM_WITHIN_MS = 60_000;
 /** Founds a swarm on a new machine. Resolves when all is well. */
 export async function foundSwarm(world: ClusterWorld): Promise<ClusterMachine> {
   const machine = world.addMachine();
+  await world.until('it is up', FORM_WITHIN_MS, () =>
+    machine.life?.isRestored ? undefined : 'no',
+  );
   const founded = machine.life?.membership.found(foundRequest(machine.address));
   void world.watch(Promise.resolve(founded));
   await world.until('a swarm is founded', FORM_WITHIN_MS, () => notWell(world));

@@ -14,8 +14,8 @@ export async function joinAs(
 ): Promise<void> {
   for (;;) {
     const way = wayIn(world, machine, role);
-    const { life } = machine;
     if (machine.isRetired) return;
+    const life = machine.life?.isRestored ? machine.life : undefined;
     // The attempt of an earlier life goes on after a restart.
     if (life && life.membership.state !== 'inactive') return;
     if (life && way) await attempt(world, machine, way);

@@ -20,6 +20,8 @@ export interface ClusterLife {
   membership: Membership;
   /** Resolves at the end of this life. */
   ended: Promise<void>;
+  /** It has taken up what there was: only then does it answer its user. */
+  isRestored: boolean;
   /** Somebody is about to unlock its keys. */
   isBeingUnlocked: boolean;
   end(): void;
@@ -104,10 +106,16 @@ export class ClusterMachine {
     const ended = new Promise<void>((resolve) => {
       end = resolve;
     });
-    this.life = { clock, membership, ended, end, isBeingUnlocked: false };
+    const life = { clock, membership, ended, end, isRestored: false, isBeingUnlocked: false };
+    this.life = life;
     note(this.name, 'starts');
     membership.onChange(() => this.#options.onChange(this));
-    membership.restore().catch((error: unknown) => this.#exit(clock, error));
+    membership.restore().then(
+      () => {
+        life.isRestored = true;
+      },
+      (error: unknown) => this.#exit(clock, error),
+    );
   }
 
   #newMembership(clock: MachineClock): Membership {
