@@ -84,9 +84,8 @@ export class SwarmMembership implements SwarmNode {
   }
 
   async unlockKey(): Promise<string> {
-    const [cluster] = this.#mustManage().view.all('cluster');
-    const key = cluster?.unlockKeys.find(({ subsystem }) => subsystem === 'swarm-manager')?.key;
-    return key && key.length > 0 ? formatUnlockKey(key) : '';
+    const key = await this.#mustManage().unlockKey();
+    return key.length > 0 ? formatUnlockKey(key) : '';
   }
 
   control(): Control {

@@ -30,7 +30,7 @@ import { Leadership } from './leadership.js';
 import { managerMembers } from './members.js';
 import { raftPeerClient } from './peers.js';
 import { managerServices } from './services/index.js';
-import { userFace } from './user-face.js';
+import { type UserFace, userFace } from './user-face.js';
 
 /** What a new swarm is made of, apart from this manager's Raft id, which is not known before. */
 export type Founding = Omit<BootstrapOptions, 'random' | 'node'> & {
@@ -75,6 +75,7 @@ export class Manager {
   #listener: Listener | undefined;
   readonly control: Control;
   readonly logs: Pick<LogBrokerService, 'subscribeLogs'>;
+  readonly unlockKey: UserFace['unlockKey'];
 
   private constructor(options: ManagerOptions) {
     const { clock, random, log, dialer } = options;
@@ -119,6 +120,7 @@ export class Manager {
     const face = userFace({ finder: this.#finder, ownAddress });
     this.control = face.control;
     this.logs = face.logs;
+    this.unlockKey = face.unlockKey;
   }
 
   /**

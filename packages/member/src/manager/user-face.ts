@@ -1,7 +1,7 @@
 import type { DescMethodUnary } from '@bufbuild/protobuf';
 import type { Control, LogBrokerService } from '@skep/manager';
 import type { Channel } from '@skep/rpc';
-import { Control as ControlMethods, Logs } from '@skep/wire/swarmkit';
+import { CA, Control as ControlMethods, Logs } from '@skep/wire/swarmkit';
 import { FORWARDED_CALL_TIMEOUT_MS } from '../limits.js';
 import { isRead } from './fresh-reads.js';
 import type { LeaderFinder } from './leader-finder.js';
@@ -9,7 +9,7 @@ import type { LeaderRooms } from './leader-rooms.js';
 
 export interface UserFaceOptions {
   /** Finds this manager's own rooms while it leads, the way to the leader otherwise. */
-  finder: LeaderFinder<LeaderRooms | Channel>;
+  finder: Pick<LeaderFinder<LeaderRooms | Channel>, 'call' | 'leader'>;
   /** `ip:port` of this manager. */
   ownAddress: string;
 }
@@ -18,6 +18,8 @@ export interface UserFaceOptions {
 export interface UserFace {
   control: Control;
   logs: Pick<LogBrokerService, 'subscribeLogs'>;
+  /** The key managers are unlocked with, as the leader knows it: no older than the last rotation. Empty for none. */
+  unlockKey(): Promise<Uint8Array>;
 }
 
 export function userFace({ finder, ownAddress }: UserFaceOptions): UserFace {
@@ -37,6 +39,14 @@ export function userFace({ finder, ownAddress }: UserFaceOptions): UserFace {
   return {
     // Every method of the service is there, so every one of the interface is.
     control: Object.fromEntries(entries) as Control,
+    async unlockKey() {
+      const answer = await finder.call(true, (to, signals) =>
+        'authority' in to
+          ? to.authority.getUnlockKey()
+          : to.unary(CA.method.getUnlockKey, {}, { forwarded, timeoutMs, ...signals }),
+      );
+      return answer.unlockKey;
+    },
     logs: {
       async *subscribeLogs(request, signal) {
         const to = await finder.leader();
