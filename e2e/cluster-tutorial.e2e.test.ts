@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { TestCluster } from './support/cluster.ts';
 import { must, until } from './support/exec.ts';
 import { IMAGE } from './support/sample.ts';
@@ -19,6 +19,9 @@ const NODE_COLUMNS =
 
 /** Debian's client, where it is installed: other words and columns would show with it. */
 const OLD_CLIENT = '/usr/bin/docker';
+
+/** Each test waits for several states, each with the patience of a busy machine. */
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 let cluster: TestCluster;
 let address: string;
