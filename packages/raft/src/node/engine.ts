@@ -238,8 +238,10 @@ export class Engine {
   }
 
   #restore(snapshot: NonNullable<Step['received']>): void {
-    const { replica, events } = this.#options;
+    const { replica, events, log } = this.#options;
     replica.restore(snapshot);
+    const { index, data } = snapshot;
+    log.info({ index: `${index}`, bytes: data.length }, "caught up by the leader's snapshot");
     this.#core.appliedTo(snapshot.index);
     this.#core.setSnapshot(snapshot);
     this.#tellMembers();
