@@ -1,5 +1,5 @@
 // Runs seeds of the simulator in processes side by side, and tells what broke and how to see it again.
-//   node scripts/sim.mjs --seed 42 [--kind raft] [--trace] [--keep 0,3] [--flaw NAME]
+//   node scripts/sim.mjs --seed 42 [--kind raft] [--trace] [--keep 0,3] [--only pause,crash] [--flaw NAME]
 //   node scripts/sim.mjs --seeds 1..500 [--limit-seconds 180]
 //   node scripts/sim.mjs --minutes 30
 import { fork } from 'node:child_process';
@@ -27,6 +27,7 @@ const { values: options } = parseArgs({
     'limit-seconds': { type: 'string' },
     trace: { type: 'boolean' },
     keep: { type: 'string' },
+    only: { type: 'string' },
     flaw: { type: 'string', multiple: true },
   },
 });
@@ -60,8 +61,9 @@ function seedRange() {
 
 function replayCommand({ kind, seed, faults }, isShrunk) {
   const keep = isShrunk ? ` --keep ${faults.join(',') || 'none'}` : '';
+  const only = options.only ? ` --only ${options.only}` : '';
   const flaws = (options.flaw ?? []).map((flaw) => ` --flaw ${flaw}`).join('');
-  return `npm run sim -- --kind ${kind} --seed ${seed}${keep}${flaws} --trace`;
+  return `npm run sim -- --kind ${kind} --seed ${seed}${only}${keep}${flaws} --trace`;
 }
 
 function tell(outcome, isShrunk) {
@@ -146,7 +148,8 @@ class Campaign {
     const kept = options.keep?.split(',').filter((place) => place !== 'none');
     const keptFaults = kept && { keptFaults: kept.map(Number) };
     const kind = options.kind && { kind: options.kind };
-    return { keptEvents, ...keptFaults, ...kind, flaws: options.flaw ?? [] };
+    const only = options.only && { onlyFaults: options.only.split(',') };
+    return { keptEvents, ...keptFaults, ...kind, ...only, flaws: options.flaw ?? [] };
   }
 
   #take(outcome, tookMs) {

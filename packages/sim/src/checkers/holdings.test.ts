@@ -11,6 +11,14 @@ describe('Holdings', () => {
     expect(() => holdings.campaigns(1n, 4n)).toThrow('acknowledged-stays');
   });
 
+  it('finds a member that refuses what it acknowledged', () => {
+    const holdings = new Holdings();
+    holdings.committed(5n, 2n);
+    holdings.acknowledged(1n, 2n, 5n);
+    holdings.refuses(1n, 6n);
+    expect(() => holdings.refuses(1n, 5n)).toThrow('acknowledged-stays');
+  });
+
   it('counts what is committed alone, and only to leaders that hold it', () => {
     const holdings = new Holdings();
     holdings.committed(5n, 2n);

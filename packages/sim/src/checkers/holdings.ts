@@ -2,7 +2,7 @@ import { must } from '../engine/index.js';
 
 /**
  * What each member has promised to hold (Raft, figure 3: leader completeness): once it acknowledged a committed
- * entry, every log it asks votes for reaches that far.
+ * entry, its log reaches that far for ever.
  */
 export class Holdings {
   readonly #promised = new Map<bigint, bigint>();
@@ -23,11 +23,24 @@ export class Holdings {
 
   /** A member asks for votes with a log that ends at `lastIndex`. */
   campaigns(member: bigint, lastIndex: bigint): void {
-    const promised = this.#promised.get(member) ?? 0n;
+    this.#check(lastIndex >= this.#promisedBy(member), member, `now ends at ${lastIndex}`);
+  }
+
+  /** A member tells the leader of its term that it does not hold the leader's entry at `index`. */
+  refuses(member: bigint, index: bigint): void {
+    this.#check(index > this.#promisedBy(member), member, `does not know that at ${index}`);
+  }
+
+  #promisedBy(member: bigint): bigint {
+    return this.#promised.get(member) ?? 0n;
+  }
+
+  #check(isHeld: boolean, member: bigint, what: string): void {
+    const promised = this.#promisedBy(member);
     must(
-      lastIndex >= promised,
+      isHeld,
       'acknowledged-stays',
-      () => `${member} acknowledged the committed entry ${promised}, and now ends at ${lastIndex}`,
+      () => `${member} acknowledged the committed entry ${promised}, and ${what}`,
     );
   }
 }

@@ -24,6 +24,7 @@ export class RaftInvariants {
   sent({ message }: Envelope): void {
     const { type, from, to, term, reject, index, entries } = message;
     if (type === MsgPreVote || type === MsgVote) this.#holdings.campaigns(from, index);
+    if (type === MsgAppResp && reject) this.#holdings.refuses(from, index);
     if (!LASTING.has(type) || reject) return;
     this.terms.termOf(String(from), term);
     if (type === MsgAppResp) this.#holdings.acknowledged(from, term, index);

@@ -54,7 +54,9 @@ const FAULT_WEIGHTS: Readonly<Record<FaultKind, number>> = {
 };
 const LEFT_OUT_PROBABILITY = 0.4;
 
-export function drawRaftScenario(seed: number): RaftScenario {
+export const FAULT_KINDS = Object.keys(FAULT_WEIGHTS) as FaultKind[];
+
+export function drawRaftScenario(seed: number, onlyFaults?: readonly string[]): RaftScenario {
   const draw = new Draw(streamOf(seed, 'scenario'));
   const machines = Number(draw.weighted({ '1': 8, '3': 55, '5': 30, '7': 7 }));
   const lengthMs = draw.between(...LENGTH_MS);
@@ -74,7 +76,7 @@ export function drawRaftScenario(seed: number): RaftScenario {
     links: drawQuality(draw),
     isOrdered: draw.chance(0.5),
     drifts: Array.from({ length: machines }, () => DRIFT_MAX * (2 * draw.random.float() - 1)),
-    faults: drawFaults(draw, lengthMs, machines),
+    faults: drawFaults(draw, { lengthMs, machines, onlyFaults }),
     endsInDisaster: machines > 1 && draw.chance(0.1),
   };
 }
@@ -92,10 +94,17 @@ function drawQuality(draw: Draw): LinkQuality {
   };
 }
 
-function drawFaults(draw: Draw, lengthMs: number, machines: number): PlannedFault[] {
+interface FaultsWanted {
+  lengthMs: number;
+  machines: number;
+  onlyFaults: readonly string[] | undefined;
+}
+
+function drawFaults(draw: Draw, { lengthMs, machines, onlyFaults }: FaultsWanted): PlannedFault[] {
   const weights = { ...FAULT_WEIGHTS };
-  for (const kind of Object.keys(weights) as FaultKind[]) {
-    if (draw.chance(LEFT_OUT_PROBABILITY)) weights[kind] = 0;
+  for (const kind of FAULT_KINDS) {
+    const isLeftOut = onlyFaults ? !onlyFaults.includes(kind) : draw.chance(LEFT_OUT_PROBABILITY);
+    if (isLeftOut) weights[kind] = 0;
   }
   // What a damaged disk has lost must be held by the others: their number stays.
   if (weights['bit-flip'] > 0) Object.assign(weights, { remove: 0, replace: 0, 'sync-error': 0 });

@@ -3,6 +3,8 @@ import { formatEvent, Trace, ViolationError } from '../engine/index.js';
 export interface SeedOptions {
   /** Known bugs put into the code under test; of the kind's own list. */
   flaws?: ReadonlySet<string>;
+  /** Kinds of faults of which alone a scenario is drawn; of any unless given. */
+  onlyFaults?: readonly string[];
   /** Of the scenario's faults, by their place, only these; all unless given. */
   keptFaults?: readonly number[];
   /** Events kept for the report. */
@@ -38,6 +40,8 @@ export interface Kind {
   name: string;
   /** Known bugs that its code under test can be given. */
   flaws: readonly string[];
+  /** Kinds of faults that its scenarios are drawn of. */
+  faultKinds: readonly string[];
   run(seed: number, options: SeedOptions): Promise<SeedOutcome>;
 }
 
@@ -57,26 +61,31 @@ export interface Run {
 export interface KindParts<S extends Scenario> {
   name: string;
   flaws: readonly string[];
-  draw(seed: number): S;
+  /** None unless given: then `onlyFaults` cannot be asked for. */
+  faultKinds?: readonly string[];
+  draw(seed: number, onlyFaults?: readonly string[]): S;
   start(scenario: S, trace: Trace, flaws: ReadonlySet<string>): Run;
 }
 
 /** A kind of world from what draws its scenarios and what runs them. */
 export function makeKind<S extends Scenario>(parts: KindParts<S>): Kind {
-  const { name, flaws } = parts;
-  return { name, flaws, run: (seed, options) => runOf(parts, seed, options) };
+  const { name, flaws, faultKinds = [] } = parts;
+  return { name, flaws, faultKinds, run: (seed, options) => runOf(parts, seed, options) };
 }
 
 async function runOf<S extends Scenario>(
-  { name, flaws: known, draw, start }: KindParts<S>,
+  { name, flaws: known, faultKinds = [], draw, start }: KindParts<S>,
   seed: number,
-  { flaws = new Set(), keptFaults, keptEvents }: SeedOptions,
+  { flaws = new Set(), onlyFaults, keptFaults, keptEvents }: SeedOptions,
 ): Promise<SeedOutcome> {
   for (const flaw of flaws) {
     if (!known.includes(flaw)) throw new Error(`${name} knows no flaw ${flaw}`);
   }
+  for (const kind of onlyFaults ?? []) {
+    if (!faultKinds.includes(kind)) throw new Error(`${name} knows no fault ${kind}`);
+  }
   const trace = new Trace(keptEvents === undefined ? {} : { kept: keptEvents });
-  const drawn = draw(seed);
+  const drawn = draw(seed, onlyFaults);
   const places = drawn.faults.map((_, place) => place);
   const faults = places.filter((place) => keptFaults?.includes(place) ?? true);
   const scenario = { ...drawn, faults: drawn.faults.filter((_, place) => faults.includes(place)) };
