@@ -65,6 +65,9 @@ export const PEER_SEND_TIMEOUT_MS = 2_000;
 /** A peer must answer a health check within this time, ms. */
 export const PEER_HEALTH_TIMEOUT_MS = 2_000;
 
+/** A peer that did not answer is asked for its health again after this time, ms. */
+export const PEER_PROBE_MS = 1_000;
+
 /** How long an address that a peer told of a member not heard of yet counts, and when it is asked for again, ms. */
 export const ADDRESS_KNOWN_MS = 10_000;
 export const ADDRESS_ASKED_MS = 2_000;

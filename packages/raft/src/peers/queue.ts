@@ -1,6 +1,12 @@
 import { type Cancel, type Clock, Code, RpcError } from '@skep/platform';
 import { MessageType } from '@skep/wire/raftpb';
-import { PEER_DRAIN_MS, PEER_QUEUE_MESSAGES_MAX, PEER_SEND_TIMEOUT_MS } from '../limits.js';
+import {
+  PEER_DRAIN_MS,
+  PEER_HEALTH_TIMEOUT_MS,
+  PEER_PROBE_MS,
+  PEER_QUEUE_MESSAGES_MAX,
+  PEER_SEND_TIMEOUT_MS,
+} from '../limits.js';
 import type { Member } from '../membership.js';
 import { chunkCount } from './chunks.js';
 import { type PeerClient, REMOVED_TEXT } from './client.js';
@@ -15,8 +21,10 @@ export interface PeerQueueOptions {
 }
 
 /**
- * The way to one peer: messages in order, one under way at a time. What waits is merged where that says the same;
- * when a message fails, those waiting behind it are dropped, as Raft sends anew what still counts.
+ * The way to one peer: messages in order, one under way at a time. What waits is merged where that
+ * says the same; when a message fails, those waiting behind it are dropped, as Raft sends anew what
+ * still counts. A peer that does not answer is asked again and again whether it does, so that there
+ * is a connection when an election needs it: followers have nothing to say to each other before.
  */
 export class PeerQueue {
   readonly #options: PeerQueueOptions;
@@ -26,6 +34,7 @@ export class PeerQueue {
   #isClosed = false;
   #activeSinceMs: number | undefined;
   #cancelDrain: Cancel | undefined;
+  #cancelProbe: Cancel | undefined;
   #unwatch: (() => void) | undefined;
   #onClosed: (() => void) | undefined;
 
@@ -65,11 +74,12 @@ export class PeerQueue {
     if (!this.#isSending) void this.#sendAll();
   }
 
-  async checkHealth(timeoutMs: number): Promise<boolean> {
+  async checkHealth(): Promise<boolean> {
     const isHealthy = await this.#options.client
-      .checkHealth(this.#member, timeoutMs)
+      .checkHealth(this.#member, PEER_HEALTH_TIMEOUT_MS)
       .catch(() => false);
     if (isHealthy) this.#setActive(true);
+    else this.#probeLater();
     return isHealthy;
   }
 
@@ -87,9 +97,18 @@ export class PeerQueue {
     this.#waiting = [];
     this.#activeSinceMs = undefined;
     this.#cancelDrain?.();
+    this.#cancelProbe?.();
     this.#unwatch?.();
     this.#options.client.close(this.#member);
     this.#onClosed?.();
+  }
+
+  #probeLater(): void {
+    if (this.#isClosed || this.#activeSinceMs !== undefined) return;
+    this.#cancelProbe ??= this.#options.clock.after(PEER_PROBE_MS, () => {
+      this.#cancelProbe = undefined;
+      if (this.#activeSinceMs === undefined) void this.checkHealth();
+    });
   }
 
   #watch(): void {
@@ -152,6 +171,7 @@ export class PeerQueue {
   #setActive(isActive: boolean): void {
     if (isActive === (this.#activeSinceMs !== undefined) || this.#isClosed) return;
     this.#activeSinceMs = isActive ? this.#options.clock.monotonic() : undefined;
+    if (!isActive) this.#probeLater();
     this.#options.events.onConnection(this.#member.raftId, isActive);
   }
 }

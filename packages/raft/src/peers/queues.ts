@@ -1,5 +1,5 @@
 import type { Clock } from '@skep/platform';
-import { PEER_HEALTH_TIMEOUT_MS, PEER_SEND_TIMEOUT_MS } from '../limits.js';
+import { PEER_SEND_TIMEOUT_MS } from '../limits.js';
 import type { Member } from '../membership.js';
 import type { PeerClient } from './client.js';
 import type { Envelope, PeerEvents, PeerTransport } from './contract.js';
@@ -48,7 +48,7 @@ export class PeerQueues implements PeerTransport {
   }
 
   async checkHealth(raftId: bigint): Promise<boolean> {
-    return (await this.#queues.get(raftId)?.checkHealth(PEER_HEALTH_TIMEOUT_MS)) ?? false;
+    return (await this.#queues.get(raftId)?.checkHealth()) ?? false;
   }
 
   /** Whoever has been active for longest is asked first; the others, too, may be there again. */
@@ -76,7 +76,7 @@ export class PeerQueues implements PeerTransport {
     if (known) return known;
     const queue = new PeerQueue({ ...this.#options, member });
     this.#queues.set(member.raftId, queue);
-    void queue.checkHealth(PEER_HEALTH_TIMEOUT_MS);
+    void queue.checkHealth();
     return queue;
   }
 }
