@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { TestCluster } from './support/cluster.ts';
 import { type Answer, ConfigWriter, createConfig } from './support/config-writer.ts';
 import { until } from './support/exec.ts';
@@ -17,6 +17,9 @@ const PAUSE_MAX_MS = 5_000;
 const HANDOVER_PAUSE_MAX_MS = 2_000;
 /** Time for tasks of a node that is gone to run on another, on a busy machine. */
 const MOVED_TIMEOUT_MS = 10_000;
+
+/** Machines are killed and started many times, and a busy host takes long over each. */
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 let cluster: TestCluster;
 
@@ -374,6 +377,63 @@ describe("a leader's daemon", () => {
     const ids = (tasks: ApiTask[]) => tasks.map(({ ID }) => ID).sort();
     expect(ids(await cluster.running('kept', NODES.length))).toEqual(ids(before));
     await cluster.remove('kept');
+  });
+});
+
+/** Entries that the log keeps for a manager that is behind, and a snapshot's interval besides. */
+const ENTRIES_BEHIND = 500 + 100;
+const VALUE_BYTES = 12_000;
+/** A larger snapshot is sent in parts. */
+const CHUNK_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Bytes of the snapshots that a manager has caught up by since its machine started. */
+function snapshotsTaken(manager: string): number[] {
+  const lines = cluster.machines.log(manager).split('\n');
+  const taken = lines.filter((line) => line.includes("caught up by the leader's snapshot"));
+  return taken.map((line) => JSON.parse(line).bytes);
+}
+
+describe('a manager that is far behind', () => {
+  it('catches up by a snapshot of several MiB', async () => {
+    await cluster.docker('swarm', 'update', '--snapshot-interval', '100');
+    const leader = await cluster.leader();
+    const [behind, third] = others(leader);
+    ask(leader);
+    await cluster.machines.disconnect(behind);
+    const before = snapshotsTaken(behind).length;
+    const socket = cluster.machines.socket(leader);
+    const writers = ['a', 'b', 'c', 'd', 'e', 'f'].map(
+      (prefix) => new ConfigWriter({ socket, prefix: `big-${prefix}-`, bytes: VALUE_BYTES }),
+    );
+    const written = () => writers.flatMap(({ acknowledged }) => acknowledged);
+    try {
+      await until(
+        async () => written().length,
+        (count) => count > ENTRIES_BEHIND,
+        PATIENCE_MS,
+      );
+    } finally {
+      await Promise.all(writers.map((writer) => writer.stop()));
+    }
+    await cluster.machines.connect(behind);
+    const [bytes] = await until(
+      async () => snapshotsTaken(behind).slice(before),
+      ({ length }) => length > 0,
+      PATIENCE_MS,
+    );
+    expect(bytes).toBeGreaterThan(CHUNK_BYTES_MAX);
+    await untilAllReady();
+
+    // It alone has the last entry, so it is the one that leads next.
+    await cluster.machines.kill(third);
+    await cluster.docker('config', 'create', 'last', '/etc/hostname');
+    await cluster.machines.kill(leader);
+    await cluster.machines.start(third);
+    ask(behind);
+    expect(await cluster.leader()).toBe(behind);
+    await expectKept([...written(), 'last'], [behind]);
+    await cluster.machines.start(leader);
+    await untilAllReady();
   });
 });
 
