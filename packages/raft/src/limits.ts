@@ -38,6 +38,12 @@ export const SNAPSHOT_INTERVAL_ENTRIES = 10_000;
 /** Payload bytes applied between two snapshots at most, so that a restart reads little. */
 export const SNAPSHOT_INTERVAL_BYTES = 32 * 1024 * 1024;
 
+/**
+ * A snapshot of more than this, bytes, waits until at least half as much was applied since: else the
+ * larger the state, the more of each write's cost would be snapshots (Raft paper 7).
+ */
+export const SNAPSHOT_CHEAP_BYTES = 4 * 1024 * 1024;
+
 /** Entries before a snapshot that the log keeps (SwarmKit's LogEntriesForSlowFollowers). */
 export const ENTRIES_KEPT_BEHIND = 500;
 

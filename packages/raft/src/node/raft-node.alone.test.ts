@@ -220,6 +220,26 @@ describe('RaftNode alone and snapshots', () => {
     expect(rig.fatal).toEqual([]);
   });
 
+  it('takes them less often, the larger they are', async () => {
+    const rig = new SoloRig();
+    Object.assign(rig.settings, { snapshotIntervalEntries: 4, segmentBytes: 4_000_000 });
+    const node = await rig.start();
+    const newest = async () => (await rig.disk.list('/raft/snapshots')).at(-1);
+    const large = (name: string) => `${name}${'x'.repeat(1_400_000)}`;
+    const small = (from: number) => numbers(from, from + 20);
+    await rig.write(node, ...['a', 'b', 'c', 'd', 'e'].map(large), ...small(1));
+    await rig.clock.advance(10);
+    const first = await newest();
+    expect(first).toBeDefined();
+    await rig.write(node, ...small(101));
+    await rig.clock.advance(10);
+    expect(await newest()).toBe(first);
+    await rig.write(node, ...['f', 'g', 'h'].map(large));
+    await rig.clock.advance(10);
+    expect(await newest()).not.toBe(first);
+    await node.stop();
+  });
+
   it('stops when a snapshot cannot be synced', async () => {
     const rig = await snapshotRig();
     const node = await rig.start();

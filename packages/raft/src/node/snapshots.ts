@@ -32,6 +32,8 @@ export class Snapshots {
   #settings: SnapshotSettings;
   #dueAt: bigint;
   #bytesAtLast = 0;
+  /** Bytes of the last one taken here. */
+  #lastBytes = 0;
   #isForced = false;
   #taking: Promise<void> | undefined;
 
@@ -89,6 +91,7 @@ export class Snapshots {
     if (this.#isForced) return index >= (state.log.lastUnderOldKey ?? 0n);
     if (this.#interval === 0n) return false;
     const bytes = replica.bytesApplied - this.#bytesAtLast;
+    if (this.#lastBytes > limits.SNAPSHOT_CHEAP_BYTES && bytes < this.#lastBytes / 2) return false;
     return index >= this.#dueAt || bytes >= limits.SNAPSHOT_INTERVAL_BYTES;
   }
 
@@ -99,6 +102,7 @@ export class Snapshots {
 
   #take(snapshot: RaftSnapshot): void {
     this.#isForced = false;
+    this.#lastBytes = snapshot.data.length;
     this.#reset(snapshot.index);
     this.#taking = this.#save(snapshot).finally(() => {
       this.#taking = undefined;
