@@ -39,8 +39,8 @@ export const SNAPSHOT_INTERVAL_ENTRIES = 10_000;
 export const SNAPSHOT_INTERVAL_BYTES = 32 * 1024 * 1024;
 
 /**
- * A snapshot of more than this, bytes, waits until at least half as much was applied since: else the
- * larger the state, the more of each write's cost would be snapshots (Raft paper 7).
+ * A snapshot of more than this, bytes, waits until at least half as much was applied since: else
+ * the larger the state, the more of each write's cost would be snapshots (Raft paper 7).
  */
 export const SNAPSHOT_CHEAP_BYTES = 4 * 1024 * 1024;
 
@@ -74,7 +74,10 @@ export const PEER_HEALTH_TIMEOUT_MS = 2_000;
 /** A peer that did not answer is asked for its health again after this time, ms. */
 export const PEER_PROBE_MS = 1_000;
 
-/** How long an address that a peer told of a member not heard of yet counts, and when it is asked for again, ms. */
+/**
+ * How long an address that a peer told of a member not heard of yet counts, and when it is asked
+ * for again, ms.
+ */
 export const ADDRESS_KNOWN_MS = 10_000;
 export const ADDRESS_ASKED_MS = 2_000;
 
@@ -84,12 +87,17 @@ export const STRANGERS_MAX = 64;
 /** How long what waits for a removed peer may still be sent, ms (SwarmKit's figure). */
 export const PEER_DRAIN_MS = 16_000;
 
-/** Length of a tick, ms, and the ticks of heartbeats and elections (SwarmKit's, with ticks of 1 s). */
+/**
+ * Length of a tick, ms, and the ticks of heartbeats and elections (SwarmKit's, with ticks of 1 s).
+ */
 export const TICK_MS = 100;
 export const HEARTBEAT_TICKS = 1;
 export const ELECTION_TICKS = 10;
 
-/** Encoded bytes of entries in one append (SwarmKit's MaxSizePerMsg), and appends under way to one follower. */
+/**
+ * Encoded bytes of entries in one append (SwarmKit's MaxSizePerMsg), and appends under way to one
+ * follower.
+ */
 export const APPEND_BYTES_MAX = 65_535;
 export const APPENDS_IN_FLIGHT_MAX = 256;
 
@@ -103,6 +111,8 @@ export const READ_RETRY_MS = 500;
 /** Reads waiting for a confirmation at most. */
 export const READS_WAITING_MAX = 10_000;
 
-/** Another manager must have taken over within this time, ms; within the second when this one stops. */
+/**
+ * Another manager must have taken over within this time, ms; within the second when this one stops.
+ */
 export const TRANSFER_TIMEOUT_MS = 25_000;
 export const TRANSFER_AT_STOP_MS = 2_000;

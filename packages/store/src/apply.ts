@@ -17,9 +17,9 @@ export function undoChanges(state: State, changes: readonly Change[]): void {
 }
 
 /**
- * Applies the actions of an entry to a state: all of them, or none when one does not fit (a create of what
- * exists, an update or removal of what does not), as on every manager of the swarm (wire-raft.md 4.4).
- * Depends on nothing but its arguments.
+ * Applies the actions of an entry to a state: all of them, or none when one does not fit (a create
+ * of what exists, an update or removal of what does not), as on every manager of the swarm
+ * (wire-raft.md 4.4). Depends on nothing but its arguments.
  */
 export function applyActions(
   state: State,

@@ -23,7 +23,9 @@ interface Removed<T extends TableName> {
   before?: undefined;
 }
 
-/** One change of one table; `Change` is the union over all tables, told apart by `table` and `kind`. */
+/**
+ * One change of one table; `Change` is the union over all tables, told apart by `table` and `kind`.
+ */
 export type ChangeOf<T extends TableName> = Created<T> | Updated<T> | Removed<T>;
 export type Change = { [T in TableName]: ChangeOf<T> }[TableName];
 

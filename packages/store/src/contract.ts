@@ -1,13 +1,14 @@
 /**
- * What the store asks of whoever orders its writes (Raft). Structural on purpose: neither room imports the
- * other.
+ * What the store asks of whoever orders its writes (Raft). Structural on purpose: neither room
+ * imports the other.
  */
 export interface Proposer {
   /** Log index the next {@link Proposer.propose} will get. Throws when this node may not write. */
   readonly nextIndex: bigint;
   /**
    * Appends an entry at `nextIndex`, synchronously. Its outcome comes later, in log order, through
-   * `StateMachine.apply` or `abort`. Throws when the entry is refused (not leader, no room, too large).
+   * `StateMachine.apply` or `abort`. Throws when the entry is refused (not leader, no room, too
+   * large).
    */
   propose(entry: Uint8Array): void;
 }

@@ -33,7 +33,10 @@ export class EntryTooLargeError extends RpcError {
   }
 }
 
-/** The write may or may not have been committed: leadership or the disk was lost while it was under way. */
+/**
+ * The write may or may not have been committed: leadership or the disk was lost while it was under
+ * way.
+ */
 export class UnknownOutcomeError extends RpcError {
   constructor(reason: Error) {
     super(Code.ABORTED, `outcome of the write is unknown: ${reason.message}`, { cause: reason });

@@ -37,10 +37,11 @@ export type CommitListener = (commit: Commit) => void;
 /**
  * All objects of the swarm, in memory, ordered by a {@link Proposer}.
  *
- * Two states are kept. `committed` is what readers and listeners see. `head` is committed plus everything
- * proposed since: transactions run against it, so they may follow each other without waiting for the disk,
- * and group commit does the rest. Since the log has one order, an entry that commits finds exactly the
- * state it was computed from. When the outcome of what is under way is lost, head falls back to committed.
+ * Two states are kept. `committed` is what readers and listeners see. `head` is committed plus
+ * everything proposed since: transactions run against it, so they may follow each other without
+ * waiting for the disk, and group commit does the rest. Since the log has one order, an entry that
+ * commits finds exactly the state it was computed from. When the outcome of what is under way is
+ * lost, head falls back to committed.
  */
 export class Store implements StateMachine {
   readonly #options: StoreOptions;
@@ -67,7 +68,9 @@ export class Store implements StateMachine {
     this.#proposer = proposer;
   }
 
-  /** Calls `listener` after every commit, synchronously and in order. It must not throw, nor await. */
+  /**
+   * Calls `listener` after every commit, synchronously and in order. It must not throw, nor await.
+   */
   subscribe(listener: CommitListener): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -75,8 +78,8 @@ export class Store implements StateMachine {
 
   /**
    * Runs `fn` as one transaction and resolves with its result once that is committed and applied.
-   * Whatever `fn` throws undoes its writes and rejects. A transaction without writes proposes nothing,
-   * but waits for the writes it may have read.
+   * Whatever `fn` throws undoes its writes and rejects. A transaction without writes proposes
+   * nothing, but waits for the writes it may have read.
    */
   update<R>(fn: (tx: Transaction) => R): Promise<R> {
     invariant(!this.#inTransaction, 'a transaction inside a transaction');
@@ -100,9 +103,10 @@ export class Store implements StateMachine {
   }
 
   /**
-   * Writes the changes of many items in as few entries as the limits allow. `fn` must depend on nothing but
-   * the transaction and its item: when one item fails, its group is halved and run again until that item is
-   * alone, which is then logged and skipped, so that one bad item never holds up the others.
+   * Writes the changes of many items in as few entries as the limits allow. `fn` must depend on
+   * nothing but the transaction and its item: when one item fails, its group is halved and run
+   * again until that item is alone, which is then logged and skipped, so that one bad item never
+   * holds up the others.
    */
   async batch<I>(items: Iterable<I>, fn: (tx: Transaction, item: I) => void): Promise<void> {
     const queue = [...items];

@@ -23,7 +23,10 @@ class Index<O extends { id: string }> {
   }
 }
 
-/** Objects of one table, by id and by unique name. Holds references; objects are never changed in place. */
+/**
+ * Objects of one table, by id and by unique name. Holds references; objects are never changed in
+ * place.
+ */
 export class Table<T extends TableName> {
   readonly #name: T;
   readonly #byId = new Map<string, StoreObjects[T]>();
@@ -51,7 +54,9 @@ export class Table<T extends TableName> {
     return this.#byId.values();
   }
 
-  /** Puts an object in place of the one with its id; undefined removes. Returns what stood there. */
+  /**
+   * Puts an object in place of the one with its id; undefined removes. Returns what stood there.
+   */
   set(id: string, object: StoreObjects[T] | undefined): StoreObjects[T] | undefined {
     invariant(object === undefined || object.id === id, 'object stored under a foreign id', { id });
     const before = this.#byId.get(id);

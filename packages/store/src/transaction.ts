@@ -8,16 +8,16 @@ import { TABLES } from './schema.js';
 import type { ReadView, State } from './state.js';
 
 /**
- * A transaction: reads see its own writes and every write proposed before it. Runs synchronously, so nothing
- * comes in between. Meta (version, created_at, updated_at) is stamped here, by the proposer, and travels in
- * the entry (wire-raft.md 4.3).
+ * A transaction: reads see its own writes and every write proposed before it. Runs synchronously,
+ * so nothing comes in between. Meta (version, created_at, updated_at) is stamped here, by the
+ * proposer, and travels in the entry (wire-raft.md 4.3).
  */
 export interface Transaction extends ReadView {
   /** Adds an object. Throws {@link ExistsError} (id) or {@link NameConflictError} (name). */
   create<T extends TableName>(table: T, object: StoreObjects[T]): StoreObjects[T];
   /**
-   * Replaces the object with this id. Throws {@link SequenceError} when `object.meta.version` is not the
-   * stored one's, {@link MissingError}, {@link NameConflictError}.
+   * Replaces the object with this id. Throws {@link SequenceError} when `object.meta.version` is
+   * not the stored one's, {@link MissingError}, {@link NameConflictError}.
    */
   update<T extends TableName>(table: T, object: StoreObjects[T]): StoreObjects[T];
   /** Removes an object; throws {@link MissingError}. */

@@ -15,8 +15,8 @@ interface Waiter {
 }
 
 /**
- * Carries Raft's messages to one peer over one long call: a message so costs a tenth of what a call of its own does.
- * Once it failed, it takes no more.
+ * Carries Raft's messages to one peer over one long call: a message so costs a tenth of what a call
+ * of its own does. Once it failed, it takes no more.
  */
 export class Lane {
   readonly #exchange: MessageExchange;
@@ -34,7 +34,9 @@ export class Lane {
     void this.#read();
   }
 
-  /** Resolves when the peer answers on it. Rejects with UNIMPLEMENTED when it is of another kind. */
+  /**
+   * Resolves when the peer answers on it. Rejects with UNIMPLEMENTED when it is of another kind.
+   */
   static async open(channel: Channel, clock: Clock, timeoutMs: number): Promise<Lane> {
     const lane = new Lane(await channel.exchange(Peers.method.exchange), clock);
     await lane.#ask({}, timeoutMs);
@@ -46,7 +48,9 @@ export class Lane {
     return !this.#isOver && this.#clock.monotonic() - this.#openedMs < LANE_LIFE_MS;
   }
 
-  /** Resolves when the peer has taken the message, which is no snapshot; rejects after `timeoutMs`. */
+  /**
+   * Resolves when the peer has taken the message, which is no snapshot; rejects after `timeoutMs`.
+   */
   send(envelope: Envelope, timeoutMs: number): Promise<void> {
     return this.#ask({ message: toWire(envelope) }, timeoutMs);
   }

@@ -15,13 +15,18 @@ export interface LeaderFinderOptions<T> {
 const READ_TIMES = { graceMs: 0, lostMs: 0 };
 const WRITE_TIMES = { graceMs: ANSWER_GRACE_MS, lostMs: LEADER_WAIT_MS };
 
-/** By which a call ends when the leader moved: at once while nothing was sent, else after a while. */
+/**
+ * By which a call ends when the leader moved: at once while nothing was sent, else after a while.
+ */
 export interface MoveSignals {
   unsentSignal: AbortSignal;
   signal: AbortSignal;
 }
 
-/** A signal made when it is asked for: a call to this very manager never asks, and they cost more than it does. */
+/**
+ * A signal made when it is asked for: a call to this very manager never asks, and they cost more
+ * than it does.
+ */
 class LazyAbort {
   #controller: AbortController | undefined;
   isAborted = false;
@@ -41,8 +46,9 @@ class LazyAbort {
 }
 
 /**
- * Finds the leader for a user's request. Right after a leader is lost another is likely to follow at
- * once, so that is waited for; a swarm that has had none for a while refuses requests without delay.
+ * Finds the leader for a user's request. Right after a leader is lost another is likely to follow
+ * at once, so that is waited for; a swarm that has had none for a while refuses requests without
+ * delay.
  */
 export class LeaderFinder<T> {
   readonly #options: LeaderFinderOptions<T>;
@@ -74,9 +80,9 @@ export class LeaderFinder<T> {
   }
 
   /**
-   * Calls the leader; again for a while when it could not be reached or leads no more, if that can do
-   * no harm: nothing was sent, or `isRead`. A write that was sent gets a little time for its answer,
-   * then its outcome is unknown.
+   * Calls the leader; again for a while when it could not be reached or leads no more, if that can
+   * do no harm: nothing was sent, or `isRead`. A write that was sent gets a little time for its
+   * answer, then its outcome is unknown.
    */
   async call<R>(isRead: boolean, fn: (to: T, signals: MoveSignals) => Promise<R>): Promise<R> {
     const { clock } = this.#options;

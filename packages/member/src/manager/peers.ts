@@ -46,7 +46,10 @@ async function isHealthy(channel: Channel, timeoutMs: number): Promise<boolean> 
   }
 }
 
-/** The way to one peer: a lane where it knows them, else a call for each message, as SwarmKit does it. */
+/**
+ * The way to one peer: a lane where it knows them, else a call for each message, as SwarmKit does
+ * it.
+ */
 class Peer {
   readonly channel: Channel;
   readonly #clock: Clock;

@@ -2,7 +2,10 @@ import { MessageType } from '@skep/wire/raftpb';
 import type { Common } from './common.js';
 import { tally, type Verdict } from './quorum.js';
 
-/** What a vote says that is asked for because the leader wants to hand over: no lease protects that leader. */
+/**
+ * What a vote says that is asked for because the leader wants to hand over: no lease protects that
+ * leader.
+ */
 export const TRANSFER_CONTEXT: Uint8Array = new TextEncoder().encode('CampaignTransfer');
 
 export function isTransferContext(context: Uint8Array): boolean {
@@ -12,7 +15,9 @@ export function isTransferContext(context: Uint8Array): boolean {
   );
 }
 
-/** An election that this node stands in; with `isPre` only the question whether it could win one. */
+/**
+ * An election that this node stands in; with `isPre` only the question whether it could win one.
+ */
 export class Candidacy {
   readonly isPre: boolean;
   readonly #common: Common;

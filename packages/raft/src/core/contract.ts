@@ -1,7 +1,10 @@
 import type { MessageType } from '@skep/wire/raftpb';
 import type { HardState, LogEntry, LogPosition } from '../log/entry.js';
 
-/** A message between Raft nodes, as raftpb has it (wire-raft.md 3.1); fields not used by a type are zero. */
+/**
+ * A message between Raft nodes, as raftpb has it (wire-raft.md 3.1); fields not used by a type are
+ * zero.
+ */
 export interface Message {
   type: MessageType;
   to: bigint;
@@ -16,14 +19,16 @@ export interface Message {
   reject: boolean;
   rejectHint: bigint;
   /**
-   * Says of a vote that a leader's transfer asked for it, or of a heartbeat which reads it confirms. Empty
-   * otherwise. (The name of a read itself travels as the data of the one entry of MsgReadIndex and its answer:
-   * etcd-raft's leader fails without that entry.)
+   * Says of a vote that a leader's transfer asked for it, or of a heartbeat which reads it
+   * confirms. Empty otherwise. (The name of a read itself travels as the data of the one entry of
+   * MsgReadIndex and its answer: etcd-raft's leader fails without that entry.)
    */
   context: Uint8Array;
 }
 
-/** Where a snapshot stands; its contents are the driver's business, and never pass through the core. */
+/**
+ * Where a snapshot stands; its contents are the driver's business, and never pass through the core.
+ */
 export interface SnapshotMeta extends LogPosition {
   voters: readonly bigint[];
 }
@@ -33,7 +38,10 @@ export interface CoreSettings {
   heartbeatTicks: number;
   /** A follower campaigns after this many silent ticks and up to as many more, at random. */
   electionTicks: number;
-  /** Ask first whether an election could be won, without raising the term. Off while a dockerd manager is a member. */
+  /**
+   * Ask first whether an election could be won, without raising the term. Off while a dockerd
+   * manager is a member.
+   */
   preVote: boolean;
   /** A leader that does not hear from a quorum within an election timeout steps down. */
   checkQuorum: boolean;
@@ -42,9 +50,9 @@ export interface CoreSettings {
   /** MsgApps under way to one follower. */
   inflightMax: number;
   /**
-   * Followers are told of each commit at once, as etcd does; else with the next append or heartbeat,
-   * which halves the messages of a lone write. That a change of membership is committed they are
-   * always told at once.
+   * Followers are told of each commit at once, as etcd does; else with the next append or
+   * heartbeat, which halves the messages of a lone write. That a change of membership is committed
+   * they are always told at once.
    */
   announcesCommits: boolean;
   /** Only for tests of the tests: known bugs of other systems, switched on. */
@@ -57,7 +65,9 @@ export type CoreFault =
   | 'change-before-own-term'
   /** Entries of former terms are committed by counting copies (Raft paper 5.4.2, figure 8). */
   | 'commit-former-terms'
-  /** Votes, acknowledgements and the leader's own copy count before they are durable (etcd 14370). */
+  /**
+   * Votes, acknowledgements and the leader's own copy count before they are durable (etcd 14370).
+   */
   | 'acknowledge-before-durable'
   /** A leader answers reads without asking a quorum (etcd 20418). */
   | 'read-without-quorum'
@@ -86,15 +96,17 @@ export interface ConfirmedRead {
 }
 
 /**
- * What the outside has to do. Effects come in an order; several may be under way at a time. The rules:
- * 1. `messages` may be sent at once (a leader's appends and heartbeats, while its own write is under way).
- * 2. `hardState` and `entries` (which replace whatever stands at and after the first one's index), or the
- *    received snapshot first, are to be made durable together, all or nothing, in the order of the effects.
- *    Then `RaftCore.persisted(sequence)` is called. `messagesWhenDurable` (votes, acknowledgements) may be
- *    sent when these and all earlier effects are durable: where nothing is to be written here, and nothing is
- *    under way, at once.
- * 3. `committed` entries are to be applied in order, each once, after the snapshot where there is one; then
- *    `RaftCore.appliedTo` is called. They are always durable here.
+ * What the outside has to do. Effects come in an order; several may be under way at a time. The
+ * rules:
+ * 1. `messages` may be sent at once (a leader's appends and heartbeats, while its own write is
+ *    under way).
+ * 2. `hardState` and `entries` (which replace whatever stands at and after the first one's index),
+ *    or the received snapshot first, are to be made durable together, all or nothing, in the order
+ *    of the effects. Then `RaftCore.persisted(sequence)` is called. `messagesWhenDurable` (votes,
+ *    acknowledgements) may be sent when these and all earlier effects are durable: where nothing is
+ *    to be written here, and nothing is under way, at once.
+ * 3. `committed` entries are to be applied in order, each once, after the snapshot where there is
+ *    one; then `RaftCore.appliedTo` is called. They are always durable here.
  */
 export interface Effects {
   /** Counts the effects taken, from 1. */
@@ -103,8 +115,9 @@ export interface Effects {
   hardState: HardState | undefined;
   entries: readonly LogEntry[];
   /**
-   * A MsgSnap was accepted: the driver must save that snapshot and restart its log after it, restore its state
-   * from it, and call `appliedTo` with its index. The core has its voters already.
+   * A MsgSnap was accepted: the driver must save that snapshot and restart its log after it,
+   * restore its state from it, and call `appliedTo` with its index. The core has its voters
+   * already.
    */
   snapshot: SnapshotMeta | undefined;
   messagesWhenDurable: Message[];
@@ -134,7 +147,9 @@ export interface CoreStatus {
   /** Position of the last entry of the log, durable or not. */
   last: LogPosition;
   voters: ReadonlySet<bigint>;
-  /** Leading, and the entry that opened the term is applied: what was committed before is all here. */
+  /**
+   * Leading, and the entry that opened the term is applied: what was committed before is all here.
+   */
   isReady: boolean;
   /** Target of a transfer of leadership under way; 0 for none. */
   transferTo: bigint;

@@ -8,7 +8,10 @@ import { APPLY_BYTES_MAX, APPLY_ENTRIES_MAX } from './limits.js';
 /** What was handed out to be written and is not known to be durable. */
 interface Write {
   sequence: number;
-  /** The log up to here is durable when this write is; lowered when its entries are replaced meanwhile. */
+  /**
+   * The log up to here is durable when this write is; lowered when its entries are replaced
+   * meanwhile.
+   */
   upTo: bigint;
 }
 
@@ -20,7 +23,10 @@ export interface LogWrite {
 
 const NOTHING: readonly LogEntry[] = [];
 
-/** The log as a core sees it: its entries, and how far they are written, durable, committed and applied. */
+/**
+ * The log as a core sees it: its entries, and how far they are written, durable, committed and
+ * applied.
+ */
 export class CoreLog {
   readonly entries: EntryList;
   #commit: bigint;
@@ -73,8 +79,9 @@ export class CoreLog {
   }
 
   /**
-   * A leader's entries that follow on an entry held here (or the base). Those held already stay; from the first that
-   * differs on, all is replaced. Entries before the base are skipped: they are applied.
+   * A leader's entries that follow on an entry held here (or the base). Those held already stay;
+   * from the first that differs on, all is replaced. Entries before the base are skipped: they are
+   * applied.
    */
   accept(entries: readonly LogEntry[]): void {
     for (const entry of entries) {
@@ -107,7 +114,9 @@ export class CoreLog {
     this.#written = snapshot.index;
   }
 
-  /** Everything up to `index` is committed; going back is ignored. Returns whether that was news. */
+  /**
+   * Everything up to `index` is committed; going back is ignored. Returns whether that was news.
+   */
   commitTo(index: bigint): boolean {
     if (index <= this.#commit) return false;
     invariant(index <= this.entries.lastIndex, 'a commit beyond the log', { index: `${index}` });

@@ -23,9 +23,10 @@ import { answerLowerTerm, answerVote } from './voting.js';
 const NO_PROGRESS: ReadonlyMap<bigint, FollowerProgress> = new Map();
 
 /**
- * Raft for one node (Ongaro and Ousterhout 2014, with pre-vote, check-quorum, transfer, read-index and single-server
- * changes of Ongaro's thesis), as etcd-raft speaks it. Pure: time comes by `tick`, messages by `step`, and what is to
- * be done is taken with `takeEffects` after each call. Changes of membership take effect when they are applied.
+ * Raft for one node (Ongaro and Ousterhout 2014, with pre-vote, check-quorum, transfer, read-index
+ * and single-server changes of Ongaro's thesis), as etcd-raft speaks it. Pure: time comes by
+ * `tick`, messages by `step`, and what is to be done is taken with `takeEffects` after each call.
+ * Changes of membership take effect when they are applied.
  */
 export class RaftCore {
   readonly #common: Common;
@@ -48,7 +49,10 @@ export class RaftCore {
     this.#effects = new EffectsTaker(this.#common);
   }
 
-  /** A copy: it does not change with the core. Cheap, for it is looked at several times for each write. */
+  /**
+   * A copy: it does not change with the core. Cheap, for it is looked at several times for each
+   * write.
+   */
   get status(): CoreStatus {
     const { term, vote, leaderId, log, voters } = this.#common;
     return {
@@ -82,7 +86,9 @@ export class RaftCore {
     this.#leadership?.replication.advanceCommit();
   }
 
-  /** Committed entries up to `index` are applied, and so are all changes of membership among them. */
+  /**
+   * Committed entries up to `index` are applied, and so are all changes of membership among them.
+   */
   appliedTo(index: bigint): void {
     this.#common.log.appliedTo(index);
     if (this.#deferredTransferTerm === 0n) return;
@@ -95,8 +101,8 @@ export class RaftCore {
   }
 
   /**
-   * The clock ticked. A leader sends heartbeats, and steps down when it lost its quorum; others stand for election when
-   * they have not heard of a leader for too long.
+   * The clock ticked. A leader sends heartbeats, and steps down when it lost its quorum; others
+   * stand for election when they have not heard of a leader for too long.
    */
   tick(): void {
     if (++this.#ticksSinceCommitNote >= this.#common.settings.electionTicks) {
@@ -111,8 +117,9 @@ export class RaftCore {
   }
 
   /**
-   * The connection to the leader broke. With pre-vote, this node looks within a few ticks whether there is a leader
-   * still; without, an election would cost a live leader its term, so nothing happens.
+   * The connection to the leader broke. With pre-vote, this node looks within a few ticks whether
+   * there is a leader still; without, an election would cost a live leader its term, so nothing
+   * happens.
    */
   hintLeaderLost(): void {
     const { settings, leaderId, id } = this.#common;
@@ -121,8 +128,9 @@ export class RaftCore {
   }
 
   /**
-   * Stands for election now. For a transfer, without asking first, and in spite of the leader's lease. Nothing happens
-   * on a leader, or when this node may not stand: it is no voter, or does not know for sure who is.
+   * Stands for election now. For a transfer, without asking first, and in spite of the leader's
+   * lease. Nothing happens on a leader, or when this node may not stand: it is no voter, or does
+   * not know for sure who is.
    */
   campaign(isTransfer: boolean): void {
     if (this.#leadership || !this.#canCampaign) return;
@@ -136,16 +144,16 @@ export class RaftCore {
   }
 
   /**
-   * Appends an entry and returns where. Throws FAILED_PRECONDITION when this node does not lead, has not applied its
-   * first entry yet, or hands over.
+   * Appends an entry and returns where. Throws FAILED_PRECONDITION when this node does not lead,
+   * has not applied its first entry yet, or hands over.
    */
   propose(data: Uint8Array): LogPosition {
     return this.#leading.propose(data);
   }
 
   /**
-   * Appends a change of membership (an encoded ConfChange) and returns where; undefined when another one may stand in
-   * the log and is not applied. Throws as `propose` does.
+   * Appends a change of membership (an encoded ConfChange) and returns where; undefined when
+   * another one may stand in the log and is not applied. Throws as `propose` does.
    */
   proposeChange(data: Uint8Array): LogPosition | undefined {
     return this.#leading.proposeChange(data);
@@ -157,9 +165,10 @@ export class RaftCore {
   }
 
   /**
-   * Asks for the index from which a read is linearizable; it comes with the `reads` of some effects, under the same
-   * `context` (not empty, never used before by this node). It does not come when messages are lost or the leader
-   * changes: ask again. False when nobody can be asked now, or too many wait.
+   * Asks for the index from which a read is linearizable; it comes with the `reads` of some
+   * effects, under the same `context` (not empty, never used before by this node). It does not come
+   * when messages are lost or the leader changes: ask again. False when nobody can be asked now, or
+   * too many wait.
    */
   requestRead(context: Uint8Array): boolean {
     const { id, leaderId, outbox } = this.#common;
@@ -172,8 +181,9 @@ export class RaftCore {
   }
 
   /**
-   * Hands leadership over to `to`, another voter; `status.transferTo` tells whether that is still under way. Throws
-   * FAILED_PRECONDITION when this node does not lead, INVALID_ARGUMENT when `to` cannot.
+   * Hands leadership over to `to`, another voter; `status.transferTo` tells whether that is still
+   * under way. Throws FAILED_PRECONDITION when this node does not lead, INVALID_ARGUMENT when `to`
+   * cannot.
    */
   transferLeadership(to: bigint): void {
     const leadership = this.#leading;
@@ -193,20 +203,26 @@ export class RaftCore {
     this.#leadership?.replication.followers.get(id)?.snapshotSent(delivered);
   }
 
-  /** A snapshot can be sent from now on to those that need it; an older one than before is ignored. */
+  /**
+   * A snapshot can be sent from now on to those that need it; an older one than before is ignored.
+   */
   setSnapshot(meta: SnapshotMeta): void {
     if (!this.#snapshot || meta.index > this.#snapshot.index) this.#snapshot = meta;
   }
 
-  /** Drops the entries up to `index`, which are applied, from memory. Those who need them get a snapshot. */
+  /**
+   * Drops the entries up to `index`, which are applied, from memory. Those who need them get a
+   * snapshot.
+   */
   compact(index: bigint): void {
     this.#common.log.compact(index);
   }
 
   /**
-   * A change of membership was applied: these vote now. A leader that is not among them is not ready any more, and
-   * hands over to one that is: keep it running until its role changes, or for an election timeout, lest the others
-   * never learn of the commit (of two voters, the one that stays could not be elected then).
+   * A change of membership was applied: these vote now. A leader that is not among them is not
+   * ready any more, and hands over to one that is: keep it running until its role changes, or for
+   * an election timeout, lest the others never learn of the commit (of two voters, the one that
+   * stays could not be elected then).
    */
   configChanged(voters: readonly bigint[]): void {
     const common = this.#common;
@@ -263,7 +279,10 @@ export class RaftCore {
     }
   }
 
-  /** Takes over a higher term, where the message is one that must. False when the message is to be ignored. */
+  /**
+   * Takes over a higher term, where the message is one that must. False when the message is to be
+   * ignored.
+   */
   #meetHigherTerm({ type, from, term, context, reject }: Message): boolean {
     switch (type) {
       case MessageType.MsgVote:

@@ -18,8 +18,8 @@ export class EffectsTaker {
   }
 
   /**
-   * A commit alone is not worth a sync: it goes with whatever is written next. This makes the next effects write it
-   * down, where it has changed.
+   * A commit alone is not worth a sync: it goes with whatever is written next. This makes the next
+   * effects write it down, where it has changed.
    */
   writeCommit(): void {
     this.#isCommitDue = this.#handed.commit !== this.#common.log.commit;
@@ -30,7 +30,8 @@ export class EffectsTaker {
     const { log, outbox } = this.#common;
     const write = log.takeWrite();
     const committed = log.takeCommitted();
-    // Who votes must not be forgotten: of two voters the one that removed the other could not be elected again.
+    // Who votes must not be forgotten: of two voters the one that removed the other could not be
+    // elected again.
     if (committed.some(({ type }) => type !== EntryType.EntryNormal)) this.writeCommit();
     const hardState = this.#takeHardState(write !== undefined);
     if (!write && !hardState && committed.length === 0 && outbox.isEmpty) return undefined;
@@ -55,8 +56,9 @@ export class EffectsTaker {
   }
 
   /**
-   * The commit goes with every entry written: a follower that holds a second change of membership must know after a
-   * restart that the first one is committed, or it would stand for election among the wrong voters.
+   * The commit goes with every entry written: a follower that holds a second change of membership
+   * must know after a restart that the first one is committed, or it would stand for election among
+   * the wrong voters.
    */
   #takeHardState(isWriting: boolean): HardState | undefined {
     const { term, vote, log } = this.#common;

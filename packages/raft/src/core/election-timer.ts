@@ -22,7 +22,9 @@ export class ElectionTimer {
     return this.#elapsed;
   }
 
-  /** Whether a leader was heard within the shortest election timeout, and nothing speaks against it. */
+  /**
+   * Whether a leader was heard within the shortest election timeout, and nothing speaks against it.
+   */
   get isLeaderFresh(): boolean {
     return this.#elapsed < this.#electionTicks && !this.#isLeaderSuspect;
   }

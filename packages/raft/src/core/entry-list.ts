@@ -10,7 +10,9 @@ interface Slice {
   entries: readonly LogEntry[];
 }
 
-/** The entries in memory, contiguous from a base; nothing here knows what is durable or committed. */
+/**
+ * The entries in memory, contiguous from a base; nothing here knows what is durable or committed.
+ */
 export class EntryList {
   #base: LogPosition;
   #entries: LogEntry[];
@@ -50,7 +52,9 @@ export class EntryList {
     return index < this.#base.index ? undefined : this.#entries[this.#offset(index)]?.term;
   }
 
-  /** Whether a log that ends at `other` holds all that could be committed here (Raft paper 5.4.1). */
+  /**
+   * Whether a log that ends at `other` holds all that could be committed here (Raft paper 5.4.1).
+   */
   isUpToDate(other: LogPosition): boolean {
     const { lastTerm } = this;
     return other.term > lastTerm || (other.term === lastTerm && other.index >= this.lastIndex);
@@ -91,7 +95,9 @@ export class EntryList {
     return from > to ? [] : this.#entries.slice(this.#offset(from), this.#offset(to) + 1);
   }
 
-  /** Entries from `from` on that take at most `bytesMax` encoded; at least one where there is one. */
+  /**
+   * Entries from `from` on that take at most `bytesMax` encoded; at least one where there is one.
+   */
   batch(from: bigint, bytesMax: number): readonly LogEntry[] {
     const known = this.#batch;
     if (known?.from === from && known.bytesMax === bytesMax) return known.entries;
@@ -106,7 +112,9 @@ export class EntryList {
     return entries;
   }
 
-  /** The largest index, at most `index`, whose entry's term is at most `term`; the base at least. */
+  /**
+   * The largest index, at most `index`, whose entry's term is at most `term`; the base at least.
+   */
   lastWithTermAtMost(index: bigint, term: bigint): bigint {
     let at = smaller(index, this.lastIndex);
     while (at > this.#base.index && this.termOf(at)! > term) at--;

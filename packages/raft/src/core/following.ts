@@ -4,7 +4,10 @@ import { smaller } from './bigints.js';
 import type { Common } from './common.js';
 import type { Message } from './contract.js';
 
-/** What a follower does with its leader's messages. Acknowledgements leave when what they tell of is durable. */
+/**
+ * What a follower does with its leader's messages. Acknowledgements leave when what they tell of is
+ * durable.
+ */
 
 export function handleAppend(common: Common, message: Message): void {
   const { log } = common;
@@ -23,7 +26,10 @@ export function handleAppend(common: Common, message: Message): void {
   }
 }
 
-/** Whether entries follow each other as a leader of this term could have written them; damaged ones are dropped. */
+/**
+ * Whether entries follow each other as a leader of this term could have written them; damaged ones
+ * are dropped.
+ */
 function areContiguous({ index, logTerm, term, entries }: Message): boolean {
   let expected = index;
   let lastTerm = logTerm;
@@ -54,8 +60,8 @@ function refuse(common: Common, { from, index, logTerm }: Message): void {
 }
 
 /**
- * Answered at once: that nothing newer than this term is known here needs no disk. A commit beyond the own log is
- * ignored, for the leader cannot mean this log.
+ * Answered at once: that nothing newer than this term is known here needs no disk. A commit beyond
+ * the own log is ignored, for the leader cannot mean this log.
  */
 export function handleHeartbeat(common: Common, { from, commit, context }: Message): void {
   const { log } = common;
@@ -66,8 +72,8 @@ export function handleHeartbeat(common: Common, { from, commit, context }: Messa
 }
 
 /**
- * Taken even when this node is not among its voters: dockerd 20.10 sends the voters as of the snapshot, and a joiner's
- * own entry follows (wire-raft.md 3.6). Ignored when it tells nothing new.
+ * Taken even when this node is not among its voters: dockerd 20.10 sends the voters as of the
+ * snapshot, and a joiner's own entry follows (wire-raft.md 3.6). Ignored when it tells nothing new.
  */
 export function handleSnapshot(common: Common, { from, snapshot }: Message): void {
   const { log } = common;

@@ -6,7 +6,10 @@ import type { Message, SnapshotMeta } from './contract.js';
 import { type PendingRead, Reads, roundOf } from './reads.js';
 import { Replication } from './replication.js';
 
-/** What a leader has besides the log: its followers' progress, reads, a transfer, a change of membership. */
+/**
+ * What a leader has besides the log: its followers' progress, reads, a transfer, a change of
+ * membership.
+ */
 export class Leadership {
   readonly replication: Replication;
   readonly #common: Common;
@@ -19,7 +22,10 @@ export class Leadership {
   #electionElapsed = 0;
   #transferTo = 0n;
 
-  /** Opens the term with an empty entry: only what a leader committed in its own term proves what is committed. */
+  /**
+   * Opens the term with an empty entry: only what a leader committed in its own term proves what is
+   * committed.
+   */
   constructor(common: Common) {
     this.#common = common;
     const { log } = common;
@@ -117,7 +123,10 @@ export class Leadership {
     if (from === this.#transferTo) this.#finishTransfer();
   }
 
-  /** Hands over to `to`, a follower, as soon as it holds the whole log; given up after an election timeout. */
+  /**
+   * Hands over to `to`, a follower, as soon as it holds the whole log; given up after an election
+   * timeout.
+   */
   transfer(to: bigint): void {
     if (this.#transferTo === to) return;
     this.#transferTo = to;

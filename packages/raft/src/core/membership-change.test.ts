@@ -7,11 +7,12 @@ import { TestCluster } from './testing/cluster.js';
 import { changeData, emptyDisk } from './testing/node.js';
 
 /*
- * The bug of single-server membership changes (Ongaro, raft-dev, July 2015): two leaders in a row each propose a change
- * before anything of their term is committed. The log then goes two servers further in one step, and the majorities
- * before and after need not meet. Here a leader takes over a change that nobody knows to be committed and at once
- * proposes another. {1,2,3} becomes {1,2,3,4,5}, and while 2, 4 and 5 write on, 1 and 3, who know of neither commit,
- * elect a leader among three.
+ * The bug of single-server membership changes (Ongaro, raft-dev, July 2015): two leaders in a row
+ * each propose a change before anything of their term is committed. The log then goes two servers
+ * further in one step, and the majorities before and after need not meet. Here a leader takes over
+ * a change that nobody knows to be committed and at once proposes another. {1,2,3} becomes
+ * {1,2,3,4,5}, and while 2, 4 and 5 write on, 1 and 3, who know of neither commit, elect a leader
+ * among three.
  */
 class Scenario {
   readonly cluster: TestCluster;

@@ -38,7 +38,10 @@ export class Outbox {
     if (this.#messages.length < OUTBOX_ANSWERS_MAX) this.#messages.push(message);
   }
 
-  /** Must not leave before all that led to it is durable; when there are too many already it is lost. */
+  /**
+   * Must not leave before all that led to it is durable; when there are too many already it is
+   * lost.
+   */
   answerWhenDurable(message: Message): void {
     if (this.#whenDurable.length < OUTBOX_ANSWERS_MAX) this.#whenDurable.push(message);
   }

@@ -6,7 +6,10 @@ import { TestCluster, textsOf } from './testing/cluster.js';
 import { emptyDisk } from './testing/node.js';
 import { entriesOf, Single, type SingleOptions } from './testing/single.js';
 
-/* A test for each clause of "In Search of an Understandable Consensus Algorithm" (extended version), by its section. */
+/*
+ * A test for each clause of "In Search of an Understandable Consensus Algorithm" (extended
+ * version), by its section.
+ */
 
 const ELECTION_TICKS_MAX = 20;
 

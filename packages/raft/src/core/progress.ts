@@ -63,8 +63,8 @@ export class Progress implements FollowerProgress {
   }
 
   /**
-   * The follower's log does not have what stands before `rejected + 1`, and may agree up to `hint`. Stale answers are
-   * ignored.
+   * The follower's log does not have what stands before `rejected + 1`, and may agree up to `hint`.
+   * Stale answers are ignored.
    */
   reject(rejected: bigint, hint: bigint): void {
     if (this.state === 'snapshot') return;
@@ -105,7 +105,10 @@ export class Progress implements FollowerProgress {
     this.inflights.clear();
   }
 
-  /** The fate of the snapshot under way is known. After it, an answer is awaited before more is sent. */
+  /**
+   * The fate of the snapshot under way is known. After it, an answer is awaited before more is
+   * sent.
+   */
   snapshotSent(delivered: boolean): void {
     if (this.state !== 'snapshot') return;
     if (!delivered) this.#snapshotIndex = 0n;

@@ -8,8 +8,9 @@ export function quorumOf(count: number): number {
 }
 
 /**
- * The largest index that a majority has reached, given each voter's; 0 without voters. Sorts its argument in place
- * (by insertion: there are seven at most in practice, and this runs at every acknowledgement).
+ * The largest index that a majority has reached, given each voter's; 0 without voters. Sorts its
+ * argument in place (by insertion: there are seven at most in practice, and this runs at every
+ * acknowledgement).
  */
 export function quorumIndex(reached: bigint[]): bigint {
   for (let end = 1; end < reached.length; end++) {

@@ -19,8 +19,8 @@ const NO_CONTEXT = new Uint8Array(0);
 const CONTEXT_BYTES = 8;
 
 /**
- * Reads that wait for a quorum to confirm that this node still leads (Raft thesis 6.4). One round of heartbeats is
- * under way at a time; what is asked for meanwhile shares the next one.
+ * Reads that wait for a quorum to confirm that this node still leads (Raft thesis 6.4). One round
+ * of heartbeats is under way at a time; what is asked for meanwhile shares the next one.
  */
 export class Reads {
   #waiting: PendingRead[] = [];

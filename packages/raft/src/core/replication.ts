@@ -96,7 +96,10 @@ export class Replication {
     return true;
   }
 
-  /** Only to those that are there: a snapshot is costly. Its voters are the present ones (wire-raft.md 8.4). */
+  /**
+   * Only to those that are there: a snapshot is costly. Its voters are the present ones
+   * (wire-raft.md 8.4).
+   */
   #sendSnapshot(id: bigint, progress: Progress, snapshot: SnapshotMeta | undefined): void {
     const { log, voters, outbox } = this.#common;
     if (!progress.recentlyActive || !snapshot || snapshot.index < log.entries.base.index) return;
@@ -106,7 +109,10 @@ export class Replication {
     progress.sendSnapshot(snapshot.index);
   }
 
-  /** A heartbeat to all. Never tells a follower of a commit that it was not seen to hold: etcd panics then. */
+  /**
+   * A heartbeat to all. Never tells a follower of a commit that it was not seen to hold: etcd
+   * panics then.
+   */
   sendHeartbeats(context: Uint8Array): void {
     const { log, outbox } = this.#common;
     for (const [id, { match }] of this.#followers) {
@@ -129,7 +135,8 @@ export class Replication {
       progress.reject(index, hint);
       return false;
     }
-    // Nobody holds more than the leader: such an answer is damaged, and believing it would lose entries.
+    // Nobody holds more than the leader: such an answer is damaged, and believing it would lose
+    // entries.
     if (index > entries.lastIndex) return false;
     return progress.acknowledge(index);
   }
@@ -140,7 +147,10 @@ export class Replication {
     return progress;
   }
 
-  /** Commits what a quorum holds, if it is of this term (Raft paper 5.4.2). Returns whether there was any. */
+  /**
+   * Commits what a quorum holds, if it is of this term (Raft paper 5.4.2). Returns whether there
+   * was any.
+   */
   advanceCommit(): boolean {
     const { log, id, term, voters } = this.#common;
     const reached = this.#reached;
@@ -164,7 +174,9 @@ export class Replication {
     return active >= quorumOf(this.#common.voters.size);
   }
 
-  /** The largest round of reads that a quorum confirmed; this node confirms its own where it votes. */
+  /**
+   * The largest round of reads that a quorum confirmed; this node confirms its own where it votes.
+   */
   confirmedRound(ownRound: bigint): bigint {
     const reached = this.#reached;
     reached.length = 0;

@@ -5,7 +5,10 @@ import { TestCluster } from './testing/cluster.js';
 import { emptyDisk } from './testing/node.js';
 import { entriesOf } from './testing/single.js';
 
-/* Pre-candidates that ask at the same time: few of them go on, and none keeps the others from it for good. */
+/*
+ * Pre-candidates that ask at the same time: few of them go on, and none keeps the others from it
+ * for good.
+ */
 
 const SETTINGS = { preVote: true, checkQuorum: true };
 

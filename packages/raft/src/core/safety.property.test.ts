@@ -12,8 +12,9 @@ import {
 } from './testing/random-network.js';
 
 /*
- * Raft's five safety properties (figure 3 of the paper) over random networks: messages lost, repeated and reordered,
- * crashes between a write and the next, partitions, changes of membership, compaction, transfers, reads.
+ * Raft's five safety properties (figure 3 of the paper) over random networks: messages lost,
+ * repeated and reordered, crashes between a write and the next, partitions, changes of membership,
+ * compaction, transfers, reads.
  */
 
 const SETTINGS: Record<string, Partial<CoreSettings>> = {

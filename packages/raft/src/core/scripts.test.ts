@@ -3,7 +3,10 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { runScript } from './testing/script.js';
 
-/* The scripts in scripts/, see scripts/README.md. `RAFT_SCRIPTS=rewrite` writes down what comes out. */
+/*
+ * The scripts in scripts/, see scripts/README.md. `RAFT_SCRIPTS=rewrite` writes down what comes
+ * out.
+ */
 
 const DIRECTORY = fileURLToPath(new URL('scripts/', import.meta.url));
 const names = readdirSync(DIRECTORY).filter((name) => name.endsWith('.txt'));

@@ -8,7 +8,10 @@ import { emptyMessage } from './outbox.js';
 import { changeData } from './testing/node.js';
 import { Single, type SingleOptions } from './testing/single.js';
 
-/* What goes beyond the paper: Ongaro's thesis by section, and the rules of etcd-raft that its peers rely on. */
+/*
+ * What goes beyond the paper: Ongaro's thesis by section, and the rules of etcd-raft that its peers
+ * rely on.
+ */
 
 const LEASE = { checkQuorum: true };
 const PRE_VOTE = { checkQuorum: true, preVote: true };

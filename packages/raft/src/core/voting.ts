@@ -6,13 +6,13 @@ import type { Message } from './contract.js';
  * Answers MsgVote and MsgPreVote of this term (a pre-vote: of this or a later one). Returns whether
  * a real vote was given.
  *
- * A rival, which itself asked for pre-votes within the last tick, refuses its pre-vote to those that
- * it outranks: of many that ask at once only those go on that outrank enough others, where else all
- * would stand and split the votes. A pre-vote promises nothing, so safety does not depend on how it
- * is answered (Ongaro's thesis 9.6). Nor does it keep a cluster without a leader: whoever outranks
- * all others in its reach is refused by none of them; and where that one cannot win, as it does not
- * reach a quorum, it is a rival for two ticks of each of its attempts, which soon are electionTicks
- * apart at least, while the others' attempts come at random times.
+ * A rival, which itself asked for pre-votes within the last tick, refuses its pre-vote to those
+ * that it outranks: of many that ask at once only those go on that outrank enough others, where
+ * else all would stand and split the votes. A pre-vote promises nothing, so safety does not depend
+ * on how it is answered (Ongaro's thesis 9.6). Nor does it keep a cluster without a leader: whoever
+ * outranks all others in its reach is refused by none of them; and where that one cannot win, as it
+ * does not reach a quorum, it is a rival for two ticks of each of its attempts, which soon are
+ * electionTicks apart at least, while the others' attempts come at random times.
  */
 export function answerVote(common: Common, message: Message, isRival: boolean): boolean {
   const { log, outbox, term, vote, leaderId } = common;
@@ -42,8 +42,8 @@ function outranks({ log, id }: Common, { from, index, logTerm }: Message): boole
 }
 
 /**
- * Answers what comes from a former term. An old leader learns from the term that it leads no more, and one that asks
- * for a pre-vote that it is behind; nobody else needs to know.
+ * Answers what comes from a former term. An old leader learns from the term that it leads no more,
+ * and one that asks for a pre-vote that it is behind; nobody else needs to know.
  */
 export function answerLowerTerm(common: Common, { type, from }: Message): void {
   if (type === MessageType.MsgApp || type === MessageType.MsgHeartbeat) {

@@ -12,7 +12,10 @@ export interface KeyKeeperOptions {
   wrapping: KeyWrapping;
 }
 
-/** Changes the keys and their file, one change at a time: first the file, then what is written under them. */
+/**
+ * Changes the keys and their file, one change at a time: first the file, then what is written under
+ * them.
+ */
 export class KeyKeeper {
   readonly #options: KeyKeeperOptions;
   #wrapping: KeyWrapping;
@@ -38,7 +41,10 @@ export class KeyKeeper {
     this.#wrapping = wrapping;
   }
 
-  /** Forgets all keys but the current one, under which everything must be by now. To be called in turn. */
+  /**
+   * Forgets all keys but the current one, under which everything must be by now. To be called in
+   * turn.
+   */
   async dropOldKeys(): Promise<void> {
     await this.#save(withoutOldKeys(this.#options.keys), this.#wrapping);
   }

@@ -56,7 +56,10 @@ export async function loadKeys(
   return new KeyRing(keys);
 }
 
-/** Writes the keys, in place of what the file held. Either all of the new file is there after a crash, or none. */
+/**
+ * Writes the keys, in place of what the file held. Either all of the new file is there after a
+ * crash, or none.
+ */
 export async function saveKeys(
   disk: Disk,
   path: string,

@@ -1,7 +1,10 @@
 import { invariant } from '@skep/platform';
 import { DataKey } from './cipher.js';
 
-/** The data keys of a node: the one that all is written under now, and those before it that are still needed. */
+/**
+ * The data keys of a node: the one that all is written under now, and those before it that are
+ * still needed.
+ */
 export class KeyRing {
   #keys: readonly Uint8Array[];
   #dataKeys: readonly DataKey[];
@@ -36,7 +39,10 @@ export class KeyRing {
     return this.#keys;
   }
 
-  /** Takes over the keys of `other`: also whoever holds this ring writes and reads under those from now on. */
+  /**
+   * Takes over the keys of `other`: also whoever holds this ring writes and reads under those from
+   * now on.
+   */
   become(other: KeyRing): void {
     this.#keys = other.#keys;
     this.#dataKeys = other.#dataKeys;

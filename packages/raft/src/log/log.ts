@@ -214,8 +214,9 @@ export class RaftLog {
   }
 
   /**
-   * The last index that a segment under an old key may hold an entry of; undefined when all are under the current
-   * one. The segment being written counts until the first append after the key changed.
+   * The last index that a segment under an old key may hold an entry of; undefined when all are
+   * under the current one. The segment being written counts until the first append after the key
+   * changed.
    */
   get lastUnderOldKey(): bigint | undefined {
     for (let at = this.#segments.length - 1; at >= 0; at--) {

@@ -23,8 +23,9 @@ export interface BarriersOptions {
 const PREFIX_BYTES = 8;
 
 /**
- * Reads that wait until this node has applied all that was acknowledged before they were asked for. They share
- * rounds: those that come while a round is asked for take the next, as its answer may be older than they are.
+ * Reads that wait until this node has applied all that was acknowledged before they were asked for.
+ * They share rounds: those that come while a round is asked for take the next, as its answer may be
+ * older than they are.
  */
 export class ReadBarriers {
   readonly #options: BarriersOptions;
@@ -94,7 +95,10 @@ export class ReadBarriers {
     this.#cancelRetry?.();
   }
 
-  /** Asks anew with each try: an answer to an earlier one is then of no more interest, and does no harm. */
+  /**
+   * Asks anew with each try: an answer to an earlier one is then of no more interest, and does no
+   * harm.
+   */
   #begin(): void {
     const waiters = new Set([...(this.#round?.waiters ?? []), ...this.#waiting]);
     this.#waiting.clear();

@@ -17,7 +17,10 @@ export interface ChangesOptions {
   membership: Membership;
   /** Throws the `RpcError` that says why, unless this node leads and is ready. */
   checkLeads(): void;
-  /** Proposes a change; false while another one may not be applied yet. Throws when this node may not. */
+  /**
+   * Proposes a change; false while another one may not be applied yet. Throws when this node may
+   * not.
+   */
   propose(data: Uint8Array): boolean;
   canRemove(raftId: bigint): boolean;
   /** Whether anything ever came from this member since this node started. */
@@ -89,10 +92,10 @@ export class MembershipChanges {
 
   /**
    * Whoever lost its log has forgotten its votes and what it acknowledged, so it must not come back
-   * under its id. Kept is the id of a member that says that it has its log, and of the second of two
-   * whose answer got lost. That one was never heard of, and nobody else can have had its vote or its
-   * acknowledgement; nor could it be removed, or anything else be written, without its agreement. So
-   * it is answered even when the leader has stepped down for want of it.
+   * under its id. Kept is the id of a member that says that it has its log, and of the second of
+   * two whose answer got lost. That one was never heard of, and nobody else can have had its vote
+   * or its acknowledgement; nor could it be removed, or anything else be written, without its
+   * agreement. So it is answered even when the leader has stepped down for want of it.
    */
   #mayKeepId({ raftId }: Member, heldRaftId: bigint | undefined): boolean {
     if (heldRaftId === raftId) return true;

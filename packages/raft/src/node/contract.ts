@@ -42,7 +42,9 @@ export interface RaftNodeOptions {
   flaws?: Flaws;
 }
 
-/** How a node comes to its place in the cluster. Ignored where the directory holds a log already. */
+/**
+ * How a node comes to its place in the cluster. Ignored where the directory holds a log already.
+ */
 export type Entry =
   /** Founds a cluster of one. */
   | { kind: 'found' }
@@ -79,41 +81,58 @@ export interface RaftStatus {
   isRemoved: boolean;
 }
 
-/** A manager's Raft: log, snapshots, elections, membership. The store's `Proposer` while it leads. */
+/**
+ * A manager's Raft: log, snapshots, elections, membership. The store's `Proposer` while it leads.
+ */
 export interface RaftMember extends Proposer {
-  /** Resolves when the node takes part: as founder or sole voter when it leads, else when it knows its log. */
+  /**
+   * Resolves when the node takes part: as founder or sole voter when it leads, else when it knows
+   * its log.
+   */
   start(machine: StateMachine, entry: Entry): Promise<void>;
   readonly status: RaftStatus;
   /**
-   * Calls `listener(true)` when this node leads and has applied everything before its term (it may write), and
-   * `listener(false)` when it leads no more. Returns how to stop that.
+   * Calls `listener(true)` when this node leads and has applied everything before its term (it may
+   * write), and `listener(false)` when it leads no more. Returns how to stop that.
    */
   onLeadership(listener: (leads: boolean) => void): () => void;
-  /** Calls `listener` when members, leader or reachability may have changed, or this node was removed. */
+  /**
+   * Calls `listener` when members, leader or reachability may have changed, or this node was
+   * removed.
+   */
   onChange(listener: () => void): () => void;
   /**
-   * Resolves when the state machine holds every write that was acknowledged before the call (read-index).
-   * Rejects with UNAVAILABLE when no leader confirms that in time. On any manager.
+   * Resolves when the state machine holds every write that was acknowledged before the call
+   * (read-index). Rejects with UNAVAILABLE when no leader confirms that in time. On any manager.
    */
   readBarrier(): Promise<void>;
   /**
    * Adds a manager, or gives a member its new address; the leader's. Resolves when applied here.
    *
-   * Whoever asks to join holds no log. Where the node is a member already, its log is lost, and with it what it
-   * acknowledged and whom it voted for: so its old raft id is removed and it gets a new one. Two cases keep the id: a
-   * joiner that was added just now and never heard of (the answer got lost), and a member that says by `heldRaftId`
-   * whose log it still has.
+   * Whoever asks to join holds no log. Where the node is a member already, its log is lost, and
+   * with it what it acknowledged and whom it voted for: so its old raft id is removed and it gets a
+   * new one. Two cases keep the id: a joiner that was added just now and never heard of (the answer
+   * got lost), and a member that says by `heldRaftId` whose log it still has.
    */
   addMember(nodeId: string, address: string, heldRaftId?: bigint): Promise<JoinAnswer>;
   /** Removes a manager; the leader's. Resolves when applied here. */
   removeMember(raftId: bigint): Promise<void>;
   /** Whether the others that are reachable keep a quorum without this member (wire-raft.md 1.4). */
   canRemove(raftId: bigint): boolean;
-  /** Gives up leading in favour of `to`, or of the member longest reachable. Rejects when none takes over. */
+  /**
+   * Gives up leading in favour of `to`, or of the member longest reachable. Rejects when none takes
+   * over.
+   */
   transferLeadership(to?: bigint): Promise<void>;
-  /** A message from a peer, by the rules of wire-raft.md 2.2. Rejects with NOT_FOUND for removed senders. */
+  /**
+   * A message from a peer, by the rules of wire-raft.md 2.2. Rejects with NOT_FOUND for removed
+   * senders.
+   */
   receive(envelope: Envelope): Promise<void>;
-  /** Protects the log's key in another way; `rotate` also makes a new key for what is written from now on. */
+  /**
+   * Protects the log's key in another way; `rotate` also makes a new key for what is written from
+   * now on.
+   */
   rewrapKey(wrapping: KeyWrapping, rotate: boolean): Promise<void>;
   /** Applies changed settings of snapshots (Cluster.spec.raft). */
   configure(
@@ -122,6 +141,9 @@ export interface RaftMember extends Proposer {
       'snapshotIntervalEntries' | 'entriesKeptBehind' | 'oldSnapshotsKept'
     >,
   ): void;
-  /** Hands over leadership when it leads others, lets what was proposed be written, closes the files. */
+  /**
+   * Hands over leadership when it leads others, lets what was proposed be written, closes the
+   * files.
+   */
   stop(): Promise<void>;
 }

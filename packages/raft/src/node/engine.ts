@@ -23,9 +23,14 @@ import { Strangers } from './strangers.js';
 
 /** What an engine tells of. Called in the order of events; must not throw. */
 export interface EngineEvents {
-  /** This node led in a term and does so no more. Comes before anything that others wrote is applied. */
+  /**
+   * This node led in a term and does so no more. Comes before anything that others wrote is
+   * applied.
+   */
   onDeposed(): void;
-  /** What was to be written is dropped for want of space, and the core begins anew from the disk. */
+  /**
+   * What was to be written is dropped for want of space, and the core begins anew from the disk.
+   */
   onNoSpace(error: NoSpaceError): void;
   onApplied(entry: LogEntry, changesMembers: boolean): void;
   /** The state was replaced by a snapshot's. */
@@ -93,7 +98,10 @@ export class Engine {
     return new Engine(options, await makeCore(options));
   }
 
-  /** Lets time run, and does what there is to do. A node that alone decides leads when its disk has it so. */
+  /**
+   * Lets time run, and does what there is to do. A node that alone decides leads when its disk has
+   * it so.
+   */
   run(): void {
     this.#tellMembers();
     this.#tickLater();
@@ -143,7 +151,10 @@ export class Engine {
     this.#arriving = undefined;
   }
 
-  /** Once for all that happens in this turn of the event loop: so proposals share messages and syncs. */
+  /**
+   * Once for all that happens in this turn of the event loop: so proposals share messages and
+   * syncs.
+   */
   pumpSoon(): void {
     if (this.#isPumpDue || this.#isStopped) return;
     this.#isPumpDue = true;
@@ -303,7 +314,10 @@ export class Engine {
     });
   }
 
-  /** No space: what was not written is forgotten, as in a restart. A leader of others thereby leads no more. */
+  /**
+   * No space: what was not written is forgotten, as in a restart. A leader of others thereby leads
+   * no more.
+   */
   async #renew(error: NoSpaceError): Promise<void> {
     const { events, clock } = this.#options;
     const nowMs = clock.monotonic();

@@ -1,7 +1,10 @@
 import type { Disk } from '@skep/platform';
 import type { CoreFault } from '../core/contract.js';
 
-/** Known bugs of other systems that a node can be given, so that tests can show that they would be noticed. */
+/**
+ * Known bugs of other systems that a node can be given, so that tests can show that they would be
+ * noticed.
+ */
 export type Flaw =
   | CoreFault
   /** The log loses what a snapshot covers before that is saved (etcd 14685). */

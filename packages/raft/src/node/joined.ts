@@ -5,8 +5,8 @@ import type { Member } from '../membership.js';
 const JOINED_FILE = 'joined.json';
 
 /**
- * Keeps whom a joiner was told of. Its log says so only when it has caught up; until then, also after a restart, this
- * is how it finds the way to its leader.
+ * Keeps whom a joiner was told of. Its log says so only when it has caught up; until then, also
+ * after a restart, this is how it finds the way to its leader.
  */
 export async function saveJoined(
   disk: Disk,

@@ -169,7 +169,9 @@ describe('the data key', () => {
   }, 60_000);
 });
 
-/** Starts with whichever wrapping the key file has: the last one asked for, or the one before it. */
+/**
+ * Starts with whichever wrapping the key file has: the last one asked for, or the one before it.
+ */
 async function startUnder(rig: SoloRig, wrappings: KeyWrapping[]): Promise<RaftNode> {
   for (const wrapping of wrappings.toReversed()) {
     rig.options.keyWrapping = wrapping;

@@ -174,7 +174,8 @@ modes('transfer of leadership (by calls: %s)', (usesCalls) => {
     await expect(rig.node('n1').transferLeadership()).rejects.toThrow('lost leader status');
   });
 
-  // A call that gets lost holds up those behind it: then it is an election that finds another leader.
+  // A call that gets lost holds up those behind it: then it is an election that finds another
+  // leader.
   it('comes before a clean stop, so that nobody waits for an election', async () => {
     const rig = await cluster(3);
     await rig.write('a');
@@ -235,7 +236,10 @@ describe('force-new-cluster', () => {
   });
 });
 
-/* Over calls a lost message holds up all that follow, and the leader steps down for want of answers. */
+/*
+ * Over calls a lost message holds up all that follow, and the leader steps down for want of
+ * answers.
+ */
 describe('transfer of leadership when single messages are lost', () => {
   it('goes on to the next when the first cannot, and says when none can', async () => {
     const rig = await ClusterRig.of(3);

@@ -30,9 +30,9 @@ export interface Opened {
 }
 
 /**
- * Opens the log there is, or makes one as the entry says, and applies what is known to be committed. Rejects, having
- * changed nothing that counts, when the log is damaged (`LogCorruptError`), is of another node, or is missing and
- * should be there (FAILED_PRECONDITION).
+ * Opens the log there is, or makes one as the entry says, and applies what is known to be
+ * committed. Rejects, having changed nothing that counts, when the log is damaged
+ * (`LogCorruptError`), is of another node, or is missing and should be there (FAILED_PRECONDITION).
  */
 export async function openNode(
   options: RaftNodeOptions,
@@ -56,7 +56,10 @@ export async function openNode(
   }
 }
 
-/** This node's Raft id: as the log says, or for a new log as its founding or the cluster's answer does. */
+/**
+ * This node's Raft id: as the log says, or for a new log as its founding or the cluster's answer
+ * does.
+ */
 async function identity(
   options: RaftNodeOptions,
   { log, snapshots }: DiskState,
@@ -81,7 +84,10 @@ async function identity(
   return founder.raftId;
 }
 
-/** Keeps the id before anything else: whoever acknowledges or votes must be known by one id for ever. */
+/**
+ * Keeps the id before anything else: whoever acknowledges or votes must be known by one id for
+ * ever.
+ */
 async function join(
   { disk, directory, nodeId, address }: RaftNodeOptions,
   log: RaftLog,
@@ -130,9 +136,9 @@ async function applyUpTo(log: RaftLog, replica: Replica, last: bigint): Promise<
 }
 
 /**
- * Makes this node the only member, with all that its log holds: entries not known to be committed may have been
- * acknowledged all the same, and those that would know are gone. Only what would remove this node is dropped, with what
- * follows it.
+ * Makes this node the only member, with all that its log holds: entries not known to be committed
+ * may have been acknowledged all the same, and those that would know are gone. Only what would
+ * remove this node is dropped, with what follows it.
  */
 async function standAlone(
   { nodeId, address, random }: RaftNodeOptions,

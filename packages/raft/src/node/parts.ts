@@ -175,7 +175,10 @@ function reach({ replica, raftId, transport }: AssemblyOptions): Quorum {
   return { reachable, members: voters.length, needed: quorumOf(voters.length) };
 }
 
-/** Whether the others that answer are a quorum of what the cluster is without this member (wire-raft.md 1.4). */
+/**
+ * Whether the others that answer are a quorum of what the cluster is without this member
+ * (wire-raft.md 1.4).
+ */
 function canRemoveFrom({ replica, raftId, transport }: AssemblyOptions, removed: bigint): boolean {
   const others = replica.membership.voters.filter((id) => id !== removed);
   const reachable = others.filter((id) => id === raftId || transport.isActive(id)).length;

@@ -20,14 +20,19 @@ export interface PersisterOptions {
   state: DiskState;
   /** These steps, the next in order, are durable. */
   onDurable(steps: readonly Step[]): void;
-  /** There is no space for what was to be written; it is dropped, with all that waited behind it. */
+  /**
+   * There is no space for what was to be written; it is dropped, with all that waited behind it.
+   */
   onNoSpace(error: NoSpaceError): void;
   /** The log can be written no more. */
   onFailed(error: unknown): void;
   flaws: Flaws | undefined;
 }
 
-/** Makes effects durable in their order: one write under way, and what comes meanwhile shares the next. */
+/**
+ * Makes effects durable in their order: one write under way, and what comes meanwhile shares the
+ * next.
+ */
 export class Persister {
   readonly #options: PersisterOptions;
   #hardState: HardState;
@@ -56,7 +61,10 @@ export class Persister {
     this.#run();
   }
 
-  /** Writes term, vote and commit, if nothing else. Resolves when something is written, or was tried to. */
+  /**
+   * Writes term, vote and commit, if nothing else. Resolves when something is written, or was tried
+   * to.
+   */
   flush(): Promise<void> {
     if (this.#isStopped) return Promise.resolve();
     return new Promise((resolve) => {
@@ -157,7 +165,10 @@ async function saveReceived(snapshots: SnapshotFiles, received: RaftSnapshot): P
   }
 }
 
-/** Entries as they stand after one more step: the first index taken replaces what stands there and after. */
+/**
+ * Entries as they stand after one more step: the first index taken replaces what stands there and
+ * after.
+ */
 function replaceFrom(entries: readonly LogEntry[], { effects }: Step): readonly LogEntry[] {
   const first = effects.entries[0];
   if (!first) return entries;
@@ -181,7 +192,10 @@ function split(entries: readonly LogEntry[]): readonly (readonly LogEntry[])[] {
   return parts;
 }
 
-/** Whether a batch may use the space kept in reserve: votes, what opens a term, changes of membership. */
+/**
+ * Whether a batch may use the space kept in reserve: votes, what opens a term, changes of
+ * membership.
+ */
 function isUrgent(entries: readonly LogEntry[]): boolean {
   return entries.every(({ type, data }) => type !== EntryType.EntryNormal || data.length === 0);
 }

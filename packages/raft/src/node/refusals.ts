@@ -7,7 +7,9 @@ export function notLeader(): RpcError {
   return new RpcError(Code.FAILED_PRECONDITION, NOT_LEADER);
 }
 
-/** Whether a call was refused, here or elsewhere, because that node does not lead: nothing was done. */
+/**
+ * Whether a call was refused, here or elsewhere, because that node does not lead: nothing was done.
+ */
 export function isNotLeader(error: unknown): boolean {
   return (
     error instanceof RpcError &&

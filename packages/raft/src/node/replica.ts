@@ -26,7 +26,10 @@ export class Replica {
     return this.#bytesApplied;
   }
 
-  /** Applies a committed entry that follows the last one applied. Returns whether the membership changed. */
+  /**
+   * Applies a committed entry that follows the last one applied. Returns whether the membership
+   * changed.
+   */
   apply({ index, term, type, data }: LogEntry): boolean {
     invariant(index === this.#applied.index + 1n, 'applied out of order', {
       index: `${index}`,

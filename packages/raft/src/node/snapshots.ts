@@ -26,7 +26,9 @@ export interface SnapshotsOptions {
   flaws: Flaws | undefined;
 }
 
-/** Takes snapshots when they are due, drops the log behind them, and with it the keys of the past. */
+/**
+ * Takes snapshots when they are due, drops the log behind them, and with it the keys of the past.
+ */
 export class Snapshots {
   readonly #options: SnapshotsOptions;
   #settings: SnapshotSettings;
@@ -48,7 +50,10 @@ export class Snapshots {
     return this.#options.state.snapshots.positions.at(-1) ?? { index: 0n, term: 0n };
   }
 
-  /** Begins one when enough was applied since the last. Only a flaw gives it another position than that of the last. */
+  /**
+   * Begins one when enough was applied since the last. Only a flaw gives it another position than
+   * that of the last.
+   */
   takeIfDue(position?: LogPosition): void {
     if (this.#taking || !this.#isDue) return;
     this.#take(this.#options.replica.snapshot(position));
@@ -131,8 +136,8 @@ export class Snapshots {
   }
 
   /**
-   * Once the newest snapshot is under the current key and covers all that stands under old ones, drops that, and then
-   * the old keys. Where it does not, another snapshot will.
+   * Once the newest snapshot is under the current key and covers all that stands under old ones,
+   * drops that, and then the old keys. Where it does not, another snapshot will.
    */
   async #finishRotation(): Promise<void> {
     const { state, log, keeper, writeSomething } = this.#options;

@@ -16,8 +16,9 @@ interface Stranger {
 }
 
 /**
- * Members that this node has not heard of yet. One that was away while another joined and came to lead must answer
- * that leader, or it never catches up: so its peers are asked for the address (wire-raft.md 2.3).
+ * Members that this node has not heard of yet. One that was away while another joined and came to
+ * lead must answer that leader, or it never catches up: so its peers are asked for the address
+ * (wire-raft.md 2.3).
  */
 export class Strangers {
   readonly #options: StrangersOptions;

@@ -41,7 +41,9 @@ export class ClusterRig {
   readonly places = new Map<string, Place>();
   settings: RaftSettings = { segmentBytes: 16_384, reserveBytes: 1024 };
   options: Partial<RaftNodeOptions> = {};
-  /** Carries messages by calls, through the queues of the real transport, in place of one by one. */
+  /**
+   * Carries messages by calls, through the queues of the real transport, in place of one by one.
+   */
   usesCalls = false;
 
   constructor(seed = 1) {

@@ -13,8 +13,9 @@ export interface TransferOptions {
 }
 
 /**
- * Hands leadership over: to `to`, else to the others in turn, the one reachable longest first. Resolves when this node
- * leads no more. Rejects with UNAVAILABLE when none takes over in time, or none is reachable.
+ * Hands leadership over: to `to`, else to the others in turn, the one reachable longest first.
+ * Resolves when this node leads no more. Rejects with UNAVAILABLE when none takes over in time, or
+ * none is reachable.
  */
 export async function handOver(
   options: TransferOptions,

@@ -10,8 +10,9 @@ import type { Envelope } from './contract.js';
 const FRAME_BYTES = 32;
 
 /**
- * The requests that carry a message: one, unless a snapshot makes it larger than 4 MiB. Then each is the
- * whole message with a slice of the snapshot's data (wire-raft.md 2.1). Made one by one, as they are sent.
+ * The requests that carry a message: one, unless a snapshot makes it larger than 4 MiB. Then each
+ * is the whole message with a slice of the snapshot's data (wire-raft.md 2.1). Made one by one, as
+ * they are sent.
  */
 export function* toChunks(
   envelope: Envelope,
@@ -39,8 +40,9 @@ function request(message: WireMessage): StreamRaftMessageRequest {
 }
 
 /**
- * Puts a message together again from the requests of one stream, as they come. Throws INVALID_ARGUMENT for
- * requests that do not belong together, RESOURCE_EXHAUSTED for a snapshot over `SNAPSHOT_BYTES_MAX`.
+ * Puts a message together again from the requests of one stream, as they come. Throws
+ * INVALID_ARGUMENT for requests that do not belong together, RESOURCE_EXHAUSTED for a snapshot over
+ * `SNAPSHOT_BYTES_MAX`.
  */
 export class SnapshotAssembler {
   readonly #bytesMax: number;

@@ -15,8 +15,8 @@ import type { Envelope } from './contract.js';
 const NO_BYTES = new Uint8Array(0);
 
 /**
- * A message as etcd-raft 3.5 writes it: zeros written, a snapshot always present, an empty payload or
- * context left out (wire-raft.md 3.1).
+ * A message as etcd-raft 3.5 writes it: zeros written, a snapshot always present, an empty payload
+ * or context left out (wire-raft.md 3.1).
  */
 export function toWire({ message, snapshotData }: Envelope): WireMessage {
   const { type, to, from, term, logTerm, index, commit, reject, rejectHint } = message;

@@ -8,11 +8,15 @@ export interface Envelope {
 }
 
 /**
- * How a node's messages reach its peers: one at a time to each, in order, none waited for (wire-raft.md 2.1).
- * The real one calls `docker.swarmkit.v1.Raft` over the node's channels, the simulated one a faulty network.
+ * How a node's messages reach its peers: one at a time to each, in order, none waited for
+ * (wire-raft.md 2.1). The real one calls `docker.swarmkit.v1.Raft` over the node's channels, the
+ * simulated one a faulty network.
  */
 export interface PeerTransport {
-  /** Queues a message for `to.raftId`. Never throws; what becomes of it comes through {@link PeerEvents}. */
+  /**
+   * Queues a message for `to.raftId`. Never throws; what becomes of it comes through {@link
+   * PeerEvents}.
+   */
   send(to: Member, envelope: Envelope): void;
   /** Members are these now: connections to others are drained and closed. */
   setMembers(members: readonly Member[]): void;
@@ -22,7 +26,10 @@ export interface PeerTransport {
   activeForMs(raftId: bigint): number | undefined;
   /** Whether the peer answers a `Raft` health check within 2 s, asked now. */
   checkHealth(raftId: bigint): Promise<boolean>;
-  /** The address that a peer knows of a member; undefined when none knows one that answers within 2 s. */
+  /**
+   * The address that a peer knows of a member; undefined when none knows one that answers within 2
+   * s.
+   */
   resolveAddress(raftId: bigint): Promise<string | undefined>;
   close(): Promise<void>;
 }

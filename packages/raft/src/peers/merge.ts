@@ -6,8 +6,8 @@ import { type LogEntry, largest } from '../log/entry.js';
 const { MsgApp, MsgAppResp, MsgHeartbeat, MsgHeartbeatResp } = MessageType;
 
 /**
- * One message that says what two to the same peer say, `earlier` still waiting when `later` is queued; undefined
- * where there is none. So what gathers behind a slow answer leaves as one.
+ * One message that says what two to the same peer say, `earlier` still waiting when `later` is
+ * queued; undefined where there is none. So what gathers behind a slow answer leaves as one.
  */
 export function merge(earlier: Message, later: Message): Message | undefined {
   if (earlier.type !== later.type || earlier.term !== later.term) return undefined;

@@ -15,7 +15,9 @@ export interface SimTransmission {
   message: Message | undefined;
 }
 
-/** What becomes of a transmission: after how many ms it arrives; not at all, once, or several times. */
+/**
+ * What becomes of a transmission: after how many ms it arrives; not at all, once, or several times.
+ */
 export type SimFate = (transmission: SimTransmission) => readonly number[];
 
 /** Who answers at an address. */
@@ -25,8 +27,8 @@ export interface SimReceiver {
 }
 
 /**
- * Peers in one process: each message is encoded, meets its fate, and is decoded on arrival. A message that arrives
- * after 0 ms does so in the same turn, without the clock.
+ * Peers in one process: each message is encoded, meets its fate, and is decoded on arrival. A
+ * message that arrives after 0 ms does so in the same turn, without the clock.
  */
 export class SimPeerNetwork {
   fate: SimFate = () => [0];
@@ -58,7 +60,10 @@ export class SimPeerNetwork {
     return this.#receivers.has(address);
   }
 
-  /** Carries out a transmission; `arrive` is called as often as fate wills. False when that is never. */
+  /**
+   * Carries out a transmission; `arrive` is called as often as fate wills. False when that is
+   * never.
+   */
   transmit(transmission: SimTransmission, arrive: () => void): boolean {
     const delays = this.fate(transmission);
     for (const delayMs of delays) {

@@ -92,7 +92,10 @@ export class SnapshotFiles {
     throw new LogCorruptError(this.#options.directory, why);
   }
 
-  /** Writes a snapshot durably, then removes those that are too many. One after the other, in order of calls. */
+  /**
+   * Writes a snapshot durably, then removes those that are too many. One after the other, in order
+   * of calls.
+   */
   save(snapshot: RaftSnapshot): Promise<void> {
     const saved = this.#saving.then(() => this.#save(snapshot));
     this.#saving = saved.catch(() => undefined);

@@ -10,7 +10,9 @@ import {
   StreamRaftMessageResponseSchema,
 } from '@skep/wire/swarmkit';
 
-/** Messages of the peers (wire-raft.md 2.1, 2.2). An answer says that a message was taken, no more. */
+/**
+ * Messages of the peers (wire-raft.md 2.1, 2.2). An answer says that a message was taken, no more.
+ */
 export function raftService(raft: Pick<RaftNode, 'receive' | 'status'>): BoundService {
   return implement(Raft, {
     async streamRaftMessage(requests) {
@@ -32,7 +34,10 @@ export function raftService(raft: Pick<RaftNode, 'receive' | 'status'>): BoundSe
   });
 }
 
-/** The same over one long call, for peers of our own kind. A request without a message asks whether it works. */
+/**
+ * The same over one long call, for peers of our own kind. A request without a message asks whether
+ * it works.
+ */
 export function peersService(raft: Pick<RaftNode, 'receive'>): BoundService {
   return implement(Peers, {
     async *exchange(requests) {

@@ -10,7 +10,10 @@ interface Written {
   previousTerm: bigint;
 }
 
-/** Holds a network of cores to the five properties of the Raft paper's figure 3, and to what peers rely on. */
+/**
+ * Holds a network of cores to the five properties of the Raft paper's figure 3, and to what peers
+ * rely on.
+ */
 export class SafetyChecker implements TestObserver {
   readonly #leaders = new Map<bigint, bigint>();
   /** Last index that a leader appended, and in which term. */
@@ -55,7 +58,10 @@ export class SafetyChecker implements TestObserver {
     this.#appended.set(node.core, own.at(-1)!);
   }
 
-  /** To be called after anything happened: whoever leads leads alone, and holds all that is committed. */
+  /**
+   * To be called after anything happened: whoever leads leads alone, and holds all that is
+   * committed.
+   */
   checkLeaders(): void {
     for (const node of this.#nodes()) {
       const { role, term } = node.core.status;

@@ -7,7 +7,9 @@ import { decodeTestChange } from './node.js';
 
 /** How scripts show what happens, one line each. */
 
-/** `index/term` and what is in it: `+4` and `-4` for changes of membership, nothing for empty ones. */
+/**
+ * `index/term` and what is in it: `+4` and `-4` for changes of membership, nothing for empty ones.
+ */
 export function formatEntry({ index, term, type, data }: LogEntry): string {
   const at = `${index}/${term}`;
   if (type === EntryType.EntryConfChange) {

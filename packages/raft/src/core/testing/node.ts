@@ -74,7 +74,10 @@ function needsDisk({ hardState, entries, snapshot, messagesWhenDurable }: Effect
   );
 }
 
-/** A driver with a disk in memory: effects are taken, written, and carried out as the contract has it. */
+/**
+ * A driver with a disk in memory: effects are taken, written, and carried out as the contract has
+ * it.
+ */
 export class TestNode {
   readonly id: bigint;
   readonly disk: TestDisk;
@@ -221,7 +224,10 @@ export class TestNode {
     return index === base.index ? base.term : entries[Number(index - base.index) - 1]?.term;
   }
 
-  /** Term of an entry that is on disk or under way to it; undefined also where a snapshot stands for it. */
+  /**
+   * Term of an entry that is on disk or under way to it; undefined also where a snapshot stands for
+   * it.
+   */
   termOf(index: bigint): bigint | undefined {
     for (const { entries, snapshot } of [...this.unwritten].reverse()) {
       const first = entries[0]?.index;

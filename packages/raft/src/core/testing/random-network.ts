@@ -5,7 +5,10 @@ import { SafetyChecker } from './checker.js';
 import { TestCluster } from './cluster.js';
 import { changeData, emptyDisk, type TestNode } from './node.js';
 
-/** Something that happens in a random network; `first` and `second` choose whom or what it happens to. */
+/**
+ * Something that happens in a random network; `first` and `second` choose whom or what it happens
+ * to.
+ */
 export interface Event {
   kind: EventKind;
   first: number;
@@ -62,7 +65,10 @@ export interface RandomNetworkOptions {
   voters: number;
   /** Ids up to this one join and leave; 0 for a fixed membership. */
   idsMax: number;
-  /** No change leaves fewer. After one from two to one the network may stand still: see `configChanged`. */
+  /**
+   * No change leaves fewer. After one from two to one the network may stand still: see
+   * `configChanged`.
+   */
   votersMin: number;
 }
 
@@ -213,7 +219,10 @@ export class RandomNetwork {
     this.cluster.nodes.get(message.from)?.core.reportSnapshot(message.to, true);
   }
 
-  /** Ends all faults; in a while every voter holds the same log. Throws when that does not come about. */
+  /**
+   * Ends all faults; in a while every voter holds the same log. Throws when that does not come
+   * about.
+   */
   recover(): void {
     const { cluster } = this;
     cluster.heal();

@@ -34,7 +34,9 @@ class Scribe extends SafetyChecker {
 
 type Command = (...words: string[]) => void;
 
-/** Carries out a script's commands on a cluster, and says what came of each. See scripts/README.md. */
+/**
+ * Carries out a script's commands on a cluster, and says what came of each. See scripts/README.md.
+ */
 export class ScriptRunner {
   readonly #scribe = new Scribe(() => this.#nodes());
   #cluster: TestCluster | undefined;
@@ -100,7 +102,9 @@ export class ScriptRunner {
     },
   };
 
-  /** Runs one command and returns the lines it led to. With `quiet` first, only what roles changed. */
+  /**
+   * Runs one command and returns the lines it led to. With `quiet` first, only what roles changed.
+   */
   run(line: string): string[] {
     const words = line.split(/\s+/);
     const isQuiet = words[0] === 'quiet';
@@ -186,7 +190,9 @@ export class ScriptRunner {
     this.#noteRoles(false);
   }
 
-  /** Until nothing is left to do; with ids, only these nodes act, and nothing reaches the others. */
+  /**
+   * Until nothing is left to do; with ids, only these nodes act, and nothing reaches the others.
+   */
   #settle(ids: readonly bigint[]): void {
     const isActive = (id: bigint) => ids.length === 0 || ids.includes(id);
     for (let isQuiet = false; !isQuiet; ) {
