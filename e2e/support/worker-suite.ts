@@ -83,7 +83,9 @@ function testSettings(scene: () => Scene): void {
       Init: true,
       ReadonlyRootfs: true,
     });
-    expect(await shell(machines, worker, id, 'ulimit -n')).toBe('512');
+    const files = 'memory/memory.limit_in_bytes memory.max';
+    const command = `cd /sys/fs/cgroup; cat ${files} 2>/dev/null || true`;
+    expect(await shell(machines, worker, id, command)).toBe(String(48 * 2 ** 20));
     await swarm.remove('small');
   });
 
