@@ -1,5 +1,6 @@
 import { parseUnlockKey } from '@skep/ca';
 import { type Cancel, Code, errorMessage, RpcError } from '@skep/platform';
+import { IdentityError } from '../identity/index.js';
 import { JOIN_RETRY_MS, READY_WAIT_MS, RESUME_RETRY_MS } from '../limits.js';
 import { beginJoining, foundSwarm, joinSwarm, openParts, type Parts } from '../node/enter.js';
 import { type MemberOptions, SwarmMember } from '../node/member.js';
@@ -119,12 +120,14 @@ export class Membership {
   async join(request: JoinRequest, signal: AbortSignal): Promise<void> {
     await this.#busy(() => beginJoining(this.#options, request));
     const state = await this.#file.read();
-    if (!state?.joining) throw new RpcError(Code.CANCELED, 'the node left the swarm meanwhile');
+    if (!state?.joining) throw leftMeanwhile();
     this.#error = '';
     const joining = this.#joinInBackground({ ...state, joining: state.joining });
     const onChange = (look: () => void) => this.onChange(look);
     await untilAborted(signal, onChange, () => this.#wasReady || this.state === 'inactive');
-    if (this.state === 'inactive') await joining;
+    if (this.state !== 'inactive') return;
+    await joining;
+    throw leftMeanwhile();
   }
 
   /** Ends the membership, whatever state it is in, and leaves nothing of it. */
@@ -264,6 +267,10 @@ export class Membership {
   #changed(): void {
     for (const listener of [...this.#listeners]) listener();
   }
+}
+
+function leftMeanwhile(): IdentityError {
+  return new IdentityError(Code.CANCELED, 'the node left the swarm meanwhile');
 }
 
 /** Whether managers may yet be reached; a refusal stays one. */
