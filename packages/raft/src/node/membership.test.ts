@@ -53,6 +53,18 @@ modes('membership (by calls: %s)', (usesCalls) => {
     expect(await rig.untilQuiet()).toEqual(['a']);
   });
 
+  it('gives a joiner the whole log from a leader that restarted before its first snapshot', async () => {
+    const rig = await cluster(1);
+    const leader = rig.node('n1');
+    const texts = Array.from({ length: 600 }, (_, number) => `${number}`);
+    for (const text of texts) leader.propose(Buffer.from(text));
+    await rig.until(() => rig.place('n1').machine.texts.length === texts.length);
+    await rig.crash('n1');
+    await rig.start('n1');
+    await rig.join('n2');
+    expect(await rig.untilQuiet()).toEqual(texts);
+  });
+
   it('finds its leader after a restart in the middle of catching up', async () => {
     const rig = await cluster(3);
     await rig.write('a');

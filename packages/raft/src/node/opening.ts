@@ -187,13 +187,17 @@ function removal(raftId: bigint, random: Random): MembershipChange {
   return { id: randomU63(random), type: ConfChangeType.ConfChangeRemoveNode, raftId };
 }
 
-/** What a core starts from: the log as it is on disk, as far as slow followers may want it. */
+/**
+ * What a core starts from: the log as it is on disk, as far as slow followers may want it. It reaches back to the
+ * newest snapshot at least: a follower that needs what stands before could not be helped otherwise.
+ */
 export async function coreState(
-  { log }: DiskState,
+  { log, snapshots }: DiskState,
   { applied, membership }: Replica,
   id: bigint,
 ): Promise<CoreState> {
-  const behind = applied.index - BigInt(ENTRIES_KEPT_BEHIND);
+  const newest = snapshots.positions.at(-1)?.index ?? 0n;
+  const behind = newest - BigInt(ENTRIES_KEPT_BEHIND);
   const baseIndex = largest(log.base.index, behind);
   const base = { index: baseIndex, term: log.termOf(baseIndex)! };
   const entries: LogEntry[] = [];
