@@ -10,13 +10,16 @@ import type {
 import type { NodeRole } from '@skep/ca';
 
 /**
- * Calls between nodes: what everything above is written against. `grpc/` does it with mutual TLS over TCP,
- * `sim/` in memory, with faults; both carry encoded messages, so that no object is ever shared.
- * All failures are `RpcError`s with the code and text of the other side; a peer that cannot be reached is
- * UNAVAILABLE, a call that takes too long DEADLINE_EXCEEDED, an aborted one CANCELED.
+ * Calls between nodes: what everything above is written against. `grpc/` does it with mutual TLS
+ * over TCP, `sim/` in memory, with faults; both carry encoded messages, so that no object is ever
+ * shared. All failures are `RpcError`s with the code and text of the other side; a peer that cannot
+ * be reached is UNAVAILABLE, a call that takes too long DEADLINE_EXCEEDED, an aborted one CANCELED.
  */
 
-/** Names a manager's certificate holds besides its own: the first for enrolment, the second for the rest. */
+/**
+ * Names a manager's certificate holds besides its own: the first for enrolment, the second for the
+ * rest.
+ */
 export type ServerName = 'swarm-ca' | 'swarm-manager';
 
 /** Whom a caller trusts: the swarm's roots, or (only to fetch these) anyone. */
@@ -91,7 +94,9 @@ export interface Exchange<I extends DescMessageOf, O extends DescMessageOf> {
   close(): void;
 }
 
-/** What a caller streams: made as it can be sent; what is at hand already costs least as an array. */
+/**
+ * What a caller streams: made as it can be sent; what is at hand already costs least as an array.
+ */
 export type Requests<T> = AsyncIterable<T> | Iterable<T>;
 
 /** A node's certificate and key with the roots it trusts, all PEM. */
@@ -102,7 +107,10 @@ export interface TlsIdentity {
   keyPem: string;
 }
 
-/** The identity connections are made with. It changes when certificates are renewed or roots rotated. */
+/**
+ * The identity connections are made with. It changes when certificates are renewed or roots
+ * rotated.
+ */
 export interface IdentitySource {
   /** Undefined before the node has one. */
   current(): TlsIdentity | undefined;
@@ -134,7 +142,10 @@ export interface Caller {
 
 /** Metadata by which a manager forwards a call to the leader (wire.md 1.4, wire-raft.md 2.4). */
 export interface Forwarded {
-  /** Whose call it is; undefined identity: anonymous. `own` calls of the forwarding node carry none of it. */
+  /**
+   * Whose call it is; undefined identity: anonymous. `own` calls of the forwarding node carry none
+   * of it.
+   */
   caller: Caller | 'own';
   /** Address of the forwarding manager: says that this call must not be forwarded again. */
   redirectedBy: string;
@@ -165,7 +176,9 @@ type HandlerOf<M> =
             ) => AsyncIterable<MessageShape<O>>
           : never;
 
-/** Implementations of a service's methods by their local names; those left out answer UNIMPLEMENTED. */
+/**
+ * Implementations of a service's methods by their local names; those left out answer UNIMPLEMENTED.
+ */
 export type Handlers<S extends DescService> = {
   [K in keyof S['method']]?: HandlerOf<S['method'][K]>;
 };
@@ -187,7 +200,9 @@ export interface ServeOptions {
   services: readonly BoundService[];
   /** The cluster that callers must be of. */
   clusterId: string;
-  /** Whether a node's certificate is refused, though it is valid (Cluster.blacklisted_certificates). */
+  /**
+   * Whether a node's certificate is refused, though it is valid (Cluster.blacklisted_certificates).
+   */
   isRefused(nodeId: string): boolean;
 }
 

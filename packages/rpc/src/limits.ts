@@ -5,16 +5,19 @@ const MEBIBYTE = 1024 * 1024;
 /** Largest message a server takes, bytes: SwarmKit's (wire.md 1.1). */
 export const SERVER_MESSAGE_BYTES_MAX = 4 * MEBIBYTE;
 
-/** Largest message a client takes, bytes: a node's whole set of assignments may pass the server's limit. */
+/**
+ * Largest message a client takes, bytes: a node's whole set of assignments may pass the server's
+ * limit.
+ */
 export const CLIENT_MESSAGE_BYTES_MAX = 2 ** 31 - 1;
 
 /** How long TCP and TLS to a peer may take together, ms. */
 export const CONNECT_TIMEOUT_MS = 5 * SECOND_MS;
 
 /**
- * Pause after a failed connection: the first, how it grows, the longest, and its random part. Short,
- * as a manager that was started again is to be reached at once, and calls alone cause connections:
- * whoever makes many paces them (agents have a backoff of their own).
+ * Pause after a failed connection: the first, how it grows, the longest, and its random part.
+ * Short, as a manager that was started again is to be reached at once, and calls alone cause
+ * connections: whoever makes many paces them (agents have a backoff of their own).
  */
 export const BACKOFF_MIN_MS = 100;
 export const BACKOFF_FACTOR = 1.6;
@@ -24,7 +27,10 @@ export const BACKOFF_JITTER = 0.2;
 /** How long a peer may take to answer the PING that follows a call without an answer, ms. */
 export const PROBE_TIMEOUT_MS = 5 * SECOND_MS;
 
-/** Without anything received in between, PINGs closer than this offend a Go server (wire-raft.md 2.3). */
+/**
+ * Without anything received in between, PINGs closer than this offend a Go server (wire-raft.md
+ * 2.3).
+ */
 export const PROBE_INTERVAL_MS = 5 * MINUTE_MS;
 
 /** How long a caller may take over its TLS handshake, ms. */

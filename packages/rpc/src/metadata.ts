@@ -14,7 +14,9 @@ export const ForwardKey = {
   ADDRESS: 'remote_addr',
 } as const;
 
-/** What a forwarding manager adds to a call. Of a caller without a certificate, the parts are empty. */
+/**
+ * What a forwarding manager adds to a call. Of a caller without a certificate, the parts are empty.
+ */
 export function forwardMetadata(forwarded: Forwarded | undefined): Record<string, string> {
   if (!forwarded) return {};
   const { caller, redirectedBy } = forwarded;

@@ -2,7 +2,9 @@ import { type NodeIdentity, verifyNodeCertificate } from '@skep/ca';
 import { errorMessage } from '@skep/platform';
 import type { Peer } from './authorize/authorize.js';
 
-/** Who is at `address`, by the certificate it showed, if any, and the roots that must vouch for it. */
+/**
+ * Who is at `address`, by the certificate it showed, if any, and the roots that must vouch for it.
+ */
 export function peerOf(
   address: string,
   certificatePem: string | undefined,

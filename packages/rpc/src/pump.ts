@@ -3,7 +3,9 @@ export interface Sink {
   readonly isClosed: boolean;
   /** Calls `listener` once when the sink is closed; returns how to stop that. */
   onClose(listener: () => void): () => void;
-  /** Takes a message; a promise when no more should follow before it resolves (also when closed). */
+  /**
+   * Takes a message; a promise when no more should follow before it resolves (also when closed).
+   */
   write(message: Uint8Array): Promise<void> | undefined;
 }
 

@@ -26,8 +26,8 @@ export interface Authorized {
 }
 
 /**
- * Who makes a call, once it is sure that they may (wire.md 1.3, 1.4). Throws PERMISSION_DENIED when not, and
- * for every method that nobody declared.
+ * Who makes a call, once it is sure that they may (wire.md 1.3, 1.4). Throws PERMISSION_DENIED when
+ * not, and for every method that nobody declared.
  */
 export function authorize(
   path: string,
@@ -75,7 +75,9 @@ function forwardedIdentity(metadata: Metadata): PeerIdentity | undefined {
   return { nodeId, role, clusterId };
 }
 
-/** The caller as the method may know it: where anyone may call, one without standing is anonymous. */
+/**
+ * The caller as the method may know it: where anyone may call, one without standing is anonymous.
+ */
 function admit(caller: Caller, allowed: Allowed, rules: ClusterRules): Caller {
   const { identity } = caller;
   if (allowed === 'anyone') {

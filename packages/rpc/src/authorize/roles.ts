@@ -11,7 +11,10 @@ const NODE: Allowed = ['worker', 'manager'];
 
 const table = new Map<string, Allowed>();
 
-/** Declares who may call what of a service: one rule for all, or one for each (none may be forgotten). */
+/**
+ * Declares who may call what of a service: one rule for all, or one for each (none may be
+ * forgotten).
+ */
 function declare<S extends DescService>(
   service: S,
   rules: Allowed | Record<keyof S['method'], Allowed>,

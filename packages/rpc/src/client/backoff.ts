@@ -1,7 +1,9 @@
 import type { Random } from '@skep/platform';
 import { BACKOFF_FACTOR, BACKOFF_JITTER, BACKOFF_MAX_MS, BACKOFF_MIN_MS } from '../limits.js';
 
-/** Pauses between failed attempts: each longer than the last, up to a limit, never quite the same. */
+/**
+ * Pauses between failed attempts: each longer than the last, up to a limit, never quite the same.
+ */
 export class Backoff {
   readonly #random: Random;
   #nextMs = BACKOFF_MIN_MS;

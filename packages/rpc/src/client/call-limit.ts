@@ -28,7 +28,9 @@ export class CallLimit {
     if (this.#error) onEnd?.(this.#error);
   }
 
-  /** The connection to send the call over, unless the limit is reached first, or sending given up. */
+  /**
+   * The connection to send the call over, unless the limit is reached first, or sending given up.
+   */
   connection<T>(opening: Promise<T>): Promise<T> {
     const unsent = this.#unsentSignal;
     return new Promise((resolve, reject) => {

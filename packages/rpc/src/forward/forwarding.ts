@@ -10,7 +10,9 @@ export interface ForwardingOptions {
   forwarded: Forwarded;
 }
 
-/** A stream on its way through this manager: it ends with its caller, or when another manager leads. */
+/**
+ * A stream on its way through this manager: it ends with its caller, or when another manager leads.
+ */
 export class Forwarding {
   readonly options: CallOptions;
   readonly #abort = new AbortController();

@@ -19,7 +19,8 @@ describe('a connection', () => {
       onUnusable: () => {},
     });
     connection.destroy();
-    // The session tells of its connection in a turn of its own; an error there is nobody's to catch.
+    // The session tells of its connection in a turn of its own; an error there is nobody's to
+    // catch.
     await new Promise((resolve) => setImmediate(resolve));
     expect(connection.isUsable).toBe(false);
     expect(connection.isBroken).toBe(true);

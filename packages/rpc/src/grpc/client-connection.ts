@@ -35,7 +35,8 @@ export class ClientConnection implements Connection {
     this.#onUnusable = onUnusable;
     this.#receivedMs = clock.monotonic();
     const session = http2.connect(`https://${serverName}`, {
-      // The connection stands, so that a server that selects no protocol (a renewed dockerd) will do.
+      // The connection stands, so that a server that selects no protocol (a renewed dockerd) will
+      // do.
       createConnection: () => socket,
       settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES },
       maxSessionMemory: SESSION_MEMORY_MB,
@@ -53,7 +54,9 @@ export class ClientConnection implements Connection {
     });
   }
 
-  /** Connects within {@link CONNECT_TIMEOUT_MS}. Rejects with {@link NotSentError}, in Go's words. */
+  /**
+   * Connects within {@link CONNECT_TIMEOUT_MS}. Rejects with {@link NotSentError}, in Go's words.
+   */
   static async open(options: ConnectOptions): Promise<ClientConnection> {
     try {
       return new ClientConnection(await openSocket(options), options);
@@ -96,7 +99,10 @@ export class ClientConnection implements Connection {
     return this.#session.destroyed || this.#brokenBy !== undefined;
   }
 
-  /** The error of calls under way when the connection broke: whether they were acted on is not known. */
+  /**
+   * The error of calls under way when the connection broke: whether they were acted on is not
+   * known.
+   */
   brokenError(): RpcError {
     const reason = this.#brokenBy ? errorMessage(this.#brokenBy) : 'EOF';
     const text = connectionError(`error reading from server: ${reason}`);
@@ -104,8 +110,9 @@ export class ClientConnection implements Connection {
   }
 
   /**
-   * A call from `sinceMs` on (monotonic) got no answer in time. If nothing came at all since then, the other side
-   * is asked for a sign of life; without one the connection ends, where TCP alone would wait many minutes.
+   * A call from `sinceMs` on (monotonic) got no answer in time. If nothing came at all since then,
+   * the other side is asked for a sign of life; without one the connection ends, where TCP alone
+   * would wait many minutes.
    */
   probe(sinceMs: number): void {
     const nowMs = this.#clock.monotonic();

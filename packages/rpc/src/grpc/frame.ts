@@ -1,6 +1,8 @@
 import { Code, RpcError } from '@skep/platform';
 
-/** A message on the stream: a byte that says whether it is compressed, its length in 4, the message. */
+/**
+ * A message on the stream: a byte that says whether it is compressed, its length in 4, the message.
+ */
 const PREFIX_BYTES = 5;
 const EMPTY = Buffer.alloc(0);
 
@@ -23,15 +25,17 @@ export class FrameDecoder {
     this.#bytesMax = bytesMax;
   }
 
-  /** Takes bytes that came. Read the messages they complete with {@link next} before taking more. */
+  /**
+   * Takes bytes that came. Read the messages they complete with {@link next} before taking more.
+   */
   push(chunk: Buffer): void {
     this.#chunks.push(chunk);
     this.#heldBytes += chunk.length;
   }
 
   /**
-   * The next complete message; undefined until more bytes come. Throws RESOURCE_EXHAUSTED for one that is too
-   * large, UNIMPLEMENTED for a compressed one.
+   * The next complete message; undefined until more bytes come. Throws RESOURCE_EXHAUSTED for one
+   * that is too large, UNIMPLEMENTED for a compressed one.
    */
   next(): Buffer | undefined {
     if (this.#heldBytes < PREFIX_BYTES) return undefined;

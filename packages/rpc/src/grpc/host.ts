@@ -29,7 +29,10 @@ export class GrpcHost implements Host {
     this.#options = options;
   }
 
-  /** Rejects with FAILED_PRECONDITION without an identity, or when the address cannot be listened at. */
+  /**
+   * Rejects with FAILED_PRECONDITION without an identity, or when the address cannot be listened
+   * at.
+   */
   async serve(options: ServeOptions): Promise<Listener> {
     const { identity } = this.#options;
     const server = tls.createServer({
@@ -89,7 +92,8 @@ function listen(server: tls.Server, address: string): Promise<void> {
   const { host, port } = splitAddress(address);
   return new Promise((resolve, reject) => {
     server.once('error', (error) => {
-      const text = `failed to listen on remote API address: listen tcp ${address}: ${bindText(error)}`;
+      const failed = `listen tcp ${address}: ${bindText(error)}`;
+      const text = `failed to listen on remote API address: ${failed}`;
       reject(new RpcError(Code.FAILED_PRECONDITION, text, { cause: error }));
     });
     server.listen({ host, port }, resolve);

@@ -20,7 +20,9 @@ export interface ServerCallOptions {
   onFatal(error: InvariantError): void;
 }
 
-/** A call that came in: hands its requests to the method's handler and sends back what that answers. */
+/**
+ * A call that came in: hands its requests to the method's handler and sends back what that answers.
+ */
 export class ServerCall implements CallContext {
   readonly caller: Caller;
   readonly isRedirected: boolean;
@@ -178,7 +180,10 @@ export class ServerCall implements CallContext {
   }
 }
 
-/** Ends a call with an error: in the trailers when messages were sent before, else as the only headers. */
+/**
+ * Ends a call with an error: in the trailers when messages were sent before, else as the only
+ * headers.
+ */
 export function respondError(stream: ServerHttp2Stream, error: RpcError): void {
   if (stream.closed || stream.destroyed || stream.writableEnded) return;
   if (stream.headersSent) {

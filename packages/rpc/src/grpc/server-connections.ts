@@ -27,7 +27,9 @@ export interface ServerConnectionsOptions extends ServerCallOptions, ServeOption
   rootPem(): string;
 }
 
-/** The connections of a listener: who is at the other end of each, and the calls that come over it. */
+/**
+ * The connections of a listener: who is at the other end of each, and the calls that come over it.
+ */
 export class ServerConnections {
   readonly #options: ServerConnectionsOptions;
   readonly #methods: MethodTable;

@@ -66,7 +66,10 @@ export function timeoutHeader(timeoutMs: number | undefined): Record<string, str
   return { [TIMEOUT]: `${Math.ceil(timeoutMs / 1_000)}S` };
 }
 
-/** How long the caller of a call will wait, ms; undefined when it does not say, or not in gRPC's form. */
+/**
+ * How long the caller of a call will wait, ms; undefined when it does not say, or not in gRPC's
+ * form.
+ */
 export function timeoutOf(headers: Metadata): number | undefined {
   const value = headers[TIMEOUT];
   if (typeof value !== 'string') return undefined;
@@ -74,7 +77,9 @@ export function timeoutOf(headers: Metadata): number | undefined {
   return digits === undefined ? undefined : Number(digits) * UNIT_MS[unit]!;
 }
 
-/** The error of a response that is not gRPC's (gRPC's "HTTP to status mapping"); undefined for 200. */
+/**
+ * The error of a response that is not gRPC's (gRPC's "HTTP to status mapping"); undefined for 200.
+ */
 export function httpError(headers: Metadata): RpcError | undefined {
   const status = Number(headers[':status']);
   if (status === 200) return undefined;

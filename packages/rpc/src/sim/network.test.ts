@@ -223,7 +223,7 @@ describe('faults', () => {
     expect(codeOf(call)).toBe(Code.DEADLINE_EXCEEDED);
   });
 
-  it('heal into answers that come late, or connections that broke, as the seed has it', async () => {
+  it('heal into late answers or broken connections, as the seed has it', async () => {
     const outcomes = new Set<unknown>();
     for (let seed = 1; seed <= 20; seed++) {
       const swarm = new SimSwarm(seed);

@@ -112,7 +112,9 @@ export class SimRoutes {
     return delayMs;
   }
 
-  /** What becomes of segments that waited since `sinceMs` for a way that was cut, and is open again. */
+  /**
+   * What becomes of segments that waited since `sinceMs` for a way that was cut, and is open again.
+   */
   fateOfHeld(route: Route, sinceMs: number): 'reset' | { delayMs: number } {
     const waitedMs = this.clock.monotonic() - sinceMs;
     const latestMs = Math.min(waitedMs, RETRANSMIT_PAUSE_MAX_MS);

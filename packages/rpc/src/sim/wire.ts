@@ -19,8 +19,9 @@ interface Direction {
 }
 
 /**
- * A TCP connection between two simulated hosts: what is sent arrives once, in order, after a delay; where the way is
- * blocked it waits, as if sent again and again. An end that is gone answers with a reset.
+ * A TCP connection between two simulated hosts: what is sent arrives once, in order, after a delay;
+ * where the way is blocked it waits, as if sent again and again. An end that is gone answers with a
+ * reset.
  */
 export class SimWire {
   readonly #routes: SimRoutes;
