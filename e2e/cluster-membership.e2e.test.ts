@@ -507,7 +507,6 @@ describe('managers', () => {
     await cluster.create('--name', 'on', '--replicas', '3', ...IDLE);
     expect(new Set(await cluster.placement('on', 3)).size).toBe(3);
     for (const name of lost) {
-      await cluster.docker('node', 'demote', name).catch(() => {});
       await cluster.docker('node', 'rm', '--force', name);
       await cluster.machines.start(name);
       await until(
