@@ -3,6 +3,7 @@ import { type Clock, InvariantError, type Logger, RpcError } from '@skep/platfor
 import type { Authorized } from '../authorize/authorize.js';
 import { decode, encode } from '../codec.js';
 import type { CallContext, Caller } from '../contract.js';
+import { EndSignal } from '../end-signal.js';
 import { asRpcError, canceled, deadlineExceeded } from '../errors.js';
 import { SERVER_MESSAGE_BYTES_MAX } from '../limits.js';
 import type { Metadata } from '../metadata.js';
@@ -30,9 +31,7 @@ export class ServerCall implements CallContext {
   readonly #served: ServedMethod;
   readonly #options: ServerCallOptions;
   readonly #cancelTimer: (() => void) | undefined;
-  #abort: AbortController | undefined;
-  /** Makes the error the call ended with for its handler: few handlers ever look. */
-  #endedBy: (() => RpcError) | undefined;
+  readonly #end = new EndSignal();
 
   constructor(
     stream: ServerHttp2Stream,
@@ -52,17 +51,12 @@ export class ServerCall implements CallContext {
     }
     stream.once('close', () => {
       this.#cancelTimer?.();
-      this.#end(canceled);
+      this.#end.end(canceled);
     });
   }
 
-  /** Made when first asked for: most handlers do not. */
   get signal(): AbortSignal {
-    if (!this.#abort) {
-      this.#abort = new AbortController();
-      if (this.#endedBy) this.#abort.abort(this.#endedBy());
-    }
-    return this.#abort.signal;
+    return this.#end.signal;
   }
 
   /** Answers the call; never rejects. */
@@ -146,7 +140,7 @@ export class ServerCall implements CallContext {
     }
     // A reset by the caller looks like an end of its requests.
     const isCutOff = this.#stream.closed || this.#stream.destroyed || decoder.isMidMessage;
-    if (this.#endedBy || isCutOff) throw (this.#endedBy ?? canceled)();
+    if (this.#end.endedBy || isCutOff) throw (this.#end.endedBy ?? canceled)();
   }
 
   #respond(message: Uint8Array): void {
@@ -165,18 +159,12 @@ export class ServerCall implements CallContext {
   }
 
   get #isOpen(): boolean {
-    return !this.#stream.closed && !this.#stream.destroyed && !this.#endedBy;
+    return !this.#stream.closed && !this.#stream.destroyed && !this.#end.endedBy;
   }
 
   #onTimeout(): void {
     respondError(this.#stream, deadlineExceeded());
-    this.#end(deadlineExceeded);
-  }
-
-  #end(endedBy: () => RpcError): void {
-    if (this.#endedBy) return;
-    this.#endedBy = endedBy;
-    this.#abort?.abort(endedBy());
+    this.#end.end(deadlineExceeded);
   }
 }
 

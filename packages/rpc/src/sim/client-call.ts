@@ -1,6 +1,7 @@
 import { type Cancel, Code, RpcError } from '@skep/platform';
 import type { CallLimit } from '../client/call-limit.js';
 import type { OutgoingCall } from '../client/connection.js';
+import { canceled } from '../errors.js';
 import { Inbox, SendWindow } from './flow.js';
 import type { CallSegment } from './segment.js';
 
@@ -53,13 +54,13 @@ export class SimClientCall implements OutgoingCall {
     if (this.#isOver) return;
     if (error.code === Code.DEADLINE_EXCEEDED) this.#carrier.onTimeout(this.#limit.startedMs);
     this.#send({ kind: 'cancel', call: this.#number });
-    this.#inbox.cutOff(error);
+    this.#inbox.cutOff(() => error);
     this.#finish();
   }
 
   /** The connection broke. */
   breakOff(error: RpcError): void {
-    this.#inbox.cutOff(error);
+    this.#inbox.cutOff(() => error);
     this.#finish();
   }
 
@@ -93,7 +94,7 @@ export class SimClientCall implements OutgoingCall {
         yield message;
       }
     } finally {
-      this.fail(new RpcError(Code.CANCELED, 'context canceled'));
+      if (!this.#isOver) this.fail(canceled());
     }
   }
 

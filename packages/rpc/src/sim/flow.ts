@@ -5,7 +5,7 @@ export const WINDOW_MESSAGES = 16;
 export class Inbox {
   readonly #onTaken: () => void;
   readonly #items: Uint8Array[] = [];
-  #end: { error: Error | undefined } | undefined;
+  #end: { error: (() => Error) | undefined } | undefined;
   #wake: (() => void) | undefined;
 
   /** @param onTaken called for each message that was read */
@@ -21,12 +21,12 @@ export class Inbox {
 
   /** No more comes; what waits is read first. */
   end(error?: Error): void {
-    this.#end ??= { error };
+    this.#end ??= { error: error && (() => error) };
     this.#wake?.();
   }
 
   /** No more comes and what waits is dropped: the call was cut off. */
-  cutOff(error: Error): void {
+  cutOff(error: () => Error): void {
     this.#items.length = 0;
     this.#end = { error };
     this.#wake?.();
@@ -39,7 +39,7 @@ export class Inbox {
         this.#onTaken();
         yield item;
       } else if (this.#end) {
-        if (this.#end.error) throw this.#end.error;
+        if (this.#end.error) throw this.#end.error();
         return;
       } else {
         await new Promise<void>((resolve) => {

@@ -2,6 +2,7 @@ import { type Cancel, type Clock, InvariantError, type RpcError } from '@skep/pl
 import type { Authorized } from '../authorize/authorize.js';
 import { decode, encode } from '../codec.js';
 import type { CallContext, Caller } from '../contract.js';
+import { EndSignal } from '../end-signal.js';
 import { asRpcError, canceled, deadlineExceeded } from '../errors.js';
 import type { AnyMessage, ServedMethod } from '../methods.js';
 import { pump, type Sink } from '../pump.js';
@@ -26,7 +27,7 @@ export class SimServerCall implements CallContext, Sink {
   readonly #options: SimServerCallOptions;
   readonly #inbox: Inbox;
   readonly #window = new SendWindow();
-  readonly #abort = new AbortController();
+  readonly #end = new EndSignal();
   readonly #cancelTimer: Cancel | undefined;
   #isOver = false;
 
@@ -43,7 +44,7 @@ export class SimServerCall implements CallContext, Sink {
   }
 
   get signal(): AbortSignal {
-    return this.#abort.signal;
+    return this.#end.signal;
   }
 
   get isClosed(): boolean {
@@ -83,7 +84,7 @@ export class SimServerCall implements CallContext, Sink {
   giveUp(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#release(canceled());
+    this.#release(canceled);
   }
 
   /** Answers the call; never rejects. */
@@ -141,14 +142,14 @@ export class SimServerCall implements CallContext, Sink {
       call,
       error: error && { code: error.code, message: error.message },
     });
-    this.#release(error ?? canceled());
+    this.#release(error ? () => error : canceled);
   }
 
-  #release(error: RpcError): void {
+  #release(endedBy: () => RpcError): void {
     this.#cancelTimer?.();
-    this.#inbox.cutOff(error);
+    this.#inbox.cutOff(endedBy);
     this.#window.open();
-    this.#abort.abort(error);
+    this.#end.end(endedBy);
     this.#options.onOver();
   }
 }
