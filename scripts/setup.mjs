@@ -18,6 +18,7 @@ const RUNTIME_PACKAGES = [
 const TEST_PACKAGES = [
   ...['docker-registry', 'docker.io', 'curl', 'openssl', 'procps'],
   'etcd-server', // what npm run bench measures writes against
+  'libfaketime', // nodes whose clock is wrong
 ];
 
 /** dpkg-query's own placeholder. */
