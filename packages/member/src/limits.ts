@@ -33,8 +33,12 @@ export const JOIN_RETRY_MS = 2_000;
 /** Time a start of the daemon waits for its swarm: long enough for one that is well, short for one that is not. */
 export const READY_WAIT_MS = 3_000;
 
-/** Time a write that was sent to a leader may still take to be answered once another leads. */
-export const ANSWER_GRACE_MS = 2_000;
+/**
+ * Time a write that was sent to a leader may still take to be answered once another leads, which a
+ * former leader that lives learns within a heartbeat. Whoever writes through a follower to a leader
+ * that vanished waits this long after the election.
+ */
+export const ANSWER_GRACE_MS = 1_000;
 
 /** Wait before a manager is asked again that is said to lead and does not, or cannot be reached. */
 export const RETRY_PAUSE_MS = 50;
