@@ -20,8 +20,9 @@ export interface AgentLimits {
   reconnectBaseMs: number;
   reconnectMaxMs: number;
   /**
-   * A node whose manager told it its period waits this many at most: a new leader gives nodes up that it has not
-   * heard of for a few, and where nodes are many, so that all at once would be a burden, the period is long.
+   * A node whose manager told it its period waits this many at most: a new leader gives nodes up that
+   * it has not heard of for four, and there must be room for an attempt at a manager that is dead.
+   * Where nodes are many, so that all at once would be a burden, the period is long.
    */
   reconnectMaxPeriods: number;
   /** Used when a manager hands out no heartbeat period, which would otherwise be a busy loop. */
@@ -54,7 +55,7 @@ export const DEFAULT_LIMITS: AgentLimits = {
   heartbeatTimeoutPeriods: 1.5,
   reconnectBaseMs: 100,
   reconnectMaxMs: 8_000,
-  reconnectMaxPeriods: 2,
+  reconnectMaxPeriods: 1,
   heartbeatFallbackMs: 5_000,
   describePeriodMs: 20_000,
   reportBatchMax: 1_000,

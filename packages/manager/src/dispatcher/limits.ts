@@ -16,11 +16,12 @@ export const GRACE_PERIODS = 3;
  */
 export const GRACE_PERIODS_UNKNOWN_DOCKER = 6;
 /**
- * After a change of leader every node has to be heard of anew. One whose manager is there looks for the leader at
- * most 2 periods apart; one whose manager hangs notices after a period without an answer within one and a half more
- * (both the agent's limits). So each has asked within 2.5 periods and is answered at once, as a leader there is; the
- * rest is for slow ways. The node of a leader that died gets no longer than that: its tasks move after an election
- * and this. (SwarmKit: 6 periods of 5 s.)
+ * After a change of leader every node has to be heard of anew. One whose manager is there looks for
+ * the leader at most a period apart; one that tries a manager that is dead turns to the next after
+ * 1.5 s; one whose manager hangs notices after a period without an answer within one and a half more
+ * (the agent's and its connector's limits). So each has asked within 3.5 periods of a second and is
+ * answered at once, as a leader there is; the rest is for slow ways. The node of a leader that died
+ * gets no longer than that: its tasks move after an election and this. (SwarmKit: 6 periods of 5 s.)
  */
 export const GRACE_PERIODS_UNKNOWN = 4;
 /** A node that has never been heard of is still busy joining. */

@@ -1,5 +1,5 @@
 import { create, type DescMethod } from '@bufbuild/protobuf';
-import { BoundedQueue, Code, RpcError, settle } from '@skep/platform';
+import { BoundedQueue, Code, RpcError, SimClock, settle } from '@skep/platform';
 import type { CallOptions, Channel, DialOptions, Requests } from '@skep/rpc';
 import {
   AssignmentsRequestSchema,
@@ -13,6 +13,7 @@ import {
 import { beforeEach, describe, expect, it } from 'vitest';
 import { AgentConnector } from './agent-connector.js';
 import { channelLink } from './channel-link.js';
+import { CONNECTION_PATIENCE_MS } from './limits.js';
 
 const MANAGER = { nodeId: 'm1', address: '10.0.0.1:2377' };
 
@@ -44,7 +45,11 @@ class FakeChannel implements Channel {
 
   exchange = () => Promise.reject(new Error('no node makes such calls'));
 
-  onConnection = () => () => undefined;
+  tell: (isUp: boolean) => void = () => undefined;
+  onConnection = (listener: (isUp: boolean) => void) => {
+    this.tell = listener;
+    return () => undefined;
+  };
 
   close(): void {
     this.isClosed = true;
@@ -90,6 +95,8 @@ describe('AgentConnector', () => {
   let channels: FakeChannel[];
   let dials: DialOptions[];
   let observed: boolean[];
+  let avoided: (string | undefined)[];
+  let clock: SimClock;
   let connector: AgentConnector;
   let abort: AbortController;
 
@@ -97,8 +104,11 @@ describe('AgentConnector', () => {
     channels = [];
     dials = [];
     observed = [];
+    avoided = [];
+    clock = new SimClock();
     abort = new AbortController();
     connector = new AgentConnector({
+      clock,
       dialer: {
         dial: (_address, options) => {
           dials.push(options);
@@ -107,7 +117,10 @@ describe('AgentConnector', () => {
         },
       },
       remotes: {
-        choose: () => MANAGER,
+        choose: (avoid) => {
+          avoided.push(avoid);
+          return MANAGER;
+        },
         observe: (_manager, isGood) => observed.push(isGood),
       },
     });
@@ -160,6 +173,33 @@ describe('AgentConnector', () => {
     await settle();
     expect(channel.isClosed).toBe(true);
     expect(observed).toEqual([true, false]);
+  });
+
+  it('gives up a manager that takes no connection, for longer each time, and then avoids it', async () => {
+    const first = await open();
+    const failed = expect(first.messages.next()).rejects.toThrow('the channel was closed');
+    await clock.advance(CONNECTION_PATIENCE_MS - 1);
+    expect(first.channel.isClosed).toBe(false);
+    await clock.advance(1);
+    await failed;
+    expect(observed).toEqual([false]);
+    const second = await open();
+    void second.messages.next().catch(() => undefined);
+    expect(avoided).toEqual([undefined, MANAGER.address]);
+    await clock.advance(2 * CONNECTION_PATIENCE_MS - 1);
+    expect(second.channel.isClosed).toBe(false);
+    await clock.advance(1);
+    expect(second.channel.isClosed).toBe(true);
+  });
+
+  it('waits for a manager that has taken the connection', async () => {
+    const { channel, messages } = await open();
+    const first = messages.next();
+    channel.tell(true);
+    await clock.advance(10 * CONNECTION_PATIENCE_MS);
+    channel.messages.push(message('s1'));
+    expect((await first).value).toMatchObject({ sessionId: 's1' });
+    expect(clock.pendingTimers).toBe(0);
   });
 
   it('closes what is left of the one before when it connects anew', async () => {

@@ -1,16 +1,20 @@
 import type { ManagerLink } from '@skep/agent';
+import type { Clock } from '@skep/platform';
 import type { Channel, Dialer } from '@skep/rpc';
 import type { SessionMessage, SessionRequest } from '@skep/wire/swarmkit';
 import type { RemoteManager } from '../remotes/remotes.js';
 import { channelLink } from './channel-link.js';
+import { CONNECTION_PATIENCE_MAX_MS, CONNECTION_PATIENCE_MS } from './limits.js';
 
 /** The managers to choose from, as `Remotes` knows them. */
 export interface ManagerChoice {
-  choose(): RemoteManager;
+  /** `avoid`: the address of the one that was tried in vain last, where there is another. */
+  choose(avoid: string | undefined): RemoteManager;
   observe(manager: RemoteManager, isGood: boolean): void;
 }
 
 export interface AgentConnectorOptions {
+  clock: Clock;
   dialer: Dialer;
   remotes: ManagerChoice;
 }
@@ -20,6 +24,8 @@ export class AgentConnector {
   readonly #options: AgentConnectorOptions;
   #channel: Channel | undefined;
   #manager: RemoteManager | undefined;
+  #avoid: string | undefined;
+  #patienceMs = CONNECTION_PATIENCE_MS;
 
   constructor(options: AgentConnectorOptions) {
     this.#options = options;
@@ -38,7 +44,7 @@ export class AgentConnector {
   /** A manager to open a session with. Rejects with UNAVAILABLE when none is known. */
   async connect(): Promise<ManagerLink> {
     this.close();
-    const manager = this.#options.remotes.choose();
+    const manager = this.#options.remotes.choose(this.#avoid);
     const channel = this.#options.dialer.dial(manager.address, { serverName: 'swarm-manager' });
     this.#channel = channel;
     this.#manager = manager;
@@ -66,22 +72,33 @@ export class AgentConnector {
     request: SessionRequest,
     signal: AbortSignal,
   ): AsyncIterable<SessionMessage> {
-    const { remotes } = this.#options;
+    const { clock, remotes } = this.#options;
     let isOver = false;
+    let isRegistered = false;
     const end = () => {
       if (isOver) return;
       isOver = true;
+      cancel();
+      forget();
+      this.#avoid = isRegistered ? undefined : manager.address;
       remotes.observe(manager, false);
       if (this.#channel === channel) this.close();
       else channel.close();
     };
+    const cancel = clock.after(this.#patienceMs, () => {
+      this.#patienceMs = Math.min(2 * this.#patienceMs, CONNECTION_PATIENCE_MAX_MS);
+      end();
+    });
+    const forget = channel.onConnection((isUp) => {
+      if (isUp) cancel();
+    });
     // Whoever reads may be busy with a message when the session is given up.
     signal.addEventListener('abort', end, { once: true });
-    let isRegistered = false;
     try {
       for await (const message of link.session(request, signal)) {
         if (!isRegistered) remotes.observe(manager, true);
         isRegistered = true;
+        this.#patienceMs = CONNECTION_PATIENCE_MS;
         yield message;
       }
     } finally {

@@ -71,7 +71,14 @@ describe('a worker on a network', () => {
     store = await NodeIdentityStore.open({ disk, clock, random, directory });
     dialer = network.host(OWN_IP).dialer({ identity: store, clock, random });
     remotes = await Remotes.open({ disk, directory, random, logger: silentLogger });
-    connector = new AgentConnector({ dialer, remotes });
+    connector = new AgentConnector({
+      clock,
+      dialer,
+      remotes: {
+        choose: (avoid) => remotes.choose({ avoid }),
+        observe: (manager, isGood) => remotes.observe(manager, isGood),
+      },
+    });
     const joining = enrol({
       dialer,
       clock,

@@ -1,4 +1,5 @@
 import type { ManagerLink } from '@skep/agent';
+import type { Clock } from '@skep/platform';
 import type { Dialer } from '@skep/rpc';
 import { AgentConnector } from '../link/index.js';
 import type { Manager } from '../manager/manager.js';
@@ -7,6 +8,7 @@ import { localLink } from './local-link.js';
 
 export interface ConnectorOptions {
   nodeId: string;
+  clock: Clock;
   dialer: Dialer;
   remotes: Remotes;
   /** Host this node is reached at, for what managers show of it. */
@@ -22,11 +24,12 @@ export interface ConnectorOptions {
  * where it is known, so that nobody has to forward; else any of the managers.
  */
 export function managerConnector(options: ConnectorOptions): () => Promise<ManagerLink> {
-  const { dialer, manager, nodeId, ownHost, remotes } = options;
+  const { clock, dialer, manager, nodeId, ownHost, remotes } = options;
   const connector = new AgentConnector({
+    clock,
     dialer,
     remotes: {
-      choose: () => manager()?.otherLeader ?? remotes.choose({ exclude: [nodeId] }),
+      choose: (avoid) => manager()?.otherLeader ?? remotes.choose({ exclude: [nodeId], avoid }),
       observe: (which, isGood) => remotes.observe(which, isGood),
     },
   });

@@ -123,6 +123,7 @@ export class SwarmMember {
         directory: join(directory, 'worker'),
         connect: managerConnector({
           nodeId: this.nodeId,
+          clock,
           dialer: this.#doors.dialer,
           remotes: this.#remotes,
           ownHost: () => hostOf(this.advertiseAddress),

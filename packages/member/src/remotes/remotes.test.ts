@@ -86,6 +86,15 @@ describe('Remotes', () => {
     expect(() => remotes.choose({ exclude: ['m1', 'm2', 'm3'] })).toThrow();
   });
 
+  it('avoids one where there is another', async () => {
+    const avoid = FIRST.address;
+    await remotes.update(peers(FIRST));
+    expect(remotes.choose({ avoid })).toEqual(FIRST);
+    await remotes.update(peers(FIRST, SECOND));
+    remotes.observe(SECOND, false);
+    for (let time = 0; time < 100; time++) expect(remotes.choose({ avoid })).toEqual(SECOND);
+  });
+
   it('forgets old experiences by halves, within bounds', async () => {
     await remotes.update(peers(FIRST));
     expect(remotes.weightOf(FIRST)).toBe(5);

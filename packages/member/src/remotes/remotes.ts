@@ -23,6 +23,8 @@ export interface RemotesOptions {
 export interface ChooseOptions {
   /** Node ids and addresses not to choose. */
   exclude?: readonly string[];
+  /** Address not to choose where there is another. */
+  avoid?: string | undefined;
 }
 
 const FILE = 'managers.json';
@@ -72,10 +74,12 @@ export class Remotes {
    * One of the managers, by chance and weight: those with bad experiences only when there are no
    * others. Throws UNAVAILABLE when none is left to choose.
    */
-  choose({ exclude = [] }: ChooseOptions = {}): RemoteManager {
-    const candidates = [...this.#known.values()].filter(
+  choose({ exclude = [], avoid }: ChooseOptions = {}): RemoteManager {
+    const allowed = [...this.#known.values()].filter(
       ({ manager }) => !exclude.includes(manager.nodeId) && !exclude.includes(manager.address),
     );
+    const others = allowed.filter(({ manager }) => manager.address !== avoid);
+    const candidates = others.length > 0 ? others : allowed;
     const weights = candidates.map(({ weight }) => Math.max(0, weight) + WEIGHT_BIAS);
     let left = this.#options.random.float() * weights.reduce((sum, weight) => sum + weight, 0);
     const index = weights.findIndex((weight) => (left -= weight) < 0);
