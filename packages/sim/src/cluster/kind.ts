@@ -1,4 +1,5 @@
 import { makeKind } from '../run/kind.js';
+import { CLUSTER_FAULT_KINDS } from './faults/index.js';
 import { ClusterRun } from './run.js';
 import { drawClusterScenario } from './scenario.js';
 
@@ -6,6 +7,7 @@ import { drawClusterScenario } from './scenario.js';
 export const clusterKind = makeKind({
   name: 'cluster',
   flaws: [],
+  faultKinds: CLUSTER_FAULT_KINDS,
   draw: drawClusterScenario,
   start: (scenario, trace) => new ClusterRun({ scenario, trace }),
 });

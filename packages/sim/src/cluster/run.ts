@@ -1,5 +1,5 @@
 import { checkEqualStores } from '../checkers/index.js';
-import { Draw, streamOf, type Trace, ViolationError } from '../engine/index.js';
+import { Draw, streamOf, type Trace } from '../engine/index.js';
 import { removeDeparted } from './administrator.js';
 import { strike } from './faults/index.js';
 import { addNode, foundSwarm } from './formation.js';

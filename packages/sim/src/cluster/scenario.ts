@@ -32,7 +32,7 @@ const DRIFT_MAX = 0.03;
 /** Machines that may join while it runs are among those that have a clock. */
 const MACHINES_MAX = 12;
 
-export function drawClusterScenario(seed: number): ClusterScenario {
+export function drawClusterScenario(seed: number, onlyFaults?: readonly string[]): ClusterScenario {
   const draw = new Draw(streamOf(seed, 'cluster scenario'));
   const managers = Number(draw.weighted({ '1': 20, '3': 70, '5': 10 }));
   const workers = draw.between(managers === 1 ? 1 : 0, managers === 5 ? 2 : 3);
@@ -48,6 +48,6 @@ export function drawClusterScenario(seed: number): ClusterScenario {
     ]),
     loss: draw.pick([0, 0, 0.02, 0.1]),
     drifts: Array.from({ length: MACHINES_MAX }, () => DRIFT_MAX * (2 * draw.random.float() - 1)),
-    faults: drawClusterFaults(draw, lengthMs),
+    faults: drawClusterFaults(draw, lengthMs, onlyFaults),
   };
 }

@@ -31,10 +31,17 @@ const WEIGHTS: Readonly<Record<ClusterFaultKind, number>> = {
 };
 const LEFT_OUT_PROBABILITY = 0.4;
 
-export function drawClusterFaults(draw: Draw, lengthMs: number): PlannedFault[] {
+export const CLUSTER_FAULT_KINDS = Object.keys(WEIGHTS) as ClusterFaultKind[];
+
+export function drawClusterFaults(
+  draw: Draw,
+  lengthMs: number,
+  onlyFaults?: readonly string[],
+): PlannedFault[] {
   const weights = { ...WEIGHTS };
-  for (const kind of Object.keys(weights) as ClusterFaultKind[]) {
-    if (draw.chance(LEFT_OUT_PROBABILITY)) weights[kind] = 0;
+  for (const kind of CLUSTER_FAULT_KINDS) {
+    const isLeftOut = onlyFaults ? !onlyFaults.includes(kind) : draw.chance(LEFT_OUT_PROBABILITY);
+    if (isLeftOut) weights[kind] = 0;
   }
   if (Object.values(weights).every((weight) => weight === 0)) weights.crash = 1;
   const faults = Array.from({ length: draw.between(1, FAULTS_MAX) }, (): PlannedFault => {
