@@ -56,6 +56,14 @@ export class SimFileNode {
     return this.#durable.length;
   }
 
+  /** Of those, the ones before the zeros at the end, which may be room that nothing was written to yet. */
+  get durableWritten(): number {
+    const bytes = this.#durable.read(0, this.#durable.length);
+    let end = bytes.length;
+    while (end > 0 && bytes[end - 1] === 0) end--;
+    return end;
+  }
+
   /** Number of changes made so far and not synced; what a sync that starts now will cover. */
   get unsyncedCount(): number {
     return this.#unsynced.length;

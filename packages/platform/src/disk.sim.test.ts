@@ -175,7 +175,9 @@ describe('SimDisk', () => {
     const file = await disk.open('/d/b', 'read-write');
     await file.truncate(100);
     await disk.open('/d/a', 'create');
-    expect(disk.durableFiles()).toEqual([{ path: '/d/b', size: 6 }]);
+    expect(disk.durableFiles()).toEqual([{ path: '/d/b', size: 6, written: 6 }]);
+    await file.datasync();
+    expect(disk.durableFiles()).toEqual([{ path: '/d/b', size: 100, written: 6 }]);
     disk.flipBits('/d/b', 0);
     expect(text(await disk.readFile('/d/b')).slice(0, 6)).toBe('rynced');
   });

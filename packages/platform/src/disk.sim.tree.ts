@@ -96,14 +96,14 @@ export class SimTree {
     }
   }
 
-  /** Files by their durable names and sizes, in order of their paths. */
-  durableFiles(): { path: string; size: number }[] {
-    const files: { path: string; size: number }[] = [];
+  /** Files by their durable names, in order of their paths, and how much of each is there and written to. */
+  durableFiles(): { path: string; size: number; written: number }[] {
+    const files: { path: string; size: number; written: number }[] = [];
     const visit = (directory: SimDirectory, parent: string) => {
       for (const [name, node] of directory.durable) {
         const path = `${parent}/${name}`;
         if (node instanceof SimDirectory) visit(node, path);
-        else files.push({ path, size: node.durableSize });
+        else files.push({ path, size: node.durableSize, written: node.durableWritten });
       }
     };
     visit(this.#root, '');

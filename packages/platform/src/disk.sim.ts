@@ -57,6 +57,8 @@ export interface SimDiskUser {
 export interface SimDurableFile {
   path: string;
   size: number;
+  /** Bytes before the zeros at its end. */
+  written: number;
 }
 
 /** Thrown by every operation from a power cut until {@link SimDisk.crash}, unless a user was named. */

@@ -19,6 +19,16 @@ describe('Holdings', () => {
     expect(() => holdings.refuses(1n, 5n)).toThrow('acknowledged-stays');
   });
 
+  it('counts what is committed only after it was acknowledged', () => {
+    const holdings = new Holdings();
+    holdings.acknowledged(1n, 2n, 5n);
+    holdings.acknowledged(2n, 1n, 5n);
+    holdings.campaigns(1n, 4n);
+    holdings.committed(5n, 2n);
+    holdings.campaigns(2n, 4n);
+    expect(() => holdings.campaigns(1n, 4n)).toThrow('acknowledged-stays');
+  });
+
   it('counts what is committed alone, and only to leaders that hold it', () => {
     const holdings = new Holdings();
     holdings.committed(5n, 2n);

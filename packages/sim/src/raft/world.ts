@@ -121,9 +121,11 @@ export class RaftWorld {
 
   /** A machine has yet to learn that it joined, or may never come back: of the others, no vote may be missing for good. */
   get isShort(): boolean {
-    return this.machines.some(
-      ({ isDamaged, isRetired, hasJoined }) => isDamaged || (!isRetired && !hasJoined),
-    );
+    return this.joiningCount > 0 || this.machines.some(({ isDamaged }) => isDamaged);
+  }
+
+  get joiningCount(): number {
+    return this.machines.filter(({ isRetired, hasJoined }) => !isRetired && !hasJoined).length;
   }
 
   /** Voters as the leader knows them; 0 while nobody leads. */

@@ -8,9 +8,14 @@ const REPLACE_VOTERS_MIN = 3;
 const REPLACE_TRIES_MAX = 40;
 const REPLACE_RETRY_MS = 500;
 
+/** Machines that may be joining at a time: so few that the others are a quorum without them. */
+const JOINING_MAX = 2;
+
 /** A new machine joins. */
 export function addMachine(world: RaftWorld): void {
-  if (!world.leader || !world.mayChangeMembers || world.isShort) return;
+  if (!world.leader || !world.mayChangeMembers) return;
+  if (world.machines.some(({ isDamaged }) => isDamaged)) return;
+  if (world.joiningCount >= JOINING_MAX) return;
   world.addMachine().start();
 }
 

@@ -155,10 +155,10 @@ function flipBit(
 ): void {
   target.die('power');
   world.startLater(target, downMs);
-  const files = target.disk.durableFiles().filter(({ size }) => size > 0);
+  const files = target.disk.durableFiles().filter(({ written }) => written > 0);
   const chosen = files[Math.floor(file * files.length)];
   if (!chosen || world.voterCount < 3 || world.isShort) return;
-  const offset = Math.floor(place * chosen.size);
+  const offset = Math.floor(place * chosen.written);
   target.disk.flipBits(chosen.path, offset);
   target.isDamaged = true;
   world.note(target.name, `has a bit of ${chosen.path} turn over at ${offset}`);
