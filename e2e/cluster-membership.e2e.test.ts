@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { Cfssl } from './support/cfssl.ts';
 import { TestCluster } from './support/cluster.ts';
 import { certificateOf } from './support/docker-engine.ts';
 import { must, until } from './support/exec.ts';
@@ -227,17 +228,30 @@ describe('certificates', () => {
     await cluster.untilNode('worker2', /^Ready Active/);
   });
 
-  it('may be had from an authority outside: its settings are kept and shown', async () => {
-    const url = 'https://ca.example:8888/api/v1/cfssl/authsign';
-    const external = `protocol=cfssl,url=${url},key=value`;
-    expect(await cluster.docker('swarm', 'update', '--external-ca', external)).toBe(
-      'Swarm updated.',
-    );
-    const kept = ['info', '-f', '{{json .Swarm.Cluster.Spec.CAConfig.ExternalCAs}}'];
-    expect(JSON.parse(await cluster.dockerOn('mgr2', ...kept))).toEqual([
-      { Protocol: 'cfssl', URL: url, Options: { key: 'value' }, CACert: expect.any(String) },
-    ]);
-    expect(await cluster.docker('info')).toMatch(new RegExp(`External CAs:\n +cfssl: ${url}`));
+  it('may be had from an authority outside, whose settings are kept and shown', async () => {
+    const host = (await cluster.machines.address('mgr1')).replace(/\d+$/, '1');
+    const outside = await Cfssl.start(cluster.machines.directory, host);
+    try {
+      const settings = `protocol=cfssl,url=${outside.url},cacert=${outside.rootPath}`;
+      const own = ['--ca-cert', outside.rootPath, '--external-ca', settings];
+      await cluster.docker('swarm', 'ca', '--rotate', '-q', ...own);
+      await untilTrusted(outside.rootPem);
+      const ids = (await cluster.nodes()).map(({ id }) => id);
+      expect(outside.signed).toEqual(expect.arrayContaining(ids));
+      const kept = ['info', '-f', '{{json .Swarm.Cluster.Spec.CAConfig.ExternalCAs}}'];
+      expect(JSON.parse(await cluster.dockerOn('mgr2', ...kept))).toEqual([
+        { Protocol: 'cfssl', URL: outside.url, CACert: outside.rootPem },
+      ]);
+      expect(await cluster.docker('info')).toMatch(
+        new RegExp(`External CAs:\n +cfssl: ${outside.url}`),
+      );
+      await cluster.dockerOn('worker2', 'swarm', 'leave');
+      await cluster.docker('node', 'rm', '--force', 'worker2');
+      await cluster.join('worker2', 'worker');
+      expect(outside.signed).toContain(await cluster.nodeId('worker2'));
+    } finally {
+      await outside.stop();
+    }
   });
 });
 
