@@ -5,12 +5,13 @@ import { parseArgs } from 'node:util';
 import { fail, output, requireRoot, run } from '../scripts/lib.mjs';
 import { fiftyTasks } from './cluster/fifty-tasks.mjs';
 import { leaderLost } from './cluster/leader-lost.mjs';
+import { manyNodes } from './cluster/many-nodes.mjs';
 import { workerLost } from './cluster/worker-lost.mjs';
 import { writes } from './cluster/writes.mjs';
 import { printTable } from './lib/table.mjs';
 import { oneNode } from './one-node.mjs';
 
-const PARTS = [oneNode, fiftyTasks, workerLost, leaderLost, writes];
+const PARTS = [oneNode, fiftyTasks, workerLost, leaderLost, writes, manyNodes];
 const NAMES = PARTS.map(({ name }) => name).join(', ');
 
 const USAGE = `npm run bench -- [--only NAME]... [--quick]

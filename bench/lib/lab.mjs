@@ -15,6 +15,8 @@ const REGISTRIES = '192.168.0.0/16';
  * leaves nothing.
  */
 export class Lab {
+  #guests = [];
+
   constructor() {
     this.directory = mkdtempSync(join(tmpdir(), 'skep-bench-lab-'));
     const storage = join(this.directory, 'machines');
@@ -46,6 +48,7 @@ export class Lab {
     const directory = join(this.directory, 'registry');
     const hostAddress = address.replace(/\d+$/, '1');
     this.registry = await startRegistry({ directory, address: hostAddress }, sampleImage());
+    this.keep({ remove: () => this.registry.child.kill('SIGKILL') });
     return this.registry.reference;
   }
 
@@ -73,9 +76,15 @@ export class Lab {
     await this.machines.start(name);
   }
 
+  /** Has something beside the machines removed with them. */
+  keep(guest) {
+    this.#guests.push(guest);
+    return guest;
+  }
+
   async remove() {
+    for (const guest of this.#guests) await guest.remove();
     for (const { name } of await this.machines.list()) await this.machines.remove(name);
-    this.registry?.child.kill('SIGKILL');
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

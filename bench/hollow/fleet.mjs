@@ -1,0 +1,44 @@
+import { fork } from 'node:child_process';
+import { until } from '../../scripts/lib.mjs';
+
+const PROCESS = new URL('process.mjs', import.meta.url);
+/** One process beside the manager's: these machines have few cores, and a manager that waits for one is no news. */
+const NODE_FLAGS = ['--max-semi-space-size=16'];
+
+/** Many hollow nodes in a process of their own. */
+export class Fleet {
+  #child;
+  #counts = { joined: 0, assigned: 0, started: 0 };
+  #failure;
+
+  constructor({ address, token, size }) {
+    this.size = size;
+    const names = Array.from({ length: size }, (_, index) => `hollow${index + 1}`);
+    const options = JSON.stringify({ address, token, names });
+    this.#child = fork(PROCESS, [options], { execArgv: NODE_FLAGS });
+    this.#child.on('message', (counts) => {
+      this.#counts = counts;
+    });
+    this.#child.on('exit', (code) => {
+      this.#failure = new Error(`the hollow nodes ended with ${code}`);
+    });
+  }
+
+  /** Nodes that have had a session, tasks handed to their executors, tasks that run. */
+  get counts() {
+    if (this.#failure) throw this.#failure;
+    return this.#counts;
+  }
+
+  /** Waits until one of the counts has reached a number. */
+  async reached(count, number, timeoutMs) {
+    if (await until(() => this.counts[count] >= number, timeoutMs)) return;
+    throw new Error(
+      `after ${timeoutMs} ms: ${JSON.stringify(this.counts)}, not ${number} ${count}`,
+    );
+  }
+
+  async remove() {
+    this.#child.kill('SIGKILL');
+  }
+}
