@@ -7,6 +7,8 @@ import { PATIENCE_MS } from './support/swarm-view.ts';
 import {
   expectJoined,
   leaveAndRemove,
+  losePower,
+  promoteAndDemote,
   rotateTwice,
   type Scene,
   SteadyTasks,
@@ -46,6 +48,11 @@ describe('our engine', { timeout: 120_000 }, () => {
 
   it('runs tasks throughout what follows', async () => {
     steady = await SteadyTasks.start(scene(), 3);
+  });
+
+  it('has its certificate renewed when Docker makes it a manager in its Raft, and a worker again', async () => {
+    await promoteAndDemote(scene(), 'skepd');
+    await steady.expectUnharmed();
   });
 
   it("has its certificate renewed at each rotation of Docker's root", async () => {
@@ -89,6 +96,12 @@ describe('its tasks run on, in the same containers', { timeout: 120_000 }, () =>
 });
 
 describe('our engine that', { timeout: 120_000 }, () => {
+  it('loses its power has its tasks elsewhere, and stops them when it is back', async () => {
+    await steady.remove();
+    await loadImage(machines, ...MANAGERS.slice(1));
+    await losePower(scene());
+  });
+
   it('leaves is Down, and can be removed', async () => {
     await leaveAndRemove(scene());
   });

@@ -1,18 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestCluster } from './support/cluster.ts';
-import {
-  certificateOf,
-  complaints,
-  crashes,
-  dockerdPid,
-  loadImage,
-} from './support/docker-engine.ts';
-import { until } from './support/exec.ts';
+import { complaints, crashes, dockerdPid, loadImage } from './support/docker-engine.ts';
 import { TestMachines } from './support/machines.ts';
-import { IDLE, PATIENCE_MS } from './support/swarm-view.ts';
+import { PATIENCE_MS } from './support/swarm-view.ts';
 import {
   expectJoined,
   leaveAndRemove,
+  losePower,
+  promoteAndDemote,
   rotateTwice,
   type Scene,
   SteadyTasks,
@@ -73,23 +68,7 @@ describe('its certificate is renewed, and its tasks run on', { timeout: 120_000 
   });
 
   it('when it is promoted, which makes it a manager in our Raft, and when it is demoted', async () => {
-    expect(certificateOf(machines, WORKER, 'dockerd').role).toBe('swarm-worker');
-    await swarm.docker('node', 'promote', WORKER);
-    await swarm.untilNode(WORKER, /^Ready Active Reachable/);
-    expect(certificateOf(machines, WORKER, 'dockerd').role).toBe('swarm-manager');
-    const services = ['service', 'ls', '--format', '{{.Name}}'];
-    await until(
-      () => machines.dockerResult(WORKER, services),
-      ({ stdout }) => stdout === 'steady\n',
-      PATIENCE_MS,
-    );
-    await swarm.docker('node', 'demote', WORKER);
-    await swarm.untilNode(WORKER, /^Ready Active {2}20/);
-    await until(
-      async () => certificateOf(machines, WORKER, 'dockerd'),
-      ({ role }) => role === 'swarm-worker',
-      PATIENCE_MS,
-    );
+    await promoteAndDemote(scene(), 'dockerd');
     await steady.expectUnharmed();
   });
 });
@@ -128,20 +107,8 @@ describe('a Docker Engine that', { timeout: 120_000 }, () => {
   it('loses its power has its tasks elsewhere, and stops them when it is back', async () => {
     await loadImage(machines, ...MANAGERS);
     await steady.remove();
-    const preferred = ['--placement-pref', 'spread=node.hostname'];
-    await swarm.create('--name', 'moving', '--replicas', '4', ...preferred, ...IDLE);
-    await swarm.running('moving', 4);
-    expect(await machines.docker(WORKER, 'ps', '-q', '-f', 'name=moving')).not.toBe('');
-    await machines.kill(WORKER);
-    await swarm.untilNode(WORKER, /^Down/);
-    const message = ['node', 'inspect', '-f', '{{.Status.Message}}', WORKER];
-    expect(await swarm.docker(...message)).toMatch(/^heartbeat failure/);
-    await swarm.running('moving', 4);
-    await machines.start(WORKER);
+    await losePower(scene());
     pidAtStart = dockerdPid(machines, WORKER);
-    await swarm.untilNode(WORKER, /^Ready/);
-    expect(await machines.docker(WORKER, 'ps', '-q')).toBe('');
-    await swarm.remove('moving');
   });
 
   it('leaves is Down, and can be removed', async () => {

@@ -99,6 +99,51 @@ export async function rotateTwice(scene: Scene, engine: 'dockerd' | 'skepd'): Pr
   }
 }
 
+/** Makes the worker a manager, which follows and knows what the swarm runs, and a worker again. */
+export async function promoteAndDemote(
+  { machines, swarm, worker }: Scene,
+  engine: 'dockerd' | 'skepd',
+): Promise<void> {
+  const untilCertified = (wanted: string) =>
+    until(
+      async () => certificateOf(machines, worker, engine),
+      ({ role }) => role === wanted,
+      PATIENCE_MS,
+    );
+  await untilCertified('swarm-worker');
+  await swarm.docker('node', 'promote', worker);
+  await swarm.untilNode(worker, /^Ready Active Reachable/);
+  await untilCertified('swarm-manager');
+  await until(
+    () => machines.dockerResult(worker, ['service', 'ls', '--format', '{{.Name}}']),
+    ({ stdout }) => stdout === `${STEADY}\n`,
+    PATIENCE_MS,
+  );
+  await swarm.docker('node', 'demote', worker);
+  await swarm.untilNode(worker, /^Ready Active {2}\d/);
+  await untilCertified('swarm-worker');
+}
+
+/** The worker's power fails: its tasks run elsewhere, and it stops them when it is back. */
+export async function losePower({ machines, swarm, worker }: Scene): Promise<void> {
+  await swarm.create('--name', 'moving', '--replicas', '4', ...IDLE);
+  await swarm.running('moving', 4);
+  expect(await machines.docker(worker, 'ps', '-q', '-f', 'name=moving')).not.toBe('');
+  await machines.kill(worker);
+  await swarm.untilNode(worker, /^Down/);
+  const message = ['node', 'inspect', '-f', '{{.Status.Message}}', worker];
+  expect(await swarm.docker(...message)).toMatch(/^heartbeat failure/);
+  await swarm.running('moving', 4);
+  await machines.start(worker);
+  await swarm.untilNode(worker, /^Ready/);
+  await until(
+    () => machines.docker(worker, 'ps', '-q'),
+    (ids) => ids === '',
+    PATIENCE_MS,
+  );
+  await swarm.remove('moving');
+}
+
 /** The worker leaves, is Down, and is removed; nothing of its tasks stays there. */
 export async function leaveAndRemove({ machines, swarm, worker }: Scene): Promise<void> {
   expect(await machines.docker(worker, 'swarm', 'leave')).toBe('Node left the swarm.');
