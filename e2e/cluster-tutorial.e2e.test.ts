@@ -68,6 +68,20 @@ function joinCommand(said: string): string {
   return command?.trim() ?? '';
 }
 
+describe('machines', () => {
+  it('are created as docker-machine does, listed, and have an address', async () => {
+    await cluster.machines.run('create', '--driver', 'virtualbox', 'worker3');
+    const listed = rows(await cluster.machines.run('ls'));
+    expect(listed[0]).toMatch(/^NAME +ACTIVE +DRIVER +STATE +URL +SWARM +DOCKER +ERRORS$/);
+    const names = ['mgr1', 'mgr2', 'worker1', 'worker2', 'worker3'];
+    for (const [n, name] of names.entries()) {
+      expect(listed[n + 1]).toMatch(new RegExp(`^${name} +- +netns +Running +unix:///`));
+    }
+    expect(await cluster.machines.run('ip', 'mgr1')).toBe(address);
+    await cluster.machines.run('rm', '-f', 'worker3');
+  });
+});
+
 describe('creating a swarm', () => {
   it('by init, which says how to join', async () => {
     const said = await type('mgr1', `docker swarm init --advertise-addr ${address}`);
