@@ -3,13 +3,21 @@ import { join } from 'node:path';
 import { readyServer } from '@skep/api';
 import { CfsslAuthority, RealHttpsClient } from '@skep/ca';
 import { ContainerExecutor } from '@skep/executor';
-import { errorMessage, RealClock, RealDisk, RealProcesses, RealRandom } from '@skep/platform';
+import {
+  type Cancel,
+  errorMessage,
+  RealClock,
+  RealDisk,
+  RealProcesses,
+  RealRandom,
+} from '@skep/platform';
 import { GrpcDialer, GrpcHost } from '@skep/rpc';
 import { assembleApi } from './api.js';
 import type { DaemonOptions } from './config/options.js';
 import { engineId } from './engine-id.js';
 import { type EngineRooms, openEngineRooms } from './engine-rooms.js';
 import { gatherFacts, nodeFacts } from './facts.js';
+import { adaptHeapGrowth } from './heap-growth.js';
 import { listen } from './http/listen.js';
 import { systemInterfaces } from './interfaces.js';
 import { serveMetrics } from './metrics/serve.js';
@@ -23,6 +31,7 @@ export class Daemon {
   #rooms: EngineRooms | undefined;
   #membership: SwarmMembership | undefined;
   #servers: Server[] = [];
+  #forgetHeap: Cancel = () => {};
 
   constructor(options: DaemonOptions, platform: Pick<Platform, 'log' | 'onFatal'>) {
     this.#options = options;
@@ -38,6 +47,7 @@ export class Daemon {
   async start(): Promise<void> {
     const { clock, disk, log, random } = this.#platform;
     const options = this.#options;
+    this.#forgetHeap = adaptHeapGrowth(clock);
     for (const root of [options.dataRoot, options.execRoot]) await disk.makeDirectory(root, 0o711);
     const id = await engineId(disk, random, join(options.dataRoot, 'engine-id'));
     const rooms = await openEngineRooms(options, this.#platform);
@@ -84,6 +94,7 @@ export class Daemon {
 
   /** Stops serving and lets go of everything. Containers go on, and are taken over at the next start. */
   async stop(): Promise<void> {
+    this.#forgetHeap();
     for (const server of this.#servers) {
       server.close();
       server.closeAllConnections();
