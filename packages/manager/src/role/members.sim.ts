@@ -6,6 +6,7 @@ export class SimMembers implements ManagerMembers {
   readonly ownId = 1n;
   readonly #members: ManagerMember[] = [];
   readonly #listeners = new Set<() => void>();
+  #added = 0;
   /** What was asked, in order: `remove 2`, `transfer`. */
   readonly asked: string[] = [];
   /** Whether the others keep a quorum. */
@@ -18,7 +19,7 @@ export class SimMembers implements ManagerMembers {
   }
 
   add(nodeId: string): void {
-    const number = this.#members.length + 1;
+    const number = ++this.#added;
     this.#members.push({
       raftId: BigInt(number),
       nodeId,

@@ -60,6 +60,16 @@ describe('demotion', () => {
     expect(sim.clock.pendingTimers).toBe(0);
   });
 
+  it('removes it again when it joined once more before it had its new certificate', async () => {
+    const { sim, members, role, desire } = await room();
+    await desire('m2', WORKER);
+    members.add('m2');
+    await sim.settle();
+    expect(members.asked).toEqual(['remove 2', 'remove 4']);
+    expect(members.list().map(({ nodeId }) => nodeId)).not.toContain('m2');
+    expect(role('m2')).toBe(WORKER);
+  });
+
   it('waits while the others would lose their quorum', async () => {
     const { sim, members, role, desire } = await room();
     members.mayGo = () => false;
@@ -160,7 +170,7 @@ describe('members', () => {
     expect(members.asked).toEqual(['remove 4']);
     members.add('another');
     await sim.settle();
-    expect(members.asked).toEqual(['remove 4', 'remove 4']);
+    expect(members.asked).toEqual(['remove 4', 'remove 5']);
     expect(members.list().map(({ nodeId }) => nodeId)).toEqual(['m1', 'm2', 'm3']);
   });
 

@@ -58,18 +58,17 @@ export class RoleManager implements ControlLoop {
     for (const node of store.view.all('node')) {
       if (isUnsettled(node)) this.#reconciler.mark(node.id);
     }
+    // A demoted manager that starts once more before it has its new certificate joins again.
     for (const { nodeId } of members.list()) {
-      if (!store.view.get('node', nodeId)) this.#reconciler.mark(nodeId);
+      if (!isToManage(store.view.get('node', nodeId))) this.#reconciler.mark(nodeId);
     }
   }
 
   async #reconcile(nodeId: string): Promise<void> {
     const node = this.#options.store.view.get('node', nodeId);
-    if (node && !isUnsettled(node)) return;
-    const isPromoted = node?.spec.desiredRole === NodeRole.MANAGER;
-    const member = isPromoted ? undefined : this.#memberOf(nodeId);
+    const member = isToManage(node) ? undefined : this.#memberOf(nodeId);
     if (member) await this.#evict(member);
-    else if (node) await this.#settle(nodeId);
+    else if (node && isUnsettled(node)) await this.#settle(nodeId);
   }
 
   #memberOf(nodeId: string): ManagerMember | undefined {
@@ -122,6 +121,10 @@ export class RoleManager implements ControlLoop {
       return false;
     }
   }
+}
+
+function isToManage(node: NodeObject | undefined): boolean {
+  return node?.spec.desiredRole === NodeRole.MANAGER;
 }
 
 function isUnsettled(node: NodeObject): boolean {
