@@ -58,6 +58,23 @@ export function removes(data: Uint8Array, raftId: bigint): boolean {
   return type === ConfChangeType.ConfChangeRemoveNode && nodeId === raftId;
 }
 
+/** Whom an encoded change takes in, or gives an address; undefined for other changes. */
+export function announcedMember(data: Uint8Array): Member | undefined {
+  const { type, context } = fromBinary(ConfChangeSchema, data);
+  const { ConfChangeAddNode, ConfChangeUpdateNode } = ConfChangeType;
+  if (type !== ConfChangeAddNode && type !== ConfChangeUpdateNode) return undefined;
+  const member = readMember(context);
+  return member?.raftId === 0n ? undefined : member;
+}
+
+function readMember(context: Uint8Array): Member | undefined {
+  try {
+    return decodeMember(context);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Who belongs to the cluster, as of the last applied entry. */
 export class Membership {
   readonly #members = new Map<bigint, Member>();
@@ -116,13 +133,8 @@ export class Membership {
   }
 
   #register(change: ConfChange): void {
-    let member: Member;
-    try {
-      member = decodeMember(change.context);
-    } catch {
-      return;
-    }
-    if (member.raftId === 0n || this.#removed.has(member.raftId)) return;
+    const member = readMember(change.context);
+    if (!member || member.raftId === 0n || this.#removed.has(member.raftId)) return;
     this.#members.set(member.raftId, member);
   }
 

@@ -3,6 +3,7 @@ import { MessageType } from '@skep/wire/raftpb';
 import type {
   ConfirmedRead,
   CoreSettings,
+  CoreState,
   CoreStatus,
   Effects,
   Message,
@@ -14,6 +15,7 @@ import { SPACE_RETRY_MS } from '../limits.js';
 import type { LogEntry, LogPosition } from '../log/entry.js';
 import type { Member } from '../membership.js';
 import type { Envelope, PeerTransport } from '../peers/contract.js';
+import { Announced } from './announced.js';
 import type { DiskState } from './disk-state.js';
 import type { Flaws } from './flaws.js';
 import { coreState } from './opening.js';
@@ -74,6 +76,7 @@ export class Engine {
   /** Term this node leads in; 0 while it does not lead. */
   #leadsIn = 0n;
   #peers = new Map<bigint, Member>();
+  readonly #announced = new Announced();
   readonly #strangers: Strangers;
   readonly #heardFrom = new Set<bigint>();
   /** What came with the MsgSnap being stepped. */
@@ -95,7 +98,10 @@ export class Engine {
   }
 
   static async start(options: EngineOptions): Promise<Engine> {
-    return new Engine(options, await makeCore(options));
+    const initial = await initialState(options);
+    const engine = new Engine(options, makeCore(options, initial));
+    engine.#announced.note(initial.entries);
+    return engine;
   }
 
   /**
@@ -199,6 +205,7 @@ export class Engine {
   #carryOut(effects: Effects): void {
     this.#noteRole();
     for (const message of effects.messages) this.#send(message);
+    if (this.#announced.note(effects.entries)) this.#tellMembers();
     this.#persister.push({ effects, received: this.#received(effects.snapshot) });
     this.#apply(effects.committed);
     for (const read of effects.reads) this.#options.events.onRead(read);
@@ -265,6 +272,8 @@ export class Engine {
     const { membership } = replica;
     const known = new Map<bigint, Member>();
     if (!membership.member(raftId)) for (const member of joined) known.set(member.raftId, member);
+    const { member: announced } = this.#announced;
+    if (announced) known.set(announced.raftId, announced);
     for (const member of membership.members) known.set(member.raftId, member);
     known.delete(raftId);
     for (const removed of membership.removed) known.delete(removed);
@@ -327,7 +336,9 @@ export class Engine {
     this.#leadsIn = 0n;
     events.onNoSpace(error);
     try {
-      this.#core = await makeCore(this.#options);
+      const initial = await initialState(this.#options);
+      this.#core = makeCore(this.#options, initial);
+      this.#announced.note(initial.entries);
     } catch (failure) {
       return this.#fail(failure);
     }
@@ -357,14 +368,15 @@ export class Engine {
   }
 }
 
-async function makeCore({
-  state,
-  replica,
-  raftId,
-  settings,
-  random,
-}: EngineOptions): Promise<RaftCore> {
-  const core = new RaftCore(settings, await coreState(state, replica, raftId), random);
+function initialState({ state, replica, raftId }: EngineOptions): Promise<CoreState> {
+  return coreState(state, replica, raftId);
+}
+
+function makeCore(
+  { state, replica, settings, random }: EngineOptions,
+  initial: CoreState,
+): RaftCore {
+  const core = new RaftCore(settings, initial, random);
   const newest = state.snapshots.positions.at(-1);
   if (newest) core.setSnapshot({ ...newest, voters: replica.membership.voters });
   return core;

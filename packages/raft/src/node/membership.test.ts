@@ -80,6 +80,22 @@ modes('membership (by calls: %s)', (usesCalls) => {
     expect(await rig.untilQuiet()).toEqual(['a', 'b']);
   });
 
+  it('answers the third when the leader died that alone knew of its admission with it', async () => {
+    const rig = await cluster(2);
+    const before = rig.node('n1').status.commitIndex;
+    // The second gets the entry and never hears that it is committed.
+    rig.network.fate = ({ from, to, message }) => {
+      const tells = from === 'n1:2377' && to === 'n2:2377' && (message?.commit ?? 0n) > before;
+      return tells ? [] : [0];
+    };
+    await rig.join('n3');
+    expect(rig.node('n2').status.members).toHaveLength(2);
+    await rig.crash('n1');
+    rig.heal();
+    await rig.write('a');
+    expect(rig.node('n2').status.members).toHaveLength(3);
+  });
+
   it('catches up from a leader that joined while it was away', async () => {
     const rig = await cluster(3);
     await rig.crash('n3');
