@@ -520,9 +520,9 @@ describe('managers', () => {
     expect(lost).toHaveLength(2);
     await cluster.create('--name', 'on', '--replicas', '3', ...IDLE);
     expect(new Set(await cluster.placement('on', 3)).size).toBe(3);
+    await cluster.docker('node', 'rm', '--force', ...lost);
+    await Promise.all(lost.map((name) => cluster.machines.start(name)));
     for (const name of lost) {
-      await cluster.docker('node', 'rm', '--force', name);
-      await cluster.machines.start(name);
       await until(
         () => cluster.machines.dockerResult(name, ['swarm', 'leave', '--force']),
         ({ code }) => code === 0,
