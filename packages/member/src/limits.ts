@@ -23,6 +23,12 @@ export const FORWARDED_CALL_TIMEOUT_MS = 20_000;
 export const LEADER_WAIT_MS = 4_000;
 
 /**
+ * The same where too few managers can be reached for anybody to be elected: no longer than managers take to find each
+ * other.
+ */
+export const QUORUM_WAIT_MS = 1_000;
+
+/**
  * How long one call carries messages to a peer: after it, who calls is checked anew, and a new certificate is used.
  */
 export const LANE_LIFE_MS = 60_000;

@@ -10,7 +10,7 @@ export function isRead(method: string): boolean {
  * The leader's control, whose reads too are linearizable: each waits until a majority confirmed that this manager
  * still leads (Raft thesis, 6.4). Without, one that was cut off a moment ago would answer from the past.
  *
- * @param readBarrier rejects with UNAVAILABLE when nobody confirms it
+ * @param readBarrier rejects when nobody confirms it
  */
 export function withFreshReads(control: Control, readBarrier: () => Promise<void>): Control {
   const fresh = { ...control } as Record<string, (request: never) => Promise<unknown>>;

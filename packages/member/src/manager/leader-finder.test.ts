@@ -2,7 +2,7 @@ import { Code, RpcError, SimClock } from '@skep/platform';
 import { notLeader, type RaftStatus } from '@skep/raft';
 import { NotSentError } from '@skep/rpc';
 import { describe, expect, it } from 'vitest';
-import { ANSWER_GRACE_MS, LEADER_WAIT_MS } from '../limits.js';
+import { ANSWER_GRACE_MS, LEADER_WAIT_MS, QUORUM_WAIT_MS } from '../limits.js';
 import { LeaderFinder, type MoveSignals } from './leader-finder.js';
 
 type Answer = (signals: MoveSignals) => Promise<string>;
@@ -18,6 +18,8 @@ class Swarm {
   readonly clock = new SimClock();
   readonly asked: string[] = [];
   answers: Record<string, Answer> = {};
+  /** Managers that are reached, of a, b and c. */
+  reached = ['a', 'b'];
   #leader: string | undefined;
   readonly #listeners = new Set<() => void>();
   readonly #finder = new LeaderFinder<string>({
@@ -25,7 +27,7 @@ class Swarm {
     find: () => this.#leader,
     status: () =>
       ({
-        members: ['a', 'b', 'c'].map((id) => ({ isReachable: id === 'a' })),
+        members: ['a', 'b', 'c'].map((id) => ({ isReachable: this.reached.includes(id) })),
       }) as never as RaftStatus,
     onChange: (listener) => {
       this.#listeners.add(listener);
@@ -117,7 +119,7 @@ describe('a request', () => {
     expect(write.outcome).toBeUndefined();
     await swarm.clock.advance(1);
     expect((write.outcome as RpcError).message).toBe(
-      'the leader was lost before it answered; the outcome is unknown (1 of 3 managers reachable, 2 needed)',
+      'the leader was lost before it answered; the outcome is unknown (2 of 3 managers reachable, 2 needed)',
     );
   });
 
@@ -144,7 +146,7 @@ describe('a request', () => {
     await swarm.clock.advance(1_000);
     swarm.lead(undefined);
     await swarm.clock.advance(LEADER_WAIT_MS);
-    expect((read.outcome as RpcError).message).toMatch(/\(1 of 3 managers reachable, 2 needed\)$/);
+    expect((read.outcome as RpcError).message).toMatch(/\(2 of 3 managers reachable, 2 needed\)$/);
   });
 
   it('to read is made again at once when another leads', async () => {
@@ -177,9 +179,32 @@ describe('a request', () => {
     await swarm.clock.advance(LEADER_WAIT_MS - 1);
     expect(first.outcome).toBeUndefined();
     await swarm.clock.advance(1);
-    expect((first.outcome as RpcError).message).toMatch(/\(1 of 3 managers reachable, 2 needed\)$/);
+    expect((first.outcome as RpcError).message).toMatch(/\(2 of 3 managers reachable, 2 needed\)$/);
     const second = swarm.request('write');
     await swarm.clock.advance(0);
     expect((second.outcome as RpcError).code).toBe(Code.UNKNOWN);
+  });
+
+  it('is refused soon where too few managers are left to elect one', async () => {
+    const swarm = new Swarm();
+    swarm.reached = ['a'];
+    const write = swarm.request('write');
+    await swarm.clock.advance(QUORUM_WAIT_MS - 1);
+    expect(write.outcome).toBeUndefined();
+    await swarm.clock.advance(1);
+    expect((write.outcome as RpcError).message).toMatch(/\(1 of 3 managers reachable, 2 needed\)$/);
+  });
+
+  it('waits on where managers came back meanwhile', async () => {
+    const swarm = new Swarm();
+    swarm.answers = { b: async () => 'answered' };
+    swarm.reached = ['a'];
+    const write = swarm.request('write');
+    await swarm.clock.advance(QUORUM_WAIT_MS - 1);
+    swarm.reached = ['a', 'b'];
+    await swarm.clock.advance(1_000);
+    swarm.lead('b');
+    await swarm.clock.advance(0);
+    expect(write.outcome).toBe('answered');
   });
 });

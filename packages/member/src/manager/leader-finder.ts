@@ -1,7 +1,7 @@
 import { type Cancel, type Clock, Code, errorMessage, RpcError } from '@skep/platform';
 import { isNotLeader, type RaftStatus } from '@skep/raft';
 import { NO_LEADER_TEXT, NotSentError } from '@skep/rpc';
-import { ANSWER_GRACE_MS, LEADER_WAIT_MS, RETRY_PAUSE_MS } from '../limits.js';
+import { ANSWER_GRACE_MS, LEADER_WAIT_MS, QUORUM_WAIT_MS, RETRY_PAUSE_MS } from '../limits.js';
 
 export interface LeaderFinderOptions<T> {
   clock: Clock;
@@ -69,12 +69,9 @@ export class LeaderFinder<T> {
   async leader(): Promise<T> {
     const known = this.#look();
     if (known !== undefined) return known;
-    const { clock } = this.#options;
-    const silentMs = clock.monotonic() - (this.#lostAtMs ?? clock.monotonic());
-    const found =
-      silentMs < LEADER_WAIT_MS
-        ? await this.#wait(LEADER_WAIT_MS - silentMs, () => true)
-        : undefined;
+    let found = await this.#found(QUORUM_WAIT_MS);
+    const { reachable, needed } = this.#quorum();
+    if (reachable >= needed) found ??= await this.#found(LEADER_WAIT_MS);
     if (found !== undefined) return found;
     throw new RpcError(Code.UNKNOWN, `${NO_LEADER_TEXT} ${this.#arithmetic()}`);
   }
@@ -154,6 +151,13 @@ export class LeaderFinder<T> {
     return found;
   }
 
+  /** The leader, if there is one before there has been none for `silenceMs`. */
+  async #found(silenceMs: number): Promise<T | undefined> {
+    const nowMs = this.#options.clock.monotonic();
+    const leftMs = (this.#lostAtMs ?? nowMs) + silenceMs - nowMs;
+    return leftMs > 0 ? this.#wait(leftMs, () => true) : this.#look();
+  }
+
   #wait(timeoutMs: number, isWanted: (found: T) => boolean): Promise<T | undefined> {
     return new Promise((resolve) => {
       const end = (found: T | undefined) => {
@@ -171,11 +175,15 @@ export class LeaderFinder<T> {
     });
   }
 
-  #arithmetic(): string {
+  #quorum(): { reachable: number; managers: number; needed: number } {
     const { members } = this.#options.status();
     const reachable = members.filter(({ isReachable }) => isReachable).length;
-    const needed = Math.floor(members.length / 2) + 1;
-    return `(${reachable} of ${members.length} managers reachable, ${needed} needed)`;
+    return { reachable, managers: members.length, needed: Math.floor(members.length / 2) + 1 };
+  }
+
+  #arithmetic(): string {
+    const { reachable, managers, needed } = this.#quorum();
+    return `(${reachable} of ${managers} managers reachable, ${needed} needed)`;
   }
 
   #unknownOutcome(cause: unknown): RpcError {
