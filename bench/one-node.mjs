@@ -12,8 +12,8 @@ const SIZES = [1, 10, 50];
 const POLL_MS = 5;
 const API_CALLS = 200;
 const MANY_TASKS = 1_000;
-/** Rest before a daemon counts as idle: both give memory back for a while after they worked. */
-const IDLE_REST_MS = 5_000;
+/** Rest before memory is looked at: both give it back for a while after they worked. */
+const REST_MS = 30_000;
 
 const filterByService = (id) => `filters=${encodeURIComponent(JSON.stringify({ service: [id] }))}`;
 const ONCE = { RestartPolicy: { Condition: 'none' } };
@@ -32,7 +32,7 @@ async function createAndRemove(engine, image, replicas, whileRunning = () => {})
     await sleep(POLL_MS);
   }
   const created = performance.now() - begun;
-  whileRunning();
+  await whileRunning();
   const removing = performance.now();
   await engine.call('DELETE', `/v1.41/services/${id}`);
   const all = `all=1&filters=${encodeURIComponent(JSON.stringify({ label: [`com.docker.swarm.service.id=${id}`] }))}`;
@@ -74,13 +74,16 @@ async function measure(daemon, rounds) {
     AdvertiseAddr: '192.0.2.10',
   });
   await createAndRemove(engine, reference, 1); // warm-up
-  await sleep(IDLE_REST_MS);
+  await sleep(REST_MS);
   result.idle = daemon.memory();
   for (const size of SIZES) {
     result.created[size] = [];
     for (let round = 0; round < rounds; round++) {
-      const times = await createAndRemove(engine, reference, size, () => {
-        if (size === SIZES.at(-1)) result.busy.push(daemon.memory());
+      const times = await createAndRemove(engine, reference, size, async () => {
+        if (size === SIZES.at(-1) && round === rounds - 1) {
+          await sleep(REST_MS);
+          result.busy.push(daemon.memory());
+        }
       });
       result.created[size].push(times.created);
       if (size === SIZES.at(-1)) result.removed.push(times.removed);

@@ -28,7 +28,8 @@ export class Etcd {
         ...['--initial-advertise-peer-urls', peerUrl(member), '--initial-cluster', cluster],
         ...['--log-level', 'error'],
       ];
-      etcd.#children.push(spawn(command, args, { stdio: 'ignore' }));
+      // A session of its own, as each skepd has: the kernel shares the processors out by session.
+      etcd.#children.push(spawn(command, args, { stdio: 'ignore', detached: true }));
     }
     return etcd;
   }

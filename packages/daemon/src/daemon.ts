@@ -17,7 +17,7 @@ import type { DaemonOptions } from './config/options.js';
 import { engineId } from './engine-id.js';
 import { type EngineRooms, openEngineRooms } from './engine-rooms.js';
 import { gatherFacts, nodeFacts } from './facts.js';
-import { adaptHeapGrowth } from './heap-growth.js';
+import { adaptHeap } from './heap.js';
 import { listen } from './http/listen.js';
 import { systemInterfaces } from './interfaces.js';
 import { serveMetrics } from './metrics/serve.js';
@@ -47,7 +47,7 @@ export class Daemon {
   async start(): Promise<void> {
     const { clock, disk, log, random } = this.#platform;
     const options = this.#options;
-    this.#forgetHeap = adaptHeapGrowth(clock);
+    this.#forgetHeap = adaptHeap(clock);
     for (const root of [options.dataRoot, options.execRoot]) await disk.makeDirectory(root, 0o711);
     const id = await engineId(disk, random, join(options.dataRoot, 'engine-id'));
     const rooms = await openEngineRooms(options, this.#platform);

@@ -33,6 +33,13 @@ export const QUORUM_WAIT_MS = 1_000;
  */
 export const LANE_LIFE_MS = 60_000;
 
+/**
+ * Messages to a peer under way that it has not said to have taken, and how many it takes for each time it says so: an
+ * answer to each would cost as much as the message.
+ */
+export const LANE_WINDOW_MESSAGES = 16;
+export const LANE_ANSWER_EVERY = 4;
+
 /** Wait between two rounds of attempts to join a swarm whose managers cannot be reached. */
 export const JOIN_RETRY_MS = 2_000;
 

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, fdatasync, writeSync } from 'node:fs';
 import {
   type FileHandle,
   mkdir,
@@ -18,6 +18,12 @@ import { hasErrno } from './errors.js';
 const FILE_MODE = 0o600;
 /** Zeros written at a time when reserving blocks: bounds memory and lets other work in between. */
 const ALLOCATE_CHUNK_BYTES = 1024 * 1024;
+
+/**
+ * Up to this size a write is done at once: it copies to the kernel's cache, in a tenth of the time
+ * that handing it to another thread takes.
+ */
+const WRITE_AT_ONCE_BYTES_MAX = 64 * 1024;
 
 const OPEN_FLAGS: Record<OpenMode, number> = {
   read: constants.O_RDONLY,
@@ -139,6 +145,9 @@ class RealFile implements DiskFile {
 
   async write(offset: number, data: Uint8Array): Promise<void> {
     let written = 0;
+    if (data.length <= WRITE_AT_ONCE_BYTES_MAX) {
+      written = writeSync(this.#handle.fd, data, 0, data.length, offset);
+    }
     while (written < data.length) {
       const left = data.length - written;
       const { bytesWritten } = await this.#handle.write(data, written, left, offset + written);
@@ -147,7 +156,9 @@ class RealFile implements DiskFile {
   }
 
   datasync(): Promise<void> {
-    return this.#handle.datasync();
+    return new Promise((resolve, reject) => {
+      fdatasync(this.#handle.fd, (error) => (error ? reject(error) : resolve()));
+    });
   }
 
   /**

@@ -29,8 +29,11 @@ export interface StateMachine {
   apply(index: bigint, data: Uint8Array): void;
   /** The outcome of everything proposed and not yet applied will never be told. */
   abort(reason: Error): void;
-  /** The bytes of a `StoreSnapshot` of all that was applied. */
-  snapshot(): Uint8Array;
+  /**
+   * The bytes of a `StoreSnapshot` of all that was applied when this was called, in parts that are
+   * made as they are asked for, so that a large state does not hold up everything else.
+   */
+  snapshot(): Iterable<Uint8Array>;
   /** Replaces all state by that of a `StoreSnapshot`. */
   restore(data: Uint8Array): void;
 }

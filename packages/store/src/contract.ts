@@ -19,8 +19,11 @@ export interface StateMachine {
   apply(index: bigint, data: Uint8Array): void;
   /** Nothing proposed and not yet applied will ever be known to commit. */
   abort(reason: Error): void;
-  /** The bytes of a `StoreSnapshot` of all that was applied. */
-  snapshot(): Uint8Array;
+  /**
+   * The bytes of a `StoreSnapshot` of all that was applied when this was called, in parts that are
+   * made as they are asked for.
+   */
+  snapshot(): Iterable<Uint8Array>;
   /** Replaces all state by a snapshot's. */
   restore(data: Uint8Array): void;
 }

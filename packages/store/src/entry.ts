@@ -9,6 +9,7 @@ import {
   StoreSnapshotSchema,
 } from '@skep/wire/swarmkit';
 import type { Change } from './change.js';
+import { SNAPSHOT_PART_OBJECTS } from './limits.js';
 import { actionTable, SNAPSHOT_FIELDS, TABLE_NAMES } from './schema.js';
 import type { ReadView } from './state.js';
 
@@ -62,14 +63,27 @@ function decodeAction(action: StoreAction): DecodedAction {
   return { kind, table, id: object.id, object };
 }
 
-/** The tables as the bytes of a `StoreSnapshot`, each in ascending order of id. */
-export function encodeSnapshot(state: ReadView): Uint8Array {
-  const snapshot = create(StoreSnapshotSchema);
-  for (const table of TABLE_NAMES) {
-    const objects = [...state.all(table)].sort((a, b) => (a.id < b.id ? -1 : 1));
-    (snapshot[SNAPSHOT_FIELDS[table]] as object[]).push(...objects);
+/**
+ * The tables, as they are when this is called, as the bytes of a `StoreSnapshot`, each in ascending
+ * order of id. Objects are never changed, so it is enough to hold on to them; encoding many takes
+ * long, and is done part by part as these are asked for.
+ */
+export function encodeSnapshot(state: ReadView): Iterable<Uint8Array> {
+  return encodeTables(TABLE_NAMES.map((table) => [table, [...state.all(table)]]));
+}
+
+function* encodeTables(
+  tables: readonly (readonly [TableName, StoreObjects[TableName][]])[],
+): Generator<Uint8Array> {
+  for (const [table, objects] of tables) {
+    objects.sort((a, b) => (a.id < b.id ? -1 : 1));
+    const field = SNAPSHOT_FIELDS[table];
+    for (let at = 0; at < objects.length; at += SNAPSHOT_PART_OBJECTS) {
+      const some = objects.slice(at, at + SNAPSHOT_PART_OBJECTS);
+      // Messages of repeated fields, one after the other, are the message of them all.
+      yield toBinary(StoreSnapshotSchema, create(StoreSnapshotSchema, { [field]: some }));
+    }
   }
-  return toBinary(StoreSnapshotSchema, snapshot);
 }
 
 export function decodeSnapshot(

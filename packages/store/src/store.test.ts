@@ -110,7 +110,7 @@ describe('Store', () => {
     leader.proposer.entries.forEach((entry, at) => {
       follower.store.apply(BigInt(at + 1), entry);
     });
-    expect(follower.store.snapshot()).toEqual(leader.store.snapshot());
+    expect([...follower.store.snapshot()]).toEqual([...leader.store.snapshot()]);
     expect(follower.commits).toHaveLength(2);
   });
 
@@ -132,7 +132,7 @@ describe('Store', () => {
     await source.store.update((tx) => tx.create('service', service('s1', 'web')));
     const target = makeStore();
     await target.store.update((tx) => tx.create('service', service('s9', 'gone')));
-    target.store.restore(source.store.snapshot());
+    target.store.restore(Buffer.concat([...source.store.snapshot()]));
     await settle();
     const kinds = target.commits.at(-1)?.changes.map(({ kind, object }) => `${kind} ${object.id}`);
     expect(kinds).toEqual(['create s1', 'remove s9']);

@@ -208,7 +208,7 @@ export class Store implements StateMachine {
     for (const pending of lost) pending.reject(new UnknownOutcomeError(reason));
   }
 
-  snapshot(): Uint8Array {
+  snapshot(): Iterable<Uint8Array> {
     return encodeSnapshot(this.#committed);
   }
 

@@ -3,7 +3,8 @@ import { notLeader, type RaftStatus } from '@skep/raft';
 import { NotSentError } from '@skep/rpc';
 import { describe, expect, it } from 'vitest';
 import { ANSWER_GRACE_MS, LEADER_WAIT_MS, QUORUM_WAIT_MS } from '../limits.js';
-import { LeaderFinder, type MoveSignals } from './leader-finder.js';
+import { LeaderFinder } from './leader-finder.js';
+import type { MoveSignals } from './move-watch.js';
 
 type Answer = (signals: MoveSignals) => Promise<string>;
 

@@ -1,7 +1,8 @@
-import { type Cancel, type Clock, Code, errorMessage, RpcError } from '@skep/platform';
+import { type Clock, Code, errorMessage, RpcError } from '@skep/platform';
 import { isNotLeader, type RaftStatus } from '@skep/raft';
 import { NO_LEADER_TEXT, NotSentError } from '@skep/rpc';
 import { ANSWER_GRACE_MS, LEADER_WAIT_MS, QUORUM_WAIT_MS, RETRY_PAUSE_MS } from '../limits.js';
+import { type MoveSignals, MoveWatch } from './move-watch.js';
 
 export interface LeaderFinderOptions<T> {
   clock: Clock;
@@ -14,36 +15,6 @@ export interface LeaderFinderOptions<T> {
 /** A read that moved is made again at once; a write that was sent may still be answered. */
 const READ_TIMES = { graceMs: 0, lostMs: 0 };
 const WRITE_TIMES = { graceMs: ANSWER_GRACE_MS, lostMs: LEADER_WAIT_MS };
-
-/**
- * By which a call ends when the leader moved: at once while nothing was sent, else after a while.
- */
-export interface MoveSignals {
-  unsentSignal: AbortSignal;
-  signal: AbortSignal;
-}
-
-/**
- * A signal made when it is asked for: a call to this very manager never asks, and they cost more
- * than it does.
- */
-class LazyAbort {
-  #controller: AbortController | undefined;
-  isAborted = false;
-
-  get signal(): AbortSignal {
-    if (!this.#controller) {
-      this.#controller = new AbortController();
-      if (this.isAborted) this.#controller.abort();
-    }
-    return this.#controller.signal;
-  }
-
-  abort(): void {
-    this.isAborted = true;
-    this.#controller?.abort();
-  }
-}
 
 /**
  * Finds the leader for a user's request. Right after a leader is lost another is likely to follow
@@ -86,62 +57,21 @@ export class LeaderFinder<T> {
     const endMs = clock.monotonic() + LEADER_WAIT_MS;
     for (;;) {
       const to = await this.leader();
-      const { signals, sent, forget } = this.#whenMoved(to, isRead ? READ_TIMES : WRITE_TIMES);
+      const watch = new MoveWatch({ ...this.#options, to, ...(isRead ? READ_TIMES : WRITE_TIMES) });
       try {
-        return await fn(to, signals);
+        return await fn(to, watch);
       } catch (error) {
-        const { isAborted } = sent;
+        const { isAborted } = watch;
         const mayRepeat =
           isNotLeader(error) || error instanceof NotSentError || (isRead && isAborted);
         if (!mayRepeat) throw isAborted ? this.#unknownOutcome(error) : error;
         if (clock.monotonic() >= endMs) throw error;
       } finally {
-        forget();
+        watch.end();
       }
       // It may be about to lead, or be started again; another does not have to be waited for.
       await this.#wait(RETRY_PAUSE_MS, (now) => now !== to);
     }
-  }
-
-  /**
-   * Signals that abort when the leader is another than `to`; that of calls sent `graceMs` later, or
-   * `lostMs` after there was none any more.
-   */
-  #whenMoved(
-    to: T,
-    { graceMs, lostMs }: { graceMs: number; lostMs: number },
-  ): { signals: MoveSignals; sent: LazyAbort; forget: () => void } {
-    const { clock, find, onChange } = this.#options;
-    const unsent = new LazyAbort();
-    const sent = new LazyAbort();
-    let cancel: Cancel = () => {};
-    let seen: T | undefined = to;
-    const look = () => {
-      const now = find();
-      if (now === seen) return;
-      seen = now;
-      cancel();
-      if (now === to) return;
-      if (now !== undefined) unsent.abort();
-      cancel = clock.after(now === undefined ? lostMs : graceMs, () => sent.abort());
-    };
-    const forget = onChange(look);
-    look();
-    return {
-      signals: {
-        get unsentSignal() {
-          return unsent.signal;
-        },
-        get signal() {
-          return sent.signal;
-        },
-      },
-      sent,
-      forget: () => {
-        forget();
-        cancel();
-      },
-    };
   }
 
   #look(): T | undefined {

@@ -4,7 +4,7 @@ import { type BoundService, SimNetwork } from '@skep/rpc';
 import { MessageType } from '@skep/wire/raftpb';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { FakeSwarm } from '../identity/testing/fake-swarm.js';
-import { LANE_LIFE_MS } from '../limits.js';
+import { LANE_ANSWER_EVERY, LANE_LIFE_MS, LANE_WINDOW_MESSAGES } from '../limits.js';
 import { raftPeerClient } from './peers.js';
 import { peersService, raftService } from './services/raft-service.js';
 
@@ -18,12 +18,14 @@ describe("Raft's messages to a peer", () => {
   let swarm: FakeSwarm;
   let received: bigint[];
   let failure: RpcError | undefined;
+  let holding: Promise<void> | undefined;
   let calls: string[];
   let client: ReturnType<typeof raftPeerClient>;
 
   const raft: Pick<RaftNode, 'receive' | 'status'> = {
     status: { members: [] } as unknown as RaftStatus,
     async receive({ message }: Envelope) {
+      await holding;
       if (failure) throw failure;
       received.push(message.index);
     },
@@ -72,12 +74,15 @@ describe("Raft's messages to a peer", () => {
     return outcome;
   };
 
-  const send = (index: bigint, snapshotData?: Uint8Array) => {
+  const envelope = (index: bigint, snapshotData?: Uint8Array): Envelope => {
     const type = snapshotData ? MessageType.MsgSnap : MessageType.MsgApp;
     const snapshot = snapshotData && { index, term: 1n, voters: [1n, 2n] };
     const message = blankMessage({ type, to: 2n, from: 1n, term: 1n, index, snapshot });
-    return outcomeOf(client.sendMessage(TO, { message, snapshotData }, TIMEOUT_MS));
+    return { message, snapshotData };
   };
+
+  const send = (index: bigint, snapshotData?: Uint8Array) =>
+    outcomeOf(client.sendMessage(TO, envelope(index, snapshotData), TIMEOUT_MS));
 
   beforeEach(() => {
     clock = new SimClock();
@@ -86,6 +91,7 @@ describe("Raft's messages to a peer", () => {
     swarm = new FakeSwarm(clock, random);
     received = [];
     failure = undefined;
+    holding = undefined;
     calls = [];
     const dialer = network.host('10.0.0.1').dialer({ identity: identity(), clock, random });
     client = raftPeerClient(dialer, clock);
@@ -117,10 +123,36 @@ describe("Raft's messages to a peer", () => {
     await send(1n);
     await clock.advance(100);
     failure = new RpcError(Code.NOT_FOUND, 'removed');
-    expect(await send(2n)).toMatchObject({ code: Code.NOT_FOUND, message: 'removed' });
+    await send(2n); // under way: its fate shows with the next
+    await clock.advance(100);
+    expect(await send(3n)).toMatchObject({ code: Code.NOT_FOUND, message: 'removed' });
     failure = undefined;
-    expect(await send(3n)).toBe('taken');
-    expect(received).toEqual([1n, 3n]);
+    expect(await send(4n)).toBe('taken');
+    expect(received).toEqual([1n, 4n]);
+  });
+
+  it('are answered some at a time, and held back when none are', async () => {
+    await serve(raftService(raft), peersService(raft));
+    await send(1n);
+    await clock.advance(100);
+    let takes = () => {};
+    holding = new Promise((resolve) => {
+      takes = resolve;
+    });
+    const sent = Array.from({ length: LANE_WINDOW_MESSAGES + 4 }, (_, at) => BigInt(at + 2));
+    let count = 0;
+    const all = (async () => {
+      for (const index of sent) {
+        await client.sendMessage(TO, envelope(index), TIMEOUT_MS);
+        count++;
+      }
+    })();
+    await clock.advance(TIMEOUT_MS - 1);
+    expect(count).toBe(LANE_WINDOW_MESSAGES - 1);
+    takes();
+    await clock.advance(100);
+    await all;
+    expect(received).toEqual([1n, ...sent]);
   });
 
   it('are given up when their time is over, and a lane is tried again once the peer is back', async () => {
@@ -129,14 +161,17 @@ describe("Raft's messages to a peer", () => {
     await clock.advance(100);
     network.partition(['10.0.0.1'], ['10.0.0.2']);
     const begunMs = clock.monotonic();
-    expect(await send(2n)).toMatchObject({ code: Code.DEADLINE_EXCEEDED });
-    expect(clock.monotonic() - begunMs).toBeLessThanOrEqual(TIMEOUT_MS + STEP_MS);
+    for (let index = 2n; index < 2n + BigInt(LANE_ANSWER_EVERY); index++) await send(index);
+    await clock.advance(TIMEOUT_MS + STEP_MS);
+    expect(await send(9n)).toMatchObject({ code: Code.DEADLINE_EXCEEDED });
+    expect(clock.monotonic() - begunMs).toBeLessThanOrEqual(3 * TIMEOUT_MS);
     network.heal();
     let outcome: unknown;
-    for (let n = 0; outcome !== 'taken' && n < 20; n++) outcome = await send(3n);
+    for (let n = 0; outcome !== 'taken' && n < 20; n++) outcome = await send(10n);
     await clock.advance(100);
-    expect(await send(4n)).toBe('taken');
-    expect(received.slice(-2)).toEqual([3n, 4n]);
+    expect(await send(11n)).toBe('taken');
+    await clock.advance(100);
+    expect(received.slice(-2)).toEqual([10n, 11n]);
     expect(calls.filter((name) => name === 'exchange')).toHaveLength(2);
   });
 

@@ -1,8 +1,8 @@
 import type { Channel } from '@skep/rpc';
 import { CA, Control } from '@skep/wire/swarmkit';
 import { describe, expect, it } from 'vitest';
-import type { MoveSignals } from './leader-finder.js';
 import type { LeaderRooms } from './leader-rooms.js';
+import type { MoveSignals } from './move-watch.js';
 import { userFace } from './user-face.js';
 
 const signal = new AbortController().signal;

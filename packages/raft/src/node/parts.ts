@@ -58,6 +58,7 @@ export async function assemble(assembly: AssemblyOptions): Promise<Parts> {
   const wrapping = keyWrapping;
   const keeper = new KeyKeeper({ disk, path, random, keys: state.keys, wrapping });
   const snapshots = new Snapshots({
+    clock,
     state,
     replica,
     settings: options.settings ?? {},

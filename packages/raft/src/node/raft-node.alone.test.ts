@@ -234,7 +234,7 @@ describe('RaftNode alone and snapshots', () => {
     await rig.write(node, ...small(101));
     await rig.clock.advance(10);
     expect(await newest()).toBe(first);
-    await rig.write(node, ...['f', 'g', 'h'].map(large));
+    await rig.write(node, ...['f', 'g', 'h', 'i', 'j', 'k'].map(large));
     await rig.clock.advance(10);
     expect(await newest()).not.toBe(first);
     await node.stop();

@@ -1,9 +1,17 @@
 import { invariant } from '@skep/platform';
+import type { ClusterSnapshot } from '@skep/wire/swarmkit';
 import type { StateMachine } from '../contract.js';
 import { EntryType, type LogEntry, type LogPosition } from '../log/entry.js';
 import { Membership } from '../membership.js';
-import { decodeContents, encodeContents } from '../snapshot/contents.js';
+import { decodeContents } from '../snapshot/contents.js';
 import type { RaftSnapshot } from '../snapshot/file.js';
+
+/** A state that is held on to, and not encoded yet. */
+export interface Capture extends Omit<RaftSnapshot, 'data'> {
+  membership: ClusterSnapshot;
+  /** Of a `StoreSnapshot`, made as they are asked for. */
+  parts: Iterable<Uint8Array>;
+}
 
 /** What the applied part of the log amounts to: the state machine's state and the membership. */
 export class Replica {
@@ -42,11 +50,14 @@ export class Replica {
     return type === EntryType.EntryConfChange;
   }
 
-  /** The state as of now, under the position of the last entry applied unless another is given. */
-  snapshot(position = this.#applied): RaftSnapshot {
+  /**
+   * Holds on to the state as of now, under the position of the last entry applied unless another is
+   * given.
+   */
+  capture(position = this.#applied): Capture {
+    const { voters } = this.membership;
     const membership = this.membership.snapshot();
-    const data = encodeContents({ membership, store: this.#machine.snapshot() });
-    return { ...position, voters: this.membership.voters, data };
+    return { ...position, voters, membership, parts: this.#machine.snapshot() };
   }
 
   /** Throws when the snapshot cannot be read; nothing is changed then. */

@@ -1,17 +1,19 @@
-import { hasErrno, type Logger } from '@skep/platform';
+import { type Clock, hasErrno, type Logger } from '@skep/platform';
 import type { SnapshotMeta } from '../core/contract.js';
 import type { KeyKeeper } from '../keys/keeper.js';
 import * as limits from '../limits.js';
 import { type LogPosition, smallest } from '../log/entry.js';
+import { encodeContents } from '../snapshot/contents.js';
 import type { RaftSnapshot } from '../snapshot/file.js';
 import type { RaftMember } from './contract.js';
 import type { DiskState } from './disk-state.js';
 import type { Flaws } from './flaws.js';
-import type { Replica } from './replica.js';
+import type { Capture, Replica } from './replica.js';
 
 type SnapshotSettings = Parameters<RaftMember['configure']>[0];
 
 export interface SnapshotsOptions {
+  clock: Clock;
   state: DiskState;
   replica: Replica;
   settings: SnapshotSettings;
@@ -56,7 +58,7 @@ export class Snapshots {
    */
   takeIfDue(position?: LogPosition): void {
     if (this.#taking || !this.#isDue) return;
-    this.#take(this.#options.replica.snapshot(position));
+    this.#take(this.#options.replica.capture(position));
   }
 
   /** Wants one soon, whatever was applied: the data key has changed. */
@@ -96,7 +98,7 @@ export class Snapshots {
     if (this.#isForced) return index >= (state.log.lastUnderOldKey ?? 0n);
     if (this.#interval === 0n) return false;
     const bytes = replica.bytesApplied - this.#bytesAtLast;
-    if (this.#lastBytes > limits.SNAPSHOT_CHEAP_BYTES && bytes < this.#lastBytes / 2) return false;
+    if (this.#lastBytes > limits.SNAPSHOT_CHEAP_BYTES && bytes < this.#lastBytes) return false;
     return index >= this.#dueAt || bytes >= limits.SNAPSHOT_INTERVAL_BYTES;
   }
 
@@ -105,20 +107,36 @@ export class Snapshots {
     this.#bytesAtLast = this.#options.replica.bytesApplied;
   }
 
-  #take(snapshot: RaftSnapshot): void {
+  #take(capture: Capture): void {
     this.#isForced = false;
-    this.#lastBytes = snapshot.data.length;
-    this.#reset(snapshot.index);
-    this.#taking = this.#save(snapshot).finally(() => {
-      this.#taking = undefined;
-      this.takeIfDue();
-    });
+    this.#reset(capture.index);
+    this.#taking = this.#encode(capture)
+      .then((snapshot) => this.#save(snapshot))
+      .finally(() => {
+        this.#taking = undefined;
+        this.takeIfDue();
+      });
+  }
+
+  /** Part by part, with whatever else there is to do in between: a large state takes long. */
+  async #encode({ membership, parts, ...meta }: Capture): Promise<RaftSnapshot> {
+    const { clock } = this.#options;
+    const store: Uint8Array[] = [];
+    for (const part of parts) {
+      store.push(part);
+      await new Promise<void>((resolve) => clock.soon(resolve));
+    }
+    const data = encodeContents({ membership, store: Buffer.concat(store) });
+    this.#lastBytes = data.length;
+    return { ...meta, data };
   }
 
   async #save(snapshot: RaftSnapshot): Promise<void> {
     const { state, log, onSaved, onFailed, flaws } = this.#options;
     const behind = this.#settings.entriesKeptBehind ?? limits.ENTRIES_KEPT_BEHIND;
     try {
+      // A newer one may have come from the leader meanwhile.
+      if (snapshot.index < this.#newest.index) return;
       const keepFrom = snapshot.index - BigInt(behind);
       if (flaws?.has('compact-before-snapshot')) await state.log.compact(keepFrom);
       await state.snapshots.save(snapshot);

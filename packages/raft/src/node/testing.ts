@@ -35,8 +35,8 @@ export class TextMachine implements StateMachine {
     this.aborted.push(reason);
   }
 
-  snapshot(): Uint8Array {
-    return Buffer.from(JSON.stringify(this.texts));
+  snapshot(): Iterable<Uint8Array> {
+    return [Buffer.from(JSON.stringify(this.texts))];
   }
 
   restore(data: Uint8Array): void {

@@ -44,7 +44,7 @@ describe('WatchChecker', () => {
     for (const commit of commits) checker.commit(commit);
     checker.check(store.view);
     store.subscribe((commit) => checker.commit(commit));
-    store.restore(store.snapshot());
+    store.restore(Buffer.concat([...store.snapshot()]));
     checker.check(store.view);
   });
 

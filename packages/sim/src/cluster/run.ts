@@ -82,7 +82,8 @@ export class ClusterRun {
   #judge(): void {
     const { managers, wanted } = this.#world;
     const stores = wanted.flatMap(({ member, name }) => {
-      return member?.manager ? [[name, member.manager.store.snapshot()] as const] : [];
+      const parts = member?.manager?.store.snapshot();
+      return parts ? [[name, Buffer.concat([...parts])] as const] : [];
     });
     checkEqualStores(new Map(stores));
     for (const user of this.#users) user.wishes.check(managers[0]?.view.all('service') ?? []);

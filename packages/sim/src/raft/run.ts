@@ -212,7 +212,9 @@ export class RaftRun implements Run {
 
   #judge(): void {
     const { lives, history } = this.#world;
-    checkEqualStores(new Map(lives.map(({ name, store }) => [name, store.snapshot()])));
+    checkEqualStores(
+      new Map(lives.map(({ name, store }) => [name, Buffer.concat([...store.snapshot()])])),
+    );
     for (const { watch, store } of lives) watch.check(store.view);
     for (const { store } of lives) {
       checkAppended(this.#acknowledged, (key) => valueAt(store.view, key));

@@ -9,6 +9,7 @@ import {
   ResolveAddressResponseSchema,
   StreamRaftMessageResponseSchema,
 } from '@skep/wire/swarmkit';
+import { LANE_ANSWER_EVERY } from '../../limits.js';
 
 /**
  * Messages of the peers (wire-raft.md 2.1, 2.2). An answer says that a message was taken, no more.
@@ -41,9 +42,13 @@ export function raftService(raft: Pick<RaftNode, 'receive' | 'status'>): BoundSe
 export function peersService(raft: Pick<RaftNode, 'receive'>): BoundService {
   return implement(Peers, {
     async *exchange(requests) {
+      let count = 0;
       for await (const { message } of requests) {
         if (message) await raft.receive(fromWire(message));
-        yield create(TakenSchema);
+        count++;
+        if (message && count < LANE_ANSWER_EVERY) continue;
+        yield create(TakenSchema, { count });
+        count = 0;
       }
     },
   });
