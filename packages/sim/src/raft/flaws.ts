@@ -36,7 +36,7 @@ export const RAFT_FLAWS: Readonly<Record<Exclude<Flaw, 'change-before-own-term'>
   'read-without-quorum': {
     foundIn: 'etcd 20418; Consul and etcd 2014',
     shownBy: ['pause', 'partition'],
-    seed: 20,
+    seed: 196,
   },
   'snapshot-before-apply': { foundIn: 'etcd 13766', shownBy: ['crash', 'crash-all'] },
   'take-old-snapshot': { foundIn: 'etcd 18055', shownBy: ['partition', 'crash'], seed: 10 },
