@@ -50,7 +50,7 @@ class Swarm {
     this.#finder
       .call(kind === 'read', (to, signals) => {
         this.asked.push(to);
-        return this.answers[to]!(signals);
+        return this.answers[to]!(signals());
       })
       .then(settle, settle);
     return request;

@@ -52,14 +52,17 @@ export class LeaderFinder<T> {
    * do no harm: nothing was sent, or `isRead`. A write that was sent gets a little time for its
    * answer, then its outcome is unknown.
    */
-  async call<R>(isRead: boolean, fn: (to: T, signals: MoveSignals) => Promise<R>): Promise<R> {
+  async call<R>(
+    isRead: boolean,
+    fn: (to: T, signals: () => MoveSignals) => Promise<R>,
+  ): Promise<R> {
     const { clock } = this.#options;
     const endMs = clock.monotonic() + LEADER_WAIT_MS;
     for (;;) {
       const to = await this.leader();
       const watch = new MoveWatch({ ...this.#options, to, ...(isRead ? READ_TIMES : WRITE_TIMES) });
       try {
-        return await fn(to, watch);
+        return await fn(to, () => watch.signals());
       } catch (error) {
         const { isAborted } = watch;
         const mayRepeat =

@@ -22,10 +22,10 @@ export interface MoveWatchOptions<T> {
 }
 
 /**
- * Aborts a call when the leader is another than the one that is called. Nothing is watched before a
- * signal is asked for: a call to this very manager never asks, and watching costs more than it does.
+ * Aborts a call when the leader is another than the one that is called. Nothing is watched before
+ * signals are asked for: a call to this very manager never asks, and watching costs more than it does.
  */
-export class MoveWatch<T> implements MoveSignals {
+export class MoveWatch<T> {
   readonly #options: MoveWatchOptions<T>;
   #aborts: { unsent: AbortController; sent: AbortController } | undefined;
   #seen: T | undefined;
@@ -37,12 +37,10 @@ export class MoveWatch<T> implements MoveSignals {
     this.#seen = options.to;
   }
 
-  get unsentSignal(): AbortSignal {
-    return this.#watch().unsent.signal;
-  }
-
-  get signal(): AbortSignal {
-    return this.#watch().sent.signal;
+  /** For the call; from now on the leader is watched. */
+  signals(): MoveSignals {
+    const { unsent, sent } = this.#watch();
+    return { unsentSignal: unsent.signal, signal: sent.signal };
   }
 
   /** Whether a call that was sent has been ended. */

@@ -18,7 +18,7 @@ function faceOf(leader: object) {
       leader: async () => to,
       call: (isRead, fn) => {
         reads.push(isRead);
-        return fn(to, SIGNALS);
+        return fn(to, () => SIGNALS);
       },
     },
   });

@@ -28,7 +28,7 @@ export function userFace({ finder, ownAddress }: UserFaceOptions): UserFace {
   const unary = (method: DescMethodUnary, request: never): Promise<unknown> =>
     finder.call(isRead(method.localName), async (to, signals) => {
       if (!('control' in to))
-        return to.unary(method, request, { forwarded, timeoutMs, ...signals });
+        return to.unary(method, request, { forwarded, timeoutMs, ...signals() });
       const answer = to.control[method.localName as keyof Control];
       return answer(request);
     });
@@ -43,7 +43,7 @@ export function userFace({ finder, ownAddress }: UserFaceOptions): UserFace {
       const answer = await finder.call(true, (to, signals) =>
         'authority' in to
           ? to.authority.getUnlockKey()
-          : to.unary(CA.method.getUnlockKey, {}, { forwarded, timeoutMs, ...signals }),
+          : to.unary(CA.method.getUnlockKey, {}, { forwarded, timeoutMs, ...signals() }),
       );
       return answer.unlockKey;
     },
