@@ -390,8 +390,8 @@ describe("a leader's daemon", () => {
   });
 });
 
-/** Entries that the log keeps for a manager that is behind, and a snapshot's interval besides. */
-const ENTRIES_BEHIND = 500 + 100;
+/** Those that the log keeps for a manager that is behind, and those between two snapshots of this size. */
+const ENTRIES_BEHIND = 500 + 500;
 const VALUE_BYTES = 12_000;
 /** A larger snapshot is sent in parts. */
 const CHUNK_BYTES_MAX = 4 * 1024 * 1024;
