@@ -73,16 +73,18 @@ export class LogJournal {
 function decode(data: Buffer): JournalEntry | undefined {
   if (data.length < HEADER_BYTES) return undefined;
   const header = new Float64Array(Uint8Array.from(data.subarray(0, HEADER_BYTES)).buffer);
-  const [entry, stream, inode, size, chunkBytes, stdoutBytes, stderrBytes] = header as unknown as [
-    ...[entry: number, stream: number, inode: number, size: number],
-    ...[chunkBytes: number, stdoutBytes: number, stderrBytes: number],
-  ];
+  // Something else may stand there, such as what an older daemon left.
+  if (!header.every((number) => Number.isSafeInteger(number) && number >= 0)) return undefined;
+  const [entry, at = -1, inode = 0, size = 0, ...lengths] = header;
+  const [chunkBytes = 0, stdoutBytes = 0, stderrBytes = 0] = lengths;
+  const stream = STREAMS[at];
   const chunkEnd = HEADER_BYTES + chunkBytes;
   const stdoutEnd = chunkEnd + stdoutBytes;
   const end = stdoutEnd + stderrBytes;
-  if (data.length < end + TRAILER_BYTES || data.readDoubleLE(end) !== entry) return undefined;
+  const isWhole = data.length >= end + TRAILER_BYTES && data.readDoubleLE(end) === entry;
+  if (!isWhole || stream === undefined) return undefined;
   return {
-    stream: STREAMS[stream] as Stream,
+    stream,
     inode,
     size,
     chunk: data.subarray(HEADER_BYTES, chunkEnd),

@@ -181,6 +181,18 @@ describe('after a kill', () => {
     expect(await read(next)).toEqual([`${'y'.repeat(5000)}\n`, 'z\n', 'rest of it\n']);
   });
 
+  it('ignores a journal that is none', () => {
+    const first = openLog();
+    first.write('stdout', big);
+    first.release();
+    const log = readFileSync(path);
+    for (const text of ['{"stream":"stdout","inode":7}', '', '\0']) {
+      writeFileSync(`${path}.journal`, text.padEnd(400));
+      openLog().recover();
+      expect(readFileSync(path)).toEqual(log);
+    }
+  });
+
   it('ignores an entry of a journal that lies half over the one before', () => {
     const first = openLog();
     first.write('stdout', big);

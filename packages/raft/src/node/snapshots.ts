@@ -110,12 +110,10 @@ export class Snapshots {
   #take(capture: Capture): void {
     this.#isForced = false;
     this.#reset(capture.index);
-    this.#taking = this.#encode(capture)
-      .then((snapshot) => this.#save(snapshot))
-      .finally(() => {
-        this.#taking = undefined;
-        this.takeIfDue();
-      });
+    this.#taking = this.#save(capture).finally(() => {
+      this.#taking = undefined;
+      this.takeIfDue();
+    });
   }
 
   /** Part by part, with whatever else there is to do in between: a large state takes long. */
@@ -131,10 +129,11 @@ export class Snapshots {
     return { ...meta, data };
   }
 
-  async #save(snapshot: RaftSnapshot): Promise<void> {
+  async #save(capture: Capture): Promise<void> {
     const { state, log, onSaved, onFailed, flaws } = this.#options;
     const behind = this.#settings.entriesKeptBehind ?? limits.ENTRIES_KEPT_BEHIND;
     try {
+      const snapshot = await this.#encode(capture);
       // A newer one may have come from the leader meanwhile.
       if (snapshot.index < this.#newest.index) return;
       const keepFrom = snapshot.index - BigInt(behind);
@@ -148,7 +147,7 @@ export class Snapshots {
       await this.#options.keeper.inTurn(() => this.#finishRotation());
     } catch (error) {
       if (!hasErrno(error, 'ENOSPC', 'EDQUOT')) return onFailed(error);
-      this.#dueAt = snapshot.index + this.#interval / 10n + 1n;
+      this.#dueAt = capture.index + this.#interval / 10n + 1n;
       log.warn({}, 'no space for a snapshot; the log is kept, and grows');
     }
   }
