@@ -7,6 +7,7 @@ import { PlaceChecker } from '../checkers/index.js';
 import {
   MachineClock,
   must,
+  Repairs,
   streamOf,
   Timeline,
   type Trace,
@@ -41,7 +42,7 @@ export class ClusterWorld {
   readonly #places = new PlaceChecker();
   readonly #trace: Trace;
   readonly #random: Random;
-  readonly #mends = new Set<() => void>();
+  readonly repairs = new Repairs(this.timeline);
   readonly #managers = new Map<ClusterMachine, Manager>();
   #violation: ViolationError | undefined;
 
@@ -184,16 +185,7 @@ export class ClusterWorld {
   }
 
   startLater(machine: ClusterMachine, afterMs: number): void {
-    this.mendAfter(afterMs, () => machine.start());
-  }
-
-  /** Calls `mend` after that time, or when all is mended before. */
-  mendAfter(afterMs: number, mend: () => void): void {
-    const once = () => {
-      if (this.#mends.delete(once)) mend();
-    };
-    this.#mends.add(once);
-    this.timeline.after(afterMs, once);
+    this.repairs.after(afterMs, () => machine.start());
   }
 
   /** The end of all faults: from here on everything must come right by itself. */
@@ -201,7 +193,7 @@ export class ClusterWorld {
     this.note('world', 'is mended');
     this.network.setDelay(PERFECT_DELAY);
     this.network.setLoss(0);
-    for (const mend of [...this.#mends]) mend();
+    this.repairs.all();
     for (const machine of this.machines) {
       machine.disk.cutPowerAt(Number.POSITIVE_INFINITY);
       machine.disk.clearFaults();

@@ -1,4 +1,5 @@
 export * from './machine-clock.js';
+export * from './repairs.js';
 export * from './streams.js';
 export * from './timeline.js';
 export * from './trace.js';

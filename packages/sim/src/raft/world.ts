@@ -10,6 +10,7 @@ import type {
 import { History } from '../checkers/index.js';
 import {
   type MachineClock,
+  Repairs,
   streamOf,
   Timeline,
   type Trace,
@@ -51,7 +52,7 @@ export class RaftWorld {
   changesUnderWay = 0;
   readonly #options: RaftWorldOptions;
   readonly #random: Random;
-  readonly #mends = new Set<() => void>();
+  readonly repairs = new Repairs(this.timeline);
   #violation: ViolationError | undefined;
 
   constructor(options: RaftWorldOptions) {
@@ -216,23 +217,14 @@ export class RaftWorld {
   }
 
   startLater(machine: RaftMachine, afterMs: number): void {
-    this.mendAfter(afterMs, () => machine.start());
-  }
-
-  /** Calls `mend` after that time, or when all is mended before. */
-  mendAfter(afterMs: number, mend: () => void): void {
-    const once = () => {
-      if (this.#mends.delete(once)) mend();
-    };
-    this.#mends.add(once);
-    this.timeline.after(afterMs, once);
+    this.repairs.after(afterMs, () => machine.start());
   }
 
   /** The end of all faults: from here on everything must come right by itself. */
   mendAll(): void {
     this.note('world', 'is mended');
     this.links.quality = PERFECT_LINKS;
-    for (const mend of [...this.#mends]) mend();
+    this.repairs.all();
     for (const machine of this.machines) {
       machine.disk.cutPowerAt(Number.POSITIVE_INFINITY);
       machine.disk.clearFaults();

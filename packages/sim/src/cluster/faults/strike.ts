@@ -81,7 +81,7 @@ function strikeWays(world: ClusterWorld, target: ClusterMachine, fault: WayFault
       pause(world, target, fault);
       return;
     case 'partition':
-      world.mendAfter(fault.forMs, partition(world.cuts, fault.shape, [target.ip, ...others]));
+      world.repairs.after(fault.forMs, partition(world.cuts, fault.shape, [target.ip, ...others]));
       return;
     case 'bad-cable': {
       const setLoss = (loss: number) => {
@@ -91,7 +91,7 @@ function strikeWays(world: ClusterWorld, target: ClusterMachine, fault: WayFault
         }
       };
       setLoss(fault.loss);
-      world.mendAfter(fault.forMs, () => setLoss(0));
+      world.repairs.after(fault.forMs, () => setLoss(0));
     }
   }
 }
@@ -113,7 +113,7 @@ function pause(
   if (!clock || clock.isPaused) return;
   clock.pause(how);
   world.network.pause(target.ip);
-  world.mendAfter(forMs, () => {
+  world.repairs.after(forMs, () => {
     if (clock.isDead) return;
     clock.resume();
     world.network.resume(target.ip);

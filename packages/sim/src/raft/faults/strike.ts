@@ -47,7 +47,10 @@ function strikeMachine(world: RaftWorld, target: RaftMachine, fault: TargetedFau
       pause(world, target, fault);
       return;
     case 'partition':
-      world.mendAfter(fault.forMs, partition(world.links, fault.shape, world.namesFrom(target)));
+      world.repairs.after(
+        fault.forMs,
+        partition(world.links, fault.shape, world.namesFrom(target)),
+      );
       return;
     case 'clog':
       clog(world, target, fault.forMs);
@@ -83,14 +86,14 @@ function strikeDisk(world: RaftWorld, target: RaftMachine, fault: DiskFault): vo
     case 'disk-full': {
       const used = target.disk.durableFiles().reduce((sum, { size }) => sum + size, 0);
       target.disk.capacityBytes = used;
-      world.mendAfter(fault.forMs, () => {
+      world.repairs.after(fault.forMs, () => {
         target.disk.capacityBytes = Number.POSITIVE_INFINITY;
       });
       return;
     }
     case 'slow-disk':
       target.slowerByMs = fault.byMs;
-      world.mendAfter(fault.forMs, () => {
+      world.repairs.after(fault.forMs, () => {
         target.slowerByMs = 0;
       });
       return;
@@ -114,7 +117,7 @@ function pause(
   const clock = target.life?.clock;
   if (!clock || clock.isPaused) return;
   clock.pause(how);
-  world.mendAfter(forMs, () => {
+  world.repairs.after(forMs, () => {
     if (clock.isDead) return;
     clock.resume();
     world.note(target.name, 'goes on');
