@@ -21,7 +21,7 @@ export interface AgentLimits {
   reconnectMaxMs: number;
   /**
    * A node whose manager told it its period waits this many at most: a new leader gives nodes up that
-   * it has not heard of for four, and there must be room for an attempt at a manager that is dead.
+   * it has not heard of for some, and there must be room for an attempt at a manager that is dead.
    * Where nodes are many, so that all at once would be a burden, the period is long.
    */
   reconnectMaxPeriods: number;

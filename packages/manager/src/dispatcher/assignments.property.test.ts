@@ -73,7 +73,7 @@ it('replaying the assignments gives what the store holds, however the messages f
         await sim.put('node', nodeOf('n1'), nodeOf('n2'));
         await sim.put('secret', ...['s1', 's2'].map(secretOf));
         await sim.put('config', ...['c1', 'c2'].map(configOf));
-        const managers = () => [{ nodeId: 'm1', addr: '10.0.0.1:2377' }];
+        const managers = () => [{ nodeId: 'm1', addr: '10.0.0.1:2377', isReachable: true }];
         const dispatcher = new Dispatcher({ ...sim.options, nodeId: 'm1', managers });
         dispatcher.start();
         const { signal } = new AbortController();

@@ -23,7 +23,7 @@ const HEARTBEAT = 'docker.swarmkit.v1.HeartbeatRequest';
 
 async function room(options: { automatic?: boolean } = {}) {
   const sim = new SimRoom(options);
-  const managers: ManagerPeer[] = [{ nodeId: 'm1', addr: '127.0.0.1:2377' }];
+  const managers: ManagerPeer[] = [{ nodeId: 'm1', addr: '127.0.0.1:2377', isReachable: true }];
   const dispatcher = new Dispatcher({ ...sim.options, nodeId: 'm1', managers: () => managers });
   if (options.automatic !== false) await sim.put('node', nodeOf('n1'));
   dispatcher.start();
@@ -132,7 +132,7 @@ describe('Dispatcher sessions', () => {
     await sim.change('node', 'n1', ({ status }) => ({ status: { ...status, message: 'x' } }));
     expect(node.news).toHaveLength(2);
     await sim.change('cluster', 'cluster', () => ({ networkBootstrapKeys: [] }));
-    managers.push({ nodeId: 'm2', addr: '127.0.0.2:2377' });
+    managers.push({ nodeId: 'm2', addr: '127.0.0.2:2377', isReachable: true });
     dispatcher.refreshManagers();
     await sim.settle();
     expect(node.news).toHaveLength(4);
@@ -148,7 +148,10 @@ describe('Dispatcher sessions', () => {
     await sim.put('cluster', clusterOf());
     expect(node.news).toHaveLength(2);
     expect(node.news[1]?.managers).toHaveLength(1);
-    managers.push({ nodeId: 'm2', addr: '127.0.0.2:2377' }, { nodeId: 'm3', addr: '' });
+    managers.push(
+      { nodeId: 'm2', addr: '127.0.0.2:2377', isReachable: true },
+      { nodeId: 'm3', addr: '', isReachable: true },
+    );
     dispatcher.refreshManagers();
     await sim.settle();
     expect(node.news[2]?.managers.map(({ peer }) => peer?.nodeId)).toEqual(['m2']);
@@ -311,7 +314,24 @@ describe('Dispatcher heartbeats', () => {
       state: NodeStatus_State.UNKNOWN,
       message: 'Node moved to "unknown" state due to leadership change in cluster',
     });
-    await here.sim.clock.advance(3_900);
+    await here.sim.clock.advance(9_900);
+    expect(here.sim.get('node', 'n1').status.state).toBe(NodeStatus_State.UNKNOWN);
+    await here.sim.clock.advance(200);
+    expect(here.sim.get('node', 'n1').status.state).toBe(NodeStatus_State.DOWN);
+  });
+
+  it.for([
+    { isReachable: false, graceMs: 4_000 },
+    { isReachable: true, graceMs: 10_000 },
+  ])('of managers get $graceMs ms then, when reachable: $isReachable', async (each) => {
+    const here = await room();
+    await here.dispatcher.stop();
+    const manager = { nodeId: 'n1', addr: '127.0.0.3:2377', isReachable: !each.isReachable };
+    here.managers.push(manager);
+    here.dispatcher.start();
+    await here.sim.clock.advance(1_000);
+    manager.isReachable = each.isReachable;
+    await here.sim.clock.advance(each.graceMs - 1_100);
     expect(here.sim.get('node', 'n1').status.state).toBe(NodeStatus_State.UNKNOWN);
     await here.sim.clock.advance(200);
     expect(here.sim.get('node', 'n1').status.state).toBe(NodeStatus_State.DOWN);

@@ -71,6 +71,7 @@ export class Dispatcher implements ControlLoop, DispatcherService {
     this.#watch = new NodeWatch({
       ...options,
       hasSession: (nodeId) => this.#sessions.has(nodeId),
+      isReachable: (nodeId) => this.#manager(nodeId)?.isReachable,
       onSilent: (nodeId) => this.#endSession(nodeId),
     });
   }
@@ -249,6 +250,10 @@ export class Dispatcher implements ControlLoop, DispatcherService {
     const periodMs = jittered(heartbeatPeriodMs(view, view.get('node', nodeId)), random);
     this.#watch.deadlines.set(nodeId, GRACE_PERIODS * periodMs);
     return periodMs;
+  }
+
+  #manager(nodeId: string): ManagerPeer | undefined {
+    return this.#options.managers().find((manager) => manager.nodeId === nodeId);
   }
 
   #endSession(nodeId: string): void {

@@ -16,14 +16,17 @@ export const GRACE_PERIODS = 3;
  */
 export const GRACE_PERIODS_UNKNOWN_DOCKER = 6;
 /**
- * After a change of leader every node has to be heard of anew. One whose manager is there looks for
- * the leader at most a period apart; one that tries a manager that is dead turns to the next after
- * 1.5 s; one whose manager hangs notices after a period without an answer within one and a half more
- * (the agent's and its connector's limits). So each has asked within 3.5 periods of a second and is
- * answered at once, as a leader there is; the rest is for slow ways. The node of a leader that died
- * gets no longer than that: its tasks move after an election and this. (SwarmKit: 6 periods of 5 s.)
+ * After a change of leader every node has to be heard of anew, and none has given a sign that it is
+ * gone: a worker that finds its first managers dead, on a busy host, still comes back well within
+ * this. (SwarmKit: 6 periods of 5 s.)
  */
-export const GRACE_PERIODS_UNKNOWN = 4;
+export const GRACE_PERIODS_UNKNOWN = 10;
+/**
+ * The node of a manager that does not answer the new leader is most likely the one that died with
+ * the lead: its tasks move after an election and this. A manager that does answer gets the rest of
+ * what the others have.
+ */
+export const GRACE_PERIODS_UNREACHABLE = 4;
 /** A node that has never been heard of is still busy joining. */
 export const GRACE_NEW_MS = 12_000;
 /** A node whose stream broke has this long to come back, where the period is ours to choose. */

@@ -9,6 +9,7 @@ import {
   GRACE_NEW_MS,
   GRACE_PERIODS_UNKNOWN,
   GRACE_PERIODS_UNKNOWN_DOCKER,
+  GRACE_PERIODS_UNREACHABLE,
   ORPHAN_AFTER_MS,
 } from './limits.js';
 import { inState, isWithNode, orphaned } from './node-writes.js';
@@ -22,6 +23,8 @@ export interface NodeWatchOptions {
   log: Logger;
   /** Whether the node has a session. */
   hasSession(nodeId: string): boolean;
+  /** Whether the node is a manager's that this one can or cannot reach; undefined when it is none. */
+  isReachable(nodeId: string): boolean | undefined;
   /** Called when a node has been silent for too long, before its state is written. */
   onSilent(nodeId: string): void;
   onFatal?(error: InvariantError): void;
@@ -36,13 +39,12 @@ export class NodeWatch {
   readonly #options: NodeWatchOptions;
   readonly #planner: Planner;
   readonly #downSinceMs = new Map<string, number>();
+  /** More time for nodes of managers, ms, if those turn out to be reachable. */
+  readonly #restMs = new Map<string, number>();
 
   constructor(options: NodeWatchOptions) {
     this.#options = options;
-    this.deadlines = new Deadlines(options.clock, (nodeId) => {
-      options.onSilent(nodeId);
-      this.#planner.mark(nodeId);
-    });
+    this.deadlines = new Deadlines(options.clock, (nodeId) => this.#onExpired(nodeId));
     this.#planner = new Planner({
       name: 'node watch',
       ...options,
@@ -54,17 +56,37 @@ export class NodeWatch {
   start(): void {
     this.#downSinceMs.clear();
     const { view } = this.#options.store;
-    for (const node of view.all('node')) {
-      const periods = hasOwnAgent(node.description)
-        ? GRACE_PERIODS_UNKNOWN
-        : GRACE_PERIODS_UNKNOWN_DOCKER;
-      this.#await(node, periods * heartbeatPeriodMs(view, node));
-    }
+    for (const node of view.all('node')) this.#await(node, this.#graceMs(view, node));
     this.#planner.start();
+  }
+
+  /** Time for a node that a new leader has not heard of, ms. */
+  #graceMs(view: ReadView, node: NodeObject): number {
+    const periodMs = heartbeatPeriodMs(view, node);
+    if (!hasOwnAgent(node.description)) return GRACE_PERIODS_UNKNOWN_DOCKER * periodMs;
+    const graceMs = GRACE_PERIODS_UNKNOWN * periodMs;
+    if (this.#options.isReachable(node.id) === undefined) return graceMs;
+    // Whether a manager answers is not known in the first moments of a lead: it is asked in the end.
+    const shortMs = GRACE_PERIODS_UNREACHABLE * periodMs;
+    this.#restMs.set(node.id, graceMs - shortMs);
+    return shortMs;
+  }
+
+  #onExpired(nodeId: string): void {
+    const { hasSession, isReachable, onSilent } = this.#options;
+    const restMs = this.#restMs.get(nodeId);
+    this.#restMs.delete(nodeId);
+    if (restMs !== undefined && !hasSession(nodeId) && isReachable(nodeId)) {
+      this.deadlines.set(nodeId, restMs);
+      return;
+    }
+    onSilent(nodeId);
+    this.#planner.mark(nodeId);
   }
 
   async stop(): Promise<void> {
     this.deadlines.clear();
+    this.#restMs.clear();
     await this.#planner.stop();
   }
 
@@ -83,6 +105,7 @@ export class NodeWatch {
   forget(nodeId: string): void {
     this.deadlines.cancel(nodeId);
     this.#downSinceMs.delete(nodeId);
+    this.#restMs.delete(nodeId);
   }
 
   /** Pure but for the memory of when a node went down. */

@@ -14,6 +14,8 @@ export interface ManagerPeer {
   nodeId: string;
   /** `ip:port` */
   addr: string;
+  /** Whether it answers this manager, as far as the consensus knows. */
+  isReachable: boolean;
 }
 
 /** What a node must know of the cluster. */

@@ -93,7 +93,7 @@ export class SimLeader {
         throw error;
       },
     };
-    const managers = () => [{ nodeId, addr: '10.0.0.100:2377' }];
+    const managers = () => [{ nodeId, addr: '10.0.0.100:2377', isReachable: true }];
     this.#dispatcher = new Dispatcher({ ...options, nodeId, managers });
     this.#loops = [
       this.#dispatcher,

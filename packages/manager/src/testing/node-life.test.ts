@@ -157,7 +157,7 @@ describe('a change of leader', () => {
     sim.agent('n1').kill();
     await sim.resign(false);
     sim.lead();
-    await sim.run(3_500);
+    await sim.run(9_500);
     expect(sim.nodeState('n1')).toBe(UNKNOWN);
     await sim.run(1_500);
     expect(sim.nodeState('n1')).toBe(DOWN);

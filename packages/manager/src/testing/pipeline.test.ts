@@ -10,7 +10,7 @@ import { SimRoom } from './room.sim.js';
 
 it('brings a new task to its node, addresses and all, without any time passing', async () => {
   const sim = new SimRoom();
-  const managers = () => [{ nodeId: 'm1', addr: '10.0.0.1:2377' }];
+  const managers = () => [{ nodeId: 'm1', addr: '10.0.0.1:2377', isReachable: true }];
   const dispatcher = new Dispatcher({ ...sim.options, nodeId: 'm1', managers });
   for (const loop of [new Allocator(sim.options), new Scheduler(sim.options), dispatcher]) {
     loop.start();

@@ -3,7 +3,7 @@ export const CALL_TIMEOUT_MS = 5_000;
 
 /**
  * Time a manager's machine has to take a connection, ms, before another manager is tried: a machine
- * that is dead says nothing for seconds, and a new leader waits for four periods of a second only.
+ * that is dead says nothing for seconds, and a new leader does not wait for long (manager/dispatcher).
  * It doubles with each attempt in vain, so that managers that are slow are reached as well.
  */
 export const CONNECTION_PATIENCE_MS = 1_500;

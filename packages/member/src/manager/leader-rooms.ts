@@ -10,7 +10,9 @@ import {
   KeyManager,
   LogBroker,
   type LoopOptions,
+  type ManagerMember,
   type ManagerMembers,
+  type ManagerPeer,
   Orchestrator,
   ResourceAllocator,
   RestartSupervisor,
@@ -19,6 +21,7 @@ import {
   TaskReaper,
   Updater,
 } from '@skep/manager';
+import { RaftMemberStatus_Reachability } from '@skep/wire/swarmkit';
 import { withFreshReads } from './fresh-reads.js';
 
 export interface LeaderRoomsOptions extends LoopOptions {
@@ -53,8 +56,7 @@ export class LeaderRooms {
     this.dispatcher = new Dispatcher({
       ...options,
       nodeId,
-      managers: () =>
-        members.list().map((member) => ({ nodeId: member.nodeId, addr: member.address })),
+      managers: () => members.list().map(asPeer),
     });
     this.#forgetMembers = members.onChange(() => this.dispatcher.refreshManagers());
     this.#loops = [
@@ -82,4 +84,9 @@ export class LeaderRooms {
     this.#forgetMembers();
     for (const loop of this.#loops.toReversed()) await loop.stop();
   }
+}
+
+function asPeer({ nodeId, address, reachability }: ManagerMember): ManagerPeer {
+  const isReachable = reachability === RaftMemberStatus_Reachability.REACHABLE;
+  return { nodeId, addr: address, isReachable };
 }
