@@ -1,4 +1,5 @@
 export * from './complete.js';
 export * from './engine.js';
 export * from './grpc.js';
+export * from './service-labels.js';
 export * from './time.js';
