@@ -16,7 +16,7 @@ class Listener {
 
   get told(): string[] {
     return this.batches.flat().map(({ table, before, after }) => {
-      const row = (after ?? before) as Record<string, string>;
+      const row = (after ?? before) as unknown as Record<string, string>;
       return `${before ? (after ? '~' : '-') : '+'}${table} ${row.serviceId ?? ''}${row.id ?? ''}`;
     });
   }
@@ -103,6 +103,14 @@ describe('the tables', () => {
     letGo();
     await Promise.all(updates);
     expect(listener.batches.map((batch) => batch.length)).toEqual([1, 2]);
+  });
+
+  it('tell that all is known, also when that is no news', async () => {
+    const { tables, listener } = await filled();
+    await tables.update(updateOf(6n, FULL));
+    expect(listener.batches).toEqual([[]]);
+    await tables.update(updateOf(7n, {}));
+    expect(listener.batches).toHaveLength(1);
   });
 
   it('tell a new reader all there is', async () => {
