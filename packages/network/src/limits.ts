@@ -3,6 +3,9 @@
 /** Batches waiting for the kernel; more are refused. */
 export const KERNEL_CALLS_MAX = 16_384;
 
+/** Namespaces whose rules can be changed without opening nftables anew; each holds a descriptor. */
+export const NFT_CONTEXTS_MAX = 192;
+
 /** Docker's range for a host port nobody chose (Linux's ephemeral ports). */
 export const EPHEMERAL_PORT_MIN = 32_768;
 export const EPHEMERAL_PORT_MAX = 60_999;
@@ -13,6 +16,42 @@ export const EPHEMERAL_ATTEMPTS_MAX = 512;
 /** Backends of one published port on one node; a chain exists for each count in use. */
 export const BACKENDS_PER_PORT_MAX = 4_096;
 
+/** Backends behind one virtual IP or published port; a chain exists for each count in use. */
+export const BACKENDS_PER_SERVICE_MAX = 4_096;
+
+/** Virtual IPs that one container can reach; more are left out. Overlay networks are of 254 addresses. */
+export const VIPS_PER_CONTAINER_MAX = 131_072;
+
+/** Between two looks at whether the containers' tables are still as they were made. */
+export const VIP_COMPARE_PERIOD_MS = 30_000;
+
+/**
+ * Time for everybody to let go of a task that stops: the manager answers within 2 s, whoever is
+ * missing, and the rest is for the way there and back.
+ */
+export const WITHDRAW_WAIT_MS = 3_000;
+
+/** Between two attempts to tell of a task that stops. */
+export const WITHDRAW_RETRY_MS = 200;
+
+/** How often the connections of a container that stops are counted. */
+export const DRAIN_POLL_MS = 100;
+
+/** Between two counts, of whatever container: many that stop at once are looked at less often. */
+export const DRAIN_LOOK_SPACING_MS = 10;
+
+/** Nobody is connected when nobody was for so long. */
+export const DRAIN_QUIET_MS = 200;
+
+/** Slots of a published port whose clients stay with one task: even to a twentieth for 25 tasks. */
+export const AFFINITY_SLOTS = 512;
+
+/** Time that the mesh's first change waits for the ingress network to stand. */
+export const MESH_WAIT_MS = 10_000;
+
+/** Between two looks at whether the kernel still has the mesh as it should be. */
+export const MESH_COMPARE_MS = 30_000;
+
 /** Interfaces of one container: its swarm networks and the gateway bridge. */
 export const INTERFACES_PER_SANDBOX_MAX = 64;
 
@@ -20,3 +59,12 @@ export const INTERFACES_PER_SANDBOX_MAX = 64;
 export const BINDINGS_PER_SANDBOX_MAX = 65_535;
 
 export const MTU_BYTES_DEFAULT = 1_500;
+
+/** The kernel is compared with the tables again after this time. */
+export const OVERLAY_COMPARE_MS = 30_000;
+
+/** Time a container waits for a network that its node has just been told of. */
+export const OVERLAY_WAIT_MS = 10_000;
+
+/** The tables are written to disk at most this often. */
+export const TABLES_KEPT_EVERY_MS = 1_000;
