@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import {
   EngineDescriptionSchema,
   type NodeDescription,
+  type PluginDescription,
   PluginDescriptionSchema,
 } from './swarmkit.js';
 
@@ -11,16 +12,74 @@ import {
  */
 export const OWN_AGENT = { type: 'Agent', name: 'skep' } as const;
 
-/** A description that says that it is given by an agent of ours. */
-export function markOwnAgent(description: NodeDescription): NodeDescription {
+/** Type of the plugin whose name says where a node's overlay packets go: `ADDRESS [KEY PORT]`. */
+const DATA_PATH_TYPE = 'DataPath';
+/** In place of an address: where the node's calls come from. */
+const SEEN_ADDRESS = '-';
+
+const WIREGUARD_KEY_BYTES = 32;
+const PORT_MAX = 65_535;
+
+/** The receiving end of a node's encrypted tunnels. */
+export interface WireguardEnd {
+  /** Public, 32 bytes. */
+  key: Uint8Array;
+  /** UDP, 1 … 65535. */
+  port: number;
+}
+
+/** Where other nodes send a node's overlay packets. */
+export interface DataPath {
+  /** An IP without prefix length; empty: where the node's calls to managers come from. */
+  address: string;
+  wireguard?: WireguardEnd | undefined;
+}
+
+/** A description that says that it is given by an agent of ours, and where its packets go. */
+export function markOwnAgent(description: NodeDescription, dataPath?: DataPath): NodeDescription {
   const engine = description.engine ?? create(EngineDescriptionSchema);
-  const mark = create(PluginDescriptionSchema, OWN_AGENT);
   // In the order of types, as all plugins are.
-  return { ...description, engine: { ...engine, plugins: [mark, ...engine.plugins] } };
+  const marks = [OWN_AGENT, ...(dataPath ? [encodeDataPath(dataPath)] : [])].map((mark) =>
+    create(PluginDescriptionSchema, mark),
+  );
+  return { ...description, engine: { ...engine, plugins: [...marks, ...engine.plugins] } };
 }
 
 /** Whether a node's agent is ours; false for a node that has not described itself yet. */
 export function hasOwnAgent(description: NodeDescription | undefined): boolean {
-  const plugins = description?.engine?.plugins ?? [];
-  return plugins.some(({ type, name }) => type === OWN_AGENT.type && name === OWN_AGENT.name);
+  return description?.engine?.plugins.some(isAgentMark) ?? false;
+}
+
+/** Where a node's packets go; undefined when it does not say so in a way that can be understood. */
+export function dataPathOf(description: NodeDescription | undefined): DataPath | undefined {
+  const plugin = description?.engine?.plugins.find(({ type }) => type === DATA_PATH_TYPE);
+  const [text, key, port, ...rest] = plugin?.name.split(' ') ?? [];
+  if (!text || rest.length > 0) return undefined;
+  const address = text === SEEN_ADDRESS ? '' : text;
+  if (key === undefined) return { address };
+  const wireguard = decodeWireguard(key, port ?? '');
+  return wireguard && { address, wireguard };
+}
+
+/** Whether a plugin is a mark of our agents and nothing that a user could ask for. */
+export function isMark(plugin: Pick<PluginDescription, 'type' | 'name'>): boolean {
+  return isAgentMark(plugin) || plugin.type === DATA_PATH_TYPE;
+}
+
+function isAgentMark({ type, name }: Pick<PluginDescription, 'type' | 'name'>): boolean {
+  return type === OWN_AGENT.type && name === OWN_AGENT.name;
+}
+
+function encodeDataPath({ address, wireguard }: DataPath): { type: string; name: string } {
+  const end = wireguard
+    ? [Buffer.from(wireguard.key).toString('base64'), String(wireguard.port)]
+    : [];
+  return { type: DATA_PATH_TYPE, name: [address || SEEN_ADDRESS, ...end].join(' ') };
+}
+
+function decodeWireguard(keyText: string, portText: string): WireguardEnd | undefined {
+  const key = new Uint8Array(Buffer.from(keyText, 'base64'));
+  const port = Number(portText);
+  const isPort = Number.isInteger(port) && port >= 1 && port <= PORT_MAX;
+  return key.length === WIREGUARD_KEY_BYTES && isPort ? { key, port } : undefined;
 }

@@ -1,2 +1,3 @@
-/** Messages and services of our own managers among themselves. */
+/** Messages and services of our own kind of node: managers among themselves, and with agents. */
+export * from './gen/skep/v1/networks_pb.js';
 export * from './gen/skep/v1/peers_pb.js';
