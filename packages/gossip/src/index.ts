@@ -1,0 +1,12 @@
+export * from './address.js';
+export type { EntryView, GossipStats, MemberView } from './core/core.js';
+export type { EntryChange } from './core/outbox.js';
+export { GOSSIP_PORT } from './limits.js';
+export * from './records/endpoint.js';
+export * from './records/keys.js';
+export * from './records/peer.js';
+export * from './shell/counters.js';
+export * from './shell/node.js';
+export * from './shell/sockets.js';
+export * from './shell/sockets.real.js';
+export * from './shell/sockets.sim.js';
