@@ -1,4 +1,5 @@
 import { RealClock, RealDisk, RealRandom, silentLogger } from '@skep/platform';
+import { RealNameSockets } from './dns/sockets/real.js';
 import { claimNamespace } from './host/claim.js';
 import { RealKernel } from './kernel/real/kernel.js';
 import {
@@ -10,6 +11,7 @@ import {
 import { SocketPortHolder } from './ports/holder.js';
 
 export type { AddressPool } from './address/pool.js';
+export { NameService, type NameServiceOptions } from './dns/service/name-service.js';
 export type { NetworkFilters } from './local/filters.js';
 export type { LocalNetworks, NetworkContainer, NetworkResource } from './local/local-networks.js';
 export {
@@ -17,25 +19,45 @@ export {
   type Network,
   type NetworkParts,
   type NetworkSettings,
+  type NodeOverlays,
 } from './network.js';
-export type * from './publish/contract.js';
+export type * from './overlay/contract.js';
+export type { OverlaySummary } from './overlay/list.js';
+export type { DataPath } from './overlay/plan.js';
+export type {
+  IngressAttachment,
+  IngressPort,
+  PublishedTask,
+  ServicePublisher,
+} from './publish/contract.js';
+export type * from './sandbox/contract.js';
+export type * from './stopping/contract.js';
+export { SwarmTraffic, type SwarmTrafficOptions } from './stopping/traffic.js';
+export type * from './tables/contract.js';
+export { fromUpdate } from './tables/from-update.js';
+export { TablesKeeper, type TablesKeeperOptions } from './tables/keeper.js';
+export { Tables } from './tables/tables.js';
+export { VipBalancer, type VipBalancerOptions } from './vip/balancer.js';
+export { RealKernel, RealNameSockets };
 
 /**
  * The network room on this machine's kernel. Needs root and the library libnftables. Rejects
  * ALREADY_EXISTS when another daemon manages the same names in this network namespace.
  */
 export async function createNetwork(
-  options: NetworkSettings & Partial<NetworkParts>,
+  options: NetworkSettings & Partial<Omit<NetworkParts, 'kernel' | 'nameSockets'>>,
 ): Promise<Network> {
   const claim = await claimNamespace(options.namePrefix ?? 'skep');
-  const kernel = options.kernel ?? new RealKernel();
+  const kernel = new RealKernel();
+  const clock = options.clock ?? new RealClock();
   try {
     const network = await assembleNetwork(options, {
       kernel,
       holder: options.holder ?? new SocketPortHolder(),
       disk: options.disk ?? new RealDisk(),
       random: options.random ?? new RealRandom(),
-      clock: options.clock ?? new RealClock(),
+      clock,
+      nameSockets: new RealNameSockets({ opener: kernel, clock }),
       logger: options.logger ?? silentLogger,
     });
     const close: Network['close'] = async (how) => {

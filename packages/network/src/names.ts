@@ -8,12 +8,22 @@ import { invariant } from '@skep/platform';
 const PREFIX = /^[a-z][a-z0-9]{0,4}$/;
 const SANDBOX_DIGITS = 7;
 
-/** The swarm-wide network's namespace, among those of the containers. */
-const INGRESS_NAMESPACE = 'ingress';
+/** Docker names a namespace's file by as many digits of an id. */
+const ID_DIGITS = 12;
+const OVERLAY_PREFIX = 'ov-';
 
-/** Links within the ingress namespace; nobody else makes any there. */
-export const INGRESS_BRIDGE = 'br0';
+/** Links within an overlay network's namespace, one of each for a subnet; nobody else makes any there. */
+export function overlayBridge(subnetPlace: number): string {
+  return `br${subnetPlace}`;
+}
+
+export function overlayTunnel(subnetPlace: number): string {
+  return `vxlan${subnetPlace}`;
+}
+
+/** In the namespace of the ingress network: the link to the host. */
 export const INGRESS_UPLINK = 'host0';
+export const INGRESS_BRIDGE = overlayBridge(0);
 
 /**
  * Everything of ours in a network namespace, by name: what starts with the prefix may be removed
@@ -39,6 +49,16 @@ export class Names {
     return this.prefix;
   }
 
+  /** nftables table on the host that hands published ports to the ingress namespace. */
+  get meshTable(): string {
+    return `${this.prefix}_mesh`;
+  }
+
+  /** nftables table in a container's namespace that leads to its name server. */
+  get nameTable(): string {
+    return `${this.prefix}_dns`;
+  }
+
   /** The default network `bridge`. */
   get bridge(): string {
     return `${this.prefix}0`;
@@ -54,18 +74,26 @@ export class Names {
     return `${this.prefix}_in`;
   }
 
-  get ingressNamespace(): string {
-    return join(this.namespaceDirectory, INGRESS_NAMESPACE);
+  /** The namespace with an overlay network's bridges and tunnels. */
+  overlayNamespace(networkId: string): string {
+    return join(this.namespaceDirectory, `${OVERLAY_PREFIX}${networkId.slice(0, ID_DIGITS)}`);
   }
 
-  /** Docker names a sandbox's file by the first 12 digits of its id. */
+  isOverlayNamespace(path: string): boolean {
+    return path.startsWith(join(this.namespaceDirectory, OVERLAY_PREFIX));
+  }
+
   namespaceOf(sandboxId: string): string {
-    return join(this.namespaceDirectory, sandboxId.slice(0, 12));
+    return join(this.namespaceDirectory, sandboxId.slice(0, ID_DIGITS));
   }
 
   /** The bridge's end of a container's interface; `place` 0 is eth0. */
   vethOf(sandboxId: string, place: number): string {
     return `${this.prefix}v${sandboxId.slice(0, SANDBOX_DIGITS)}${place}`;
+  }
+
+  isVethOf(sandboxId: string, link: string): boolean {
+    return link.startsWith(`${this.prefix}v${sandboxId.slice(0, SANDBOX_DIGITS)}`);
   }
 
   isVeth(link: string): boolean {

@@ -1,8 +1,11 @@
-import type { SandboxRequest } from '@skep/containers';
+import type { SandboxRequest, TaskEndpoint } from '@skep/containers';
 import { SimClock, SimDisk, SimRandom, silentLogger } from '@skep/platform';
+import { SimNameSockets } from './dns/sockets/sockets.sim.js';
 import { SimKernel } from './kernel/simulated/kernel.js';
 import { assembleNetwork, type Network, type NetworkSettings } from './network.js';
 import { SimPortHolder } from './ports/holder.sim.js';
+import type { OverlayNetwork, TableUpdate } from './tables/contract.js';
+import { networkOf, updateOf } from './tables/objects.sim.js';
 
 export const SETTINGS = { dataRoot: '/data', execRoot: '/run' };
 
@@ -31,6 +34,7 @@ export class SimMachine {
       {
         kernel: this.kernel,
         holder: this.holder,
+        nameSockets: new SimNameSockets(),
         disk: this.disk,
         clock: this.clock,
         random: new SimRandom(this.#seed++),
@@ -40,31 +44,59 @@ export class SimMachine {
   }
 }
 
-export const INGRESS = {
-  networkId: 'ingress-id',
-  networkName: 'ingress',
-  subnet: '10.0.0.0/24',
-  gateway: '10.0.0.1',
-  nodeAddress: '10.0.0.2/24',
-};
-
 /** A plain container's request. */
 export function plain(containerId: string, over: Partial<SandboxRequest> = {}): SandboxRequest {
   const name = `/${containerId}`;
-  return { containerId, name, mode: 'bridge', endpoints: [], ports: {}, sysctls: {}, ...over };
+  const names = { hostname: '', servers: [], search: [], options: [] };
+  const nothing = { endpoints: [], ports: {}, sysctls: {}, names };
+  return { containerId, name, mode: 'bridge', ...nothing, ...over };
 }
 
-/** A task's request, attached to the ingress network. */
-export function taskOf(containerId: string, address: string): SandboxRequest {
-  const { networkId, networkName, subnet, gateway } = INGRESS;
-  const endpoint = { networkId, networkName, subnet, gateway, ingress: true, aliases: [] };
-  return plain(containerId, {
-    mode: 'task',
-    endpoints: [{ ...endpoint, address: `${address}/24` }],
-  });
+export const INGRESS = networkOf('ingress-network', {
+  name: 'ingress',
+  subnets: [{ subnet: '10.0.0.0/24', gateway: '10.0.0.1', vni: 4096 }],
+  ingress: true,
+  nodeAddress: '10.0.0.2/24',
+});
+export const NET = networkOf('net');
+
+/** This node's end of all tunnels: an address of the machine. */
+export const DATA_PATH = { address: '192.0.2.2', udpPort: 4_789 };
+
+export function swarmUpdate(version: bigint, more: Partial<TableUpdate> = {}): TableUpdate {
+  return updateOf(version, { complete: true, networks: [INGRESS, NET], ...more });
 }
 
-export function published(taskId: string, address: string, publishedPort = 8080) {
-  const ports = [{ protocol: 'tcp' as const, targetPort: 80, publishedPort }];
-  return { serviceId: 's1', serviceName: 'web', taskId, address, ports };
+/** A network room whose node takes part in both networks. */
+export async function bootInSwarm(machine: SimMachine): Promise<Network> {
+  const network = await machine.boot();
+  await network.networking.restore([]);
+  await network.overlays.configure(DATA_PATH);
+  await network.tables.update(swarmUpdate(1n));
+  return network;
+}
+
+/** What a container is on a network with. */
+export function endpointOn(
+  network: OverlayNetwork,
+  address: string,
+  more: Partial<TaskEndpoint> = {},
+): TaskEndpoint {
+  const { id, name, ingress, internal, subnets } = network;
+  return {
+    networkId: id,
+    networkName: name,
+    subnet: subnets[0]?.subnet ?? '',
+    gateway: subnets[0]?.gateway ?? '',
+    ingress,
+    internal,
+    address,
+    aliases: [],
+    ...more,
+  };
+}
+
+/** A task's request, attached to these networks. */
+export function taskOf(containerId: string, ...endpoints: TaskEndpoint[]): SandboxRequest {
+  return plain(containerId, { mode: 'task', endpoints });
 }

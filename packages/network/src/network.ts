@@ -4,24 +4,35 @@ import type { Clock, Disk, Logger, Random } from '@skep/platform';
 import { AddressAllocator } from './address/allocator.js';
 import { formatAddress, subnetOf } from './address/ipv4.js';
 import { type AddressPool, LOCAL_POOLS } from './address/pool.js';
+import { NameService } from './dns/service/name-service.js';
+import type { NameSockets } from './dns/sockets/contract.js';
 import { egressMtuBytes } from './host/bridges.js';
 import { hostWarnings, readLegacyTables } from './host/warnings.js';
 import { HOST, type NetKernel } from './kernel/contract.js';
 import { LocalNetworks } from './local/local-networks.js';
 import { loadLocalState } from './local/state.js';
 import { Names } from './names.js';
+import type { OverlayPlaces } from './overlay/contract.js';
+import type { OverlaySummary } from './overlay/list.js';
+import { Overlays } from './overlay/overlays.js';
+import type { DataPath } from './overlay/plan.js';
 import { PortBook } from './ports/book.js';
 import type { PortHolder } from './ports/holder.js';
-import type { ServicePublisher } from './publish/contract.js';
-import { MeshPublisher } from './publish/publisher.js';
-import { PublishStore } from './publish/store.js';
+import { Mesh, type MeshCounters } from './publish/mesh.js';
 import { Restorer } from './restore.js';
+import type { SandboxReader } from './sandbox/contract.js';
+import { SandboxReaders } from './sandbox/readers.js';
 import { SandboxRegistry } from './sandbox/registry.js';
 import { Sandboxes } from './sandbox/sandboxes.js';
+import { SwarmTraffic } from './stopping/traffic.js';
+import { Tables } from './tables/tables.js';
+import { VipBalancer } from './vip/balancer.js';
 
 export interface NetworkParts {
   kernel: NetKernel;
   holder: PortHolder;
+  /** Of the name server in each container. */
+  nameSockets: NameSockets;
   disk: Disk;
   random: Random;
   clock: Clock;
@@ -44,8 +55,19 @@ export interface NetworkSettings {
 /** The network room, put together. */
 export interface Network {
   networking: ContainerNetworking;
-  publisher: ServicePublisher;
   localNetworks: LocalNetworks;
+  /** What stands in the overlay networks of this node, to be filled by whoever knows. */
+  tables: Tables;
+  overlays: NodeOverlays;
+  /** Of the routing mesh, since the start. */
+  readonly meshCounters: Readonly<MeshCounters>;
+  /** Leads traffic to this node's tasks, and away; through whom it announces them is said later. */
+  traffic: SwarmTraffic;
+  /**
+   * Somebody who serves containers inside their namespaces. To be called before
+   * `networking.restore`.
+   */
+  serveContainers(reader: SandboxReader): void;
   /** What on this host stands in the way, in sentences for `docker info`. */
   warnings(): string[];
   /**
@@ -53,6 +75,16 @@ export interface Network {
    * ours is removed (no container may live then).
    */
   close(options?: { removeAll?: boolean }): Promise<void>;
+}
+
+/** The overlay networks on this node. */
+export interface NodeOverlays extends OverlayPlaces {
+  /** How this node's tunnels reach other nodes. No network is made before it is known. */
+  configure(dataPath: DataPath): Promise<void>;
+  /** In the order of their ids. */
+  list(): OverlaySummary[];
+  /** Things put right since the start that somebody else had changed in the kernel. */
+  readonly repairs: number;
 }
 
 /** Whether bridged frames pass the rules for routed packets; absent without br_netfilter. */
@@ -66,7 +98,7 @@ export async function assembleNetwork(
   settings: NetworkSettings,
   parts: NetworkParts,
 ): Promise<Network> {
-  const { kernel, holder, random, logger, disk } = parts;
+  const { kernel, holder, random, logger } = parts;
   const names = new Names({ prefix: settings.namePrefix ?? 'skep', execRoot: settings.execRoot });
   const host = await kernel.inspect(HOST);
   const pools = settings.addressPools ?? LOCAL_POOLS;
@@ -75,15 +107,24 @@ export async function assembleNetwork(
   const mtuBytes = egressMtuBytes(host);
   const bridgeFilter = (await kernel.readSysctl(HOST, BRIDGE_FILTER)) === '1';
   const registry = new SandboxRegistry();
+  const tables = new Tables();
+  const overlays = new Overlays({ ...parts, names, tables, registry });
+  const readers = new SandboxReaders(logger);
   const book = new PortBook({ holder, random });
   const bridge = { link: names.bridge, addresses: new AddressAllocator(state.subnets.bridge) };
   const egress = {
     link: names.gatewayBridge,
     addresses: new AddressAllocator(state.subnets.gateway),
   };
-  const store = new PublishStore({ disk, directory: join(settings.execRoot, 'network') });
   const addresses = linkAddresses(state.subnets.link);
-  const publisher = new MeshPublisher({ ...parts, names, store, addresses, mtuBytes });
+  const mesh = new Mesh({
+    ...parts,
+    names,
+    addresses,
+    mtuBytes,
+    places: overlays,
+    bridgeSubnets: { bridge: state.subnets.bridge, gateway: state.subnets.gateway },
+  });
   let found: string[] = [];
   const lookAround = async () => {
     found = await findWarnings(kernel, state.subnets, names);
@@ -93,46 +134,69 @@ export async function assembleNetwork(
     kernel,
     names,
     random,
+    clock: parts.clock,
     logger,
     registry,
+    readers,
     book,
     networks: state.networks,
     bridgeAddresses: bridge.addresses,
     egressAddresses: egress.addresses,
     mtuBytes,
-    ingress: () => publisher.ingress,
+    overlays,
     bridgeFilter,
     restore: async (known) => {
       await restorer.restore(known);
       await lookAround();
     },
   });
+  overlays.addListener(sandboxes);
+  tables.addReader(overlays);
+  tables.addReader(mesh);
+  const vips = new VipBalancer({ kernel, logger, clock: parts.clock, table: names.table });
+  readers.add(vips);
+  tables.addReader(vips);
+  const nameService = new NameService({
+    ...parts,
+    sockets: parts.nameSockets,
+    table: names.nameTable,
+  });
+  readers.add(nameService);
+  tables.addReader(nameService.index);
+  const namespaceOf = (id: string) => registry.get(id)?.state.netnsPath || undefined;
   const restorer = new Restorer({
     kernel,
     logger,
     names,
     registry,
     book,
-    publisher,
+    mesh,
+    overlays,
     bridge,
     egress,
     subnets: state.subnets,
-    ingressAddress: addresses.inner.slice(0, addresses.inner.indexOf('/')),
     mtuBytes,
     context: () => sandboxes.interfaceContext(),
   });
   return {
     networking: sandboxes,
-    publisher,
+    meshCounters: mesh.counters,
     localNetworks: new LocalNetworks({
       state,
       bridge: { link: names.bridge, gateway: bridge.addresses.gateway, mtuBytes },
       registry,
     }),
-    warnings: () => [...found, ...publisher.warnings()],
+    tables,
+    overlays,
+    traffic: new SwarmTraffic({ kernel, logger, clock: parts.clock, namespaceOf }),
+    serveContainers: (reader) => readers.add(reader),
+    warnings: () => [...found, ...overlays.warnings(), ...mesh.warnings()],
     close: async ({ removeAll = false } = {}) => {
+      overlays.close();
+      vips.close();
+      nameService.close();
       if (removeAll) await restorer.removeAll();
-      publisher.releasePorts();
+      mesh.close();
       book.releaseAll();
       await kernel.close();
     },

@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { INGRESS, plain, published, SimMachine, taskOf } from './network.sim.js';
+import {
+  bootInSwarm,
+  DATA_PATH,
+  endpointOn,
+  INGRESS,
+  NET,
+  plain,
+  SimMachine,
+  swarmUpdate,
+  taskOf,
+} from './network.sim.js';
 
 async function started() {
   const machine = new SimMachine();
@@ -11,51 +21,38 @@ async function started() {
 const elements = async (machine: SimMachine, namespace: string, set: string) =>
   Object.fromEntries((await machine.kernel.tableElements(namespace, 'skep'))?.get(set) ?? []);
 const HOST = '';
-const INNER = '/run/netns/ingress';
 
 describe('restore', () => {
   it('takes over what lives, and removes what does not', async () => {
-    const { machine, network } = await started();
-    await network.publisher.configureNode(INGRESS);
+    const machine = new SimMachine();
+    const { networking, close } = await bootInSwarm(machine);
     const at = [{ HostIp: '', HostPort: '8080' }];
     const request = plain('a', { ports: { '80/tcp': at } });
-    const state = await network.networking.setUp(request);
-    const gone = await network.networking.setUp(plain('b'));
-    const task = taskOf('t', '10.0.0.5');
-    const taskState = await network.networking.setUp(task);
-    await network.publisher.activate(published('t', '10.0.0.5', 9090));
-    await network.close();
+    const state = await networking.setUp(request);
+    const gone = await networking.setUp(plain('b'));
+    const task = taskOf('t', endpointOn(NET, '10.0.1.5/24'), endpointOn(INGRESS, '10.0.0.5/24'));
+    const taskState = await networking.setUp(task);
+    await close();
 
     const next = await machine.boot();
     const made = machine.kernel.at(state.netnsPath).link('eth0');
+    const taskLinks = [...machine.kernel.at(taskState.netnsPath).links.values()];
     await next.networking.restore([
       { request, state },
       { request: task, state: taskState },
     ]);
-    await next.publisher.restored(['t']);
+    await next.overlays.configure(DATA_PATH);
+    await next.tables.update(swarmUpdate(7n));
     expect(machine.kernel.at(state.netnsPath).link('eth0')).toBe(made);
+    expect([...machine.kernel.at(taskState.netnsPath).links.values()]).toEqual(taskLinks);
     expect(machine.kernel.namespaces.has(gone.netnsPath)).toBe(false);
     expect(await elements(machine, HOST, 'bound')).toEqual({ 'tcp . 8080': '172.17.0.2 . 80' });
-    expect(await elements(machine, HOST, 'published')).toEqual({ 'tcp . 9090': '' });
-    expect(await elements(machine, INNER, 'services')).toEqual({ 'tcp . 9090': 'goto pick_1' });
-    expect(machine.holder.held).toEqual(new Set(['tcp 8080 0.0.0.0', 'tcp 9090 0.0.0.0']));
+    expect(machine.holder.held).toContain('tcp 8080 0.0.0.0');
     const fresh = await next.networking.setUp(plain('c'));
     expect(fresh.endpoints['bridge']?.IPAddress).toBe('172.17.0.3');
-  });
-
-  it('withdraws what is published for tasks that no longer live', async () => {
-    const { machine, network } = await started();
-    await network.publisher.configureNode(INGRESS);
-    await network.publisher.activate(published('t1', '10.0.0.5'));
-    await network.publisher.activate(published('t2', '10.0.0.6'));
-    await network.close();
-    const next = await machine.boot();
-    await next.networking.restore([]);
-    await next.publisher.restored(['t2']);
-    const backends = await elements(machine, INNER, 'backends');
-    expect(Object.values(backends)).toEqual(['10.0.0.6 . 80']);
-    await next.publisher.restored([]);
-    expect(await elements(machine, HOST, 'published')).toEqual({});
+    const other = await next.networking.setUp(taskOf('u', endpointOn(NET, '10.0.1.6/24')));
+    const egress = machine.kernel.at(other.netnsPath).addresses.map(({ address }) => address);
+    expect(egress).toContain('172.18.0.3/16');
   });
 
   it('plugs a living container in again when its bridge was deleted', async () => {
@@ -69,14 +66,25 @@ describe('restore', () => {
     expect(port?.master).toBe('skep0');
   });
 
-  it('builds the ingress namespace again when it was removed', async () => {
-    const { machine, network } = await started();
-    await network.publisher.configureNode(INGRESS);
-    await network.publisher.activate(published('t', '10.0.0.5'));
-    await machine.kernel.run([{ op: 'namespace-remove', path: INNER }]);
+  it('puts a living container on its network again when that was removed', async () => {
+    const machine = new SimMachine();
+    const { kernel } = machine;
+    const { networking } = await bootInSwarm(machine);
+    const request = taskOf('t', endpointOn(INGRESS, '10.0.0.5/24'), endpointOn(NET, '10.0.1.5/24'));
+    const state = await networking.setUp(request);
+    const namespace = '/run/netns/ov-ingress-netw';
+    await kernel.run([{ op: 'namespace-remove', path: namespace }]);
+    expect(kernel.at(state.netnsPath).links.has('eth0')).toBe(false);
+
     const next = await machine.boot();
-    await next.networking.restore([]);
-    expect(await elements(machine, INNER, 'services')).toEqual({ 'tcp . 8080': 'goto pick_1' });
+    await next.networking.restore([{ request, state }]);
+    await next.overlays.configure(DATA_PATH);
+    await next.tables.update(swarmUpdate(7n));
+    const inside = kernel.at(state.netnsPath);
+    expect(inside.addresses).toContainEqual({ link: 'eth0', address: '10.0.0.5/24' });
+    expect(inside.rules).toEqual([{ from: '10.0.0.5/32', table: 100, priority: 1_000 }]);
+    const ports = [...kernel.at(namespace).links.values()].filter(({ kind }) => kind === 'veth');
+    expect(ports.some(({ master }) => master === 'br0')).toBe(true);
   });
 
   it('keeps its subnets and network ids, and moves away from a new route of the host', async () => {
@@ -93,17 +101,15 @@ describe('restore', () => {
   });
 
   it('removes everything of ours, and nothing else, when told to', async () => {
-    const { machine, network } = await started();
-    await network.publisher.configureNode(INGRESS);
+    const machine = new SimMachine();
+    const network = await bootInSwarm(machine);
     await network.networking.setUp(plain('a'));
-    await network.networking.setUp(taskOf('t', '10.0.0.5'));
-    await network.publisher.activate(published('t', '10.0.0.5'));
+    await network.networking.setUp(taskOf('t', endpointOn(INGRESS, '10.0.0.5/24')));
     await network.close({ removeAll: true });
     expect([...machine.kernel.namespaces.keys()]).toEqual([HOST]);
     expect([...machine.kernel.host.links.keys()]).toEqual(['lo', 'up0']);
     expect(machine.kernel.host.tables.names()).toEqual([]);
     expect(machine.holder.held.size).toBe(0);
-    expect(await machine.disk.list('/run/network')).toEqual([]);
   });
 
   it('warns of a firewall that drops what is forwarded', async () => {

@@ -1,15 +1,16 @@
-import type { SandboxRequest, SandboxState } from '@skep/containers';
+import type { SandboxRecord } from '@skep/containers';
 import { errorMessage, type Logger } from '@skep/platform';
 import type { AddressAllocator } from './address/allocator.js';
 import { type HostBridge, planBridge } from './host/bridges.js';
 import { HOST, type KernelCommand, type NamespaceView, type NetKernel } from './kernel/contract.js';
 import type { Names } from './names.js';
+import type { Overlays } from './overlay/overlays.js';
 import type { PortBook } from './ports/book.js';
-import type { MeshPublisher } from './publish/publisher.js';
+import type { Mesh } from './publish/mesh.js';
 import { bindingElement, HostSet, hostTable } from './rules/host-table.js';
 import { planRepair, replan } from './sandbox/adopt.js';
 import type { InterfaceContext } from './sandbox/interfaces.js';
-import { bareAddress } from './sandbox/plan.js';
+import { bareAddress, localInterface } from './sandbox/plan.js';
 import type { Sandbox, SandboxRegistry } from './sandbox/registry.js';
 
 export interface RestorerOptions {
@@ -18,17 +19,14 @@ export interface RestorerOptions {
   names: Names;
   registry: SandboxRegistry;
   book: PortBook;
-  publisher: MeshPublisher;
+  mesh: Mesh;
+  overlays: Overlays;
   bridge: HostBridge;
   egress: HostBridge;
   subnets: { bridge: string; gateway: string; link: string };
-  /** The ingress namespace's end of its link, without prefix length. */
-  ingressAddress: string;
   mtuBytes: number;
   context: () => InterfaceContext;
 }
-
-type Restored = { request: SandboxRequest; state: SandboxState };
 
 /**
  * Brings the kernel to what should be after a start: the host's part is made or repaired, living
@@ -42,10 +40,9 @@ export class Restorer {
     this.#options = options;
   }
 
-  async restore(sandboxes: readonly Restored[]): Promise<void> {
-    const { publisher } = this.#options;
+  async restore(sandboxes: readonly SandboxRecord[]): Promise<void> {
     await this.#makeHost();
-    await publisher.recover();
+    await this.#options.overlays.recover();
     for (const sandbox of sandboxes) await this.#adopt(sandbox);
     await this.#loadHostTable();
     await this.#sweep();
@@ -53,11 +50,12 @@ export class Restorer {
 
   /** Removes everything of ours from the kernel. */
   async removeAll(): Promise<void> {
-    const { kernel, names, publisher, registry, book } = this.#options;
+    const { kernel, names, overlays, mesh, registry, book } = this.#options;
     for (const { request } of registry.all()) registry.delete(request.containerId);
     book.releaseAll();
     await this.#sweep();
-    await publisher.removeAll();
+    await mesh.removeAll();
+    await overlays.removeAll();
     const { table } = names;
     const links = [names.bridge, names.gatewayBridge];
     await kernel.run(
@@ -81,9 +79,9 @@ export class Restorer {
     await kernel.run([{ op: 'sysctl', namespace: HOST, name: 'net.ipv4.ip_forward', value: '1' }]);
   }
 
-  /** Puts the host's table in place with everything that is bound and published. */
+  /** Puts the host's table in place with everything that is bound. */
   async #loadHostTable(): Promise<void> {
-    const { kernel, names, book, publisher, subnets, ingressAddress } = this.#options;
+    const { kernel, names, book, subnets } = this.#options;
     const { table } = names;
     const bound = book.bindings();
     const isAny = (set: string) => (key: string) =>
@@ -92,23 +90,19 @@ export class Restorer {
       names,
       bridgeSubnet: subnets.bridge,
       gatewaySubnet: subnets.gateway,
-      ingressAddress,
     });
     const of = (set: string) => bound.map(bindingElement).filter(({ key }) => isAny(set)(key));
     const fill = (set: string, elements: ReturnType<typeof of>) =>
       ({ kind: 'elements-add', table, set, elements }) as const;
-    const ambiguous = [{ key: subnets.gateway }, ...publisher.ambiguousElements()];
     const changes = [
       { kind: 'table-replace', table, layout } as const,
       fill(HostSet.BOUND, of(HostSet.BOUND)),
       fill(HostSet.BOUND_AT, of(HostSet.BOUND_AT)),
-      fill(HostSet.PUBLISHED, publisher.publishedElements()),
-      fill(HostSet.AMBIGUOUS, ambiguous),
     ];
     await kernel.run([{ op: 'nft', namespace: HOST, changes }]);
   }
 
-  async #adopt(sandbox: Restored): Promise<void> {
+  async #adopt(sandbox: SandboxRecord): Promise<void> {
     const { kernel, registry, book, logger, context, names } = this.#options;
     const { request, state } = sandbox;
     const { containerId } = request;
@@ -139,7 +133,7 @@ export class Restorer {
 
   #claim(sandbox: Sandbox): void {
     this.#options.registry.set(sandbox);
-    const local = sandbox.plan.interfaces.at(-1);
+    const local = localInterface(sandbox.plan);
     if (local) this.#poolOf(local.bridge).claim(bareAddress(local.address));
   }
 
@@ -150,28 +144,25 @@ export class Restorer {
 
   /** Removes namespaces and links of ours that belong to no living sandbox. */
   async #sweep(): Promise<void> {
-    const { kernel, registry, names, logger } = this.#options;
+    const { kernel, registry, names, logger, overlays } = this.#options;
     const live = registry.all();
-    const paths = new Set([names.ingressNamespace, ...live.map(({ state }) => state.netnsPath)]);
-    const links = new Set(live.flatMap(({ plan }) => plan.interfaces.map((port) => port.hostLink)));
+    const paths = new Set(live.map(({ state }) => state.netnsPath));
     const commands: KernelCommand[] = [];
     for (const path of await kernel.listNamespaces(names.namespaceDirectory)) {
-      if (!paths.has(path)) commands.push({ op: 'namespace-remove', path });
+      // Overlay networks go when the swarm says so, which it has not yet.
+      const isDoomed = !paths.has(path) && !names.isOverlayNamespace(path);
+      if (isDoomed) commands.push({ op: 'namespace-remove', path });
     }
-    for (const namespace of this.#bridgeNamespaces()) {
+    for (const namespace of [HOST, ...overlays.found]) {
       const { links: standing } = await kernel.inspect(namespace);
       for (const { name } of standing) {
-        if (!names.isVeth(name) || links.has(name)) continue;
+        const isLive = live.some(({ state }) => names.isVethOf(state.sandboxId, name));
+        if (!names.isVeth(name) || isLive) continue;
         commands.push({ op: 'link-remove', namespace, link: name });
       }
     }
     if (commands.length === 0) return;
     logger.info({ removed: commands.length }, 'removing leftovers of containers that are gone');
     await kernel.run(commands, { onRefusal: 'continue' });
-  }
-
-  #bridgeNamespaces(): string[] {
-    const { publisher, names } = this.#options;
-    return publisher.ingress ? [HOST, names.ingressNamespace] : [HOST];
   }
 }

@@ -174,6 +174,8 @@ export interface TaskEndpoint {
   subnet: string;
   gateway: string;
   ingress: boolean;
+  /** No way out of the swarm leads through it. */
+  internal: boolean;
   aliases: string[];
 }
 

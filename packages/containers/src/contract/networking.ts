@@ -9,12 +9,30 @@ export interface SandboxRequest {
   name: string;
   /** `bridge` (also for `default`), `host` or `none`; tasks with endpoints use `task`. */
   mode: 'bridge' | 'host' | 'none' | 'task';
-  /** In `task` mode: the swarm networks, ingress among them. */
+  /** The swarm networks, ingress among them; a plain container on `bridge` may have some beside it. */
   endpoints: TaskEndpoint[];
   /** Ports to bind on this host (plain containers, and host-mode ports of tasks). */
   ports: PortMap;
   /** Name → value, only those under `net.`, applied in the new namespace. */
   sysctls: Record<string, string>;
+  names: NameOptions;
+}
+
+/** What a container's own configuration says of names. */
+export interface NameOptions {
+  hostname: string;
+  /** `--dns`: where to ask for names that the networks do not know; empty: where the host asks. */
+  servers: string[];
+  /** `--dns-search` */
+  search: string[];
+  /** `--dns-option` */
+  options: string[];
+}
+
+/** What a record keeps of a running container's network. */
+export interface SandboxRecord {
+  request: SandboxRequest;
+  state: SandboxState;
 }
 
 /** What stands in the kernel for one container. Kept in the container's record, given back on restart. */
@@ -39,7 +57,14 @@ export interface ContainerNetworking {
    * After a restart: takes over the sandboxes of containers that still live (addresses, ports and rules are
    * compared with the kernel and repaired) and removes all others.
    */
-  restore(sandboxes: { request: SandboxRequest; state: SandboxState }[]): Promise<void>;
+  restore(sandboxes: SandboxRecord[]): Promise<void>;
+  /**
+   * Puts a container that has a sandbox on one more swarm network. Resolves what its record is to keep
+   * from now on; nothing is changed when it is refused.
+   */
+  connect(containerId: string, endpoint: TaskEndpoint): Promise<SandboxRecord>;
+  /** Takes it off one again. Rejects NOT_FOUND when it is not on it. */
+  disconnect(containerId: string, networkId: string): Promise<SandboxRecord>;
   /** Bytes and packets by interface, as in `networks` of Docker's stats. */
   counters(containerId: string): Promise<Record<string, Record<string, number>>>;
 }

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { overlaps, subnetOf } from '../address/ipv4.js';
+import { overlaps, parseInterfaceAddress, subnetOf } from '../address/ipv4.js';
 import type { BaseChainView, NamespaceView } from '../kernel/contract.js';
 import type { Names } from '../names.js';
 
@@ -62,6 +62,47 @@ function overlapWarnings(findings: HostFindings): string[] {
           `the containers' subnet ${subnet} overlaps this host's route ${destination} by ${link}`,
       ),
   );
+}
+
+/** What stands in the way of overlay networks. */
+export interface OverlayFindings {
+  chains: readonly BaseChainView[];
+  host: NamespaceView;
+  networks: readonly { name: string; subnets: readonly { subnet: string }[] }[];
+  /** Of VXLAN. */
+  udpPort: number;
+}
+
+export function overlayWarnings(findings: OverlayFindings): string[] {
+  const { chains, host, networks, udpPort } = findings;
+  if (networks.length === 0) return [];
+  const dropping = chains.filter(
+    ({ family, hook, policy }) =>
+      hook === 'input' && policy === 'drop' && ['ip', 'inet'].includes(family),
+  );
+  return [
+    ...dropping.map(
+      ({ family, table, chain }) =>
+        `the firewall's chain ${family} ${table} ${chain} drops what comes in by policy: ` +
+        'overlay networks reach no container of this node, ' +
+        `unless it accepts UDP port ${udpPort} (VXLAN) from the other nodes`,
+    ),
+    ...networks.flatMap(({ name, subnets }) =>
+      subnets.flatMap(({ subnet }) => overlapSentences(name, subnet, host)),
+    ),
+  ];
+}
+
+function overlapSentences(name: string, subnet: string, host: NamespaceView): string[] {
+  if (!parseInterfaceAddress(subnet)) return [];
+  return host.routes
+    .filter(({ destination }) => destination !== 'default')
+    .filter(({ destination }) => overlaps(subnetOf(destination), subnetOf(subnet)))
+    .map(
+      ({ destination, link }) =>
+        `subnet ${subnet} of network ${name} overlaps this host's route ${destination} by ${link}, ` +
+        'which its containers cannot reach',
+    );
 }
 
 const LEGACY_TABLES = '/proc/thread-self/net/ip_tables_names';

@@ -38,6 +38,27 @@ export interface ConntrackMatch {
   originPort?: number;
 }
 
+/** A route, as it is added or removed. */
+export interface RouteSpec {
+  namespace: NamespacePath;
+  /** A subnet, or `default`. */
+  destination: string;
+  gateway?: string;
+  link?: string;
+  /** The main table when absent. */
+  table?: number;
+}
+
+/** Where the frames of a VXLAN link travel. */
+export interface VxlanSpec {
+  /** VXLAN network identifier, 1 … 2^24-1. */
+  vni: number;
+  /** UDP port, on this end and on all others. */
+  udpPort: number;
+  /** Source address of its packets; empty: the route to the other end decides. */
+  localAddress: string;
+}
+
 /**
  * One change to the kernel's networking. Addresses with a prefix length are written `10.0.0.5/24`.
  */
@@ -47,20 +68,41 @@ export type KernelCommand =
   /** Both ends come up at once. */
   | { op: 'veth-add'; mtuBytes: number; near: VethEnd; far: VethEnd }
   | { op: 'bridge-add'; namespace: NamespacePath; link: string; mac?: string }
+  /**
+   * A VXLAN link that answers ARP from its neighbour entries and learns nothing by itself. Its packets
+   * go in and out of the namespace `underlay`, wherever the link is; it comes up at once. Refused with
+   * EEXIST where the underlay has one of the same identifier and port already.
+   */
+  | ({
+      op: 'vxlan-add';
+      namespace: NamespacePath;
+      underlay: NamespacePath;
+      link: string;
+      /** Bridge in the same namespace to plug it into. */
+      master: string;
+      mtuBytes: number;
+    } & VxlanSpec)
+  /** Where a VXLAN link sends frames for a MAC; takes the place of what it knew of it. */
+  | {
+      op: 'fdb-add';
+      namespace: NamespacePath;
+      link: string;
+      mac: string;
+      /** Of the VXLAN link at the other end. */
+      tunnelAddress: string;
+    }
+  | { op: 'fdb-remove'; namespace: NamespacePath; link: string; mac: string }
+  /** A permanent entry; takes the place of what was known of the address. */
+  | { op: 'neighbour-add'; namespace: NamespacePath; link: string; address: string; mac: string }
+  | { op: 'neighbour-remove'; namespace: NamespacePath; link: string; address: string }
   | { op: 'link-remove'; namespace: NamespacePath; link: string }
   | { op: 'link-change'; namespace: NamespacePath; link: string; change: LinkChange }
   | { op: 'address-add'; namespace: NamespacePath; link: string; address: string }
   | { op: 'address-remove'; namespace: NamespacePath; link: string; address: string }
-  | {
-      op: 'route-add';
-      namespace: NamespacePath;
-      /** A subnet, or `default`. */
-      destination: string;
-      gateway?: string;
-      link?: string;
-      table?: number;
-    }
-  | { op: 'rule-add'; namespace: NamespacePath; from: string; table: number; priority: number }
+  | ({ op: 'route-add' } & RouteSpec)
+  | ({ op: 'route-remove' } & RouteSpec)
+  | ({ op: 'rule-add'; namespace: NamespacePath } & RoutingRule)
+  | ({ op: 'rule-remove'; namespace: NamespacePath } & RoutingRule)
   /** `name` as in `net.ipv4.ip_forward`, a dot in a link's name written as `/`. */
   | {
       op: 'sysctl';
@@ -74,6 +116,13 @@ export type KernelCommand =
   | { op: 'nft'; namespace: NamespacePath; changes: NftChange[] }
   | { op: 'conntrack-remove'; namespace: NamespacePath; match: ConntrackMatch };
 
+/** What it selects looks up `table`, before rules of a higher priority. */
+export type RoutingRule = { table: number; priority: number } & (
+  | { from: string }
+  /** The packet's mark, a u32 other than 0. */
+  | { mark: number }
+);
+
 export interface LinkView {
   name: string;
   index: number;
@@ -84,6 +133,8 @@ export interface LinkView {
   up: boolean;
   /** Name of the bridge it is plugged into, or empty. */
   master: string;
+  /** Of a VXLAN link. */
+  vxlan?: VxlanSpec;
   counters: LinkCounters;
 }
 
@@ -110,6 +161,14 @@ export interface NamespaceView {
   links: LinkView[];
   addresses: { link: string; address: string }[];
   routes: RouteView[];
+  /** Those that select by source or mark. */
+  rules: RoutingRule[];
+}
+
+/** Permanent entries of a namespace, which somebody put there. */
+export interface TunnelEntries {
+  neighbours: { link: string; address: string; mac: string }[];
+  forwarding: { link: string; mac: string; tunnelAddress: string }[];
 }
 
 /** A chain that hangs on a hook, of anybody's. */
@@ -151,6 +210,8 @@ export interface NetKernel {
   /** Rejects with {@link KernelError} at the first refusal (see {@link RunOptions}). */
   run(commands: readonly KernelCommand[], options?: RunOptions): Promise<void>;
   inspect(namespace: NamespacePath): Promise<NamespaceView>;
+  /** What `neighbour-add` and `fdb-add` put into a namespace. */
+  tunnelEntries(namespace: NamespacePath): Promise<TunnelEntries>;
   /** Paths of the named namespaces in a directory; empty when that is missing. */
   listNamespaces(directory: string): Promise<NamespacePath[]>;
   /**
@@ -162,6 +223,13 @@ export interface NetKernel {
     table: string,
   ): Promise<Map<string, Map<string, string>> | undefined>;
   baseChains(namespace: NamespacePath): Promise<BaseChainView[]>;
+  /** Grows by one with each transaction of anybody's on a namespace's nftables; a u32. */
+  rulesGeneration(namespace: NamespacePath): Promise<number>;
+  /**
+   * TCP connections that others have opened to a namespace's listening ports and that are not over
+   * on both sides, without those from itself.
+   */
+  inboundConnections(namespace: NamespacePath): Promise<number>;
   readSysctl(namespace: NamespacePath, name: string): Promise<string | undefined>;
   close(): Promise<void>;
 }

@@ -124,7 +124,8 @@ export class LocalNetworks {
   }
 }
 
-function containerOn(sandbox: Sandbox, network: string): NetworkContainer | undefined {
+/** A container as `docker network inspect` lists it; undefined when it is not on the network. */
+export function containerOn(sandbox: Sandbox, network: string): NetworkContainer | undefined {
   const endpoint = sandbox.state.endpoints[network];
   if (!endpoint) return undefined;
   const { EndpointID, MacAddress, IPAddress, IPPrefixLen } = endpoint;

@@ -1,3 +1,5 @@
+import type { NameOptions } from '@skep/containers';
+
 /** A container's part in the networks, as whoever serves it inside its namespace sees it. */
 export interface AttachedSandbox {
   containerId: string;
@@ -10,6 +12,8 @@ export interface AttachedSandbox {
   names: NameOptions;
 }
 
+export type { NameOptions };
+
 export interface AttachedNetwork {
   networkId: string;
   networkName: string;
@@ -21,21 +25,12 @@ export interface AttachedNetwork {
   ingress: boolean;
 }
 
-/** What a container's own configuration says of names. */
-export interface NameOptions {
-  hostname: string;
-  /** `--dns`: where to ask for names that the networks do not know; empty: where the host asks. */
-  servers: string[];
-  /** `--dns-search` */
-  search: string[];
-  /** `--dns-option` */
-  options: string[];
-}
-
 /** Whoever has something in the namespaces of containers: balancing tables, a name server. */
 export interface SandboxReader {
   /** For messages. */
   readonly name: string;
+  /** Name server to put into `/etc/resolv.conf` of the containers it serves. */
+  readonly nameserver?: string;
   /**
    * The container's interfaces are there, its first process is not. Resolves when what it needs is in
    * place; rejects to keep it from starting. Also after a restart of this process, for each container

@@ -1,9 +1,12 @@
-import type { EndpointState, SandboxRequest } from '@skep/containers';
+import type { EndpointState, SandboxRequest, TaskEndpoint } from '@skep/containers';
 import { newContainerId, type Random } from '@skep/platform';
 import { parseInterfaceAddress } from '../address/ipv4.js';
 import type { LocalState } from '../local/state.js';
-import { attachmentOf } from './interfaces.js';
+import { localAttachment } from './attachment.js';
 import { bareAddress, macOfAddress } from './plan.js';
+
+/** Docker shows as many digits of an id to people. */
+const SHORT_ID_DIGITS = 12;
 
 function emptyEndpoint(networkId: string, endpointId: string): EndpointState {
   return {
@@ -34,6 +37,24 @@ function addressed(endpoint: EndpointState, address: string, gateway: string): E
   };
 }
 
+/** A container on a swarm network, in `NetworkSettings.Networks`. */
+export function describeEndpoint(
+  request: SandboxRequest,
+  endpoint: TaskEndpoint,
+  random: Random,
+): EndpointState {
+  const { networkId, address, aliases } = endpoint;
+  const name = request.name.replace(/^\//, '');
+  const shortId = request.containerId.slice(0, SHORT_ID_DIGITS);
+  const names = [name, ...aliases, shortId, request.names.hostname].filter(Boolean);
+  return {
+    ...addressed(emptyEndpoint(networkId, newContainerId(random)), address, ''),
+    IPAMConfig: { IPv4Address: bareAddress(address) },
+    Aliases: aliases.length > 0 ? aliases : null,
+    DNSNames: [...new Set(names)],
+  };
+}
+
 /**
  * What `docker inspect` shows under `NetworkSettings.Networks`. The gateway bridge is no network
  * there.
@@ -43,22 +64,22 @@ export function describeEndpoints(
   local: { networks: LocalState['networks']; address: string; gateway: string },
   random: Random,
 ): Record<string, EndpointState> {
-  const attachment = attachmentOf(request);
+  const swarm = request.endpoints.map(
+    (endpoint) => [endpoint.networkName, describeEndpoint(request, endpoint, random)] as const,
+  );
+  return { ...describeLocal(request, local, random), ...Object.fromEntries(swarm) };
+}
+
+function describeLocal(
+  request: SandboxRequest,
+  local: { networks: LocalState['networks']; address: string; gateway: string },
+  random: Random,
+): Record<string, EndpointState> {
   const make = (networkId: string) => emptyEndpoint(networkId, newContainerId(random));
-  if (attachment === 'bridge') {
+  if (localAttachment(request) === 'bridge') {
     const endpoint = make(local.networks.bridge.id);
     return { bridge: addressed(endpoint, local.address, local.gateway) };
   }
-  if (attachment === 'none') {
-    const name = request.mode === 'host' ? 'host' : 'none';
-    return { [name]: make(local.networks[name].id) };
-  }
-  return Object.fromEntries(
-    request.endpoints.map((endpoint) => {
-      const ipam = { IPv4Address: bareAddress(endpoint.address) };
-      const state = addressed(make(endpoint.networkId), endpoint.address, '');
-      const aliases = endpoint.aliases.length > 0 ? endpoint.aliases : null;
-      return [endpoint.networkName, { ...state, IPAMConfig: ipam, Aliases: aliases }];
-    }),
-  );
+  if (request.mode !== 'host' && request.mode !== 'none') return {};
+  return { [request.mode]: make(local.networks[request.mode].id) };
 }

@@ -1,9 +1,11 @@
-import type { SandboxRequest } from '@skep/containers';
+import type { SandboxRequest, TaskEndpoint } from '@skep/containers';
 import { Code, RpcError } from '@skep/platform';
 import { HOST } from '../kernel/contract.js';
 import { INTERFACES_PER_SANDBOX_MAX } from '../limits.js';
-import { INGRESS_BRIDGE, type Names } from '../names.js';
-import type { IngressAttachment } from '../publish/contract.js';
+import type { Names } from '../names.js';
+import type { OverlayPlace } from '../overlay/contract.js';
+import { segmentWith } from '../overlay/segments.js';
+import { localAttachment, orderedEndpoints } from './attachment.js';
 import type { InterfacePlan } from './plan.js';
 import { bareAddress } from './plan.js';
 
@@ -14,7 +16,7 @@ export interface InterfaceContext {
   /** Default network and gateway bridge: their own addresses. */
   bridgeGateway: string;
   egressGateway: string;
-  ingress: IngressAttachment | undefined;
+  place(networkId: string): OverlayPlace | undefined;
   /**
    * Bridged frames of this host pass the rules for routed packets (br_netfilter). A port of the
    * host is then translated on the bridge: the frame goes back to the port it came from, or to a
@@ -24,15 +26,9 @@ export interface InterfaceContext {
   bridgeFilter: boolean;
 }
 
-/** Whether a sandbox sits on the default bridge, on swarm networks, or has no interface. */
-export function attachmentOf(request: SandboxRequest): 'bridge' | 'swarm' | 'none' {
-  if (request.mode === 'bridge') return 'bridge';
-  if (request.mode !== 'task') return 'none';
-  return request.endpoints.length > 0 ? 'swarm' : 'bridge';
-}
-
 /**
- * The interfaces of a sandbox in Docker's order: swarm networks first, the way out last.
+ * The interfaces of a sandbox in Docker's order: swarm networks first, the way out last; the default
+ * network, which a plain container was made on, comes before what it was connected to later.
  * `localAddress` is the one on the default network or the gateway bridge, with prefix length.
  */
 export function planInterfaces(
@@ -41,48 +37,73 @@ export function planInterfaces(
   localAddress: string,
   context: InterfaceContext,
 ): InterfacePlan[] {
-  const attachment = attachmentOf(request);
-  if (attachment === 'none') return [];
-  const { names, mtuBytes } = context;
-  const swarm = attachment === 'swarm' ? planSwarm(request, sandboxId, context) : [];
-  const place = swarm.length;
-  const last: InterfacePlan = {
-    link: `eth${place}`,
-    bridgeNamespace: HOST,
-    bridge: attachment === 'swarm' ? names.gatewayBridge : names.bridge,
-    hostLink: names.vethOf(sandboxId, place),
-    address: localAddress,
-    mtuBytes,
-    port: { hairpin: true, isolated: attachment === 'swarm' && !context.bridgeFilter },
-    defaultGateway: attachment === 'swarm' ? context.egressGateway : context.bridgeGateway,
-  };
-  return [...swarm, last];
+  const local = localAttachment(request) === 'none' ? 0 : 1;
+  const endpoints = orderedEndpoints(request);
+  if (endpoints.length + local > INTERFACES_PER_SANDBOX_MAX) throw tooMany(request);
+  const before = request.mode === 'bridge' ? local : 0;
+  const swarm = endpoints.map((endpoint, index) =>
+    planSwarm(endpoint, sandboxId, before + index, context),
+  );
+  if (local === 0) return swarm;
+  const place = request.mode === 'bridge' ? 0 : swarm.length;
+  const own = planLocal(request, sandboxId, place, localAddress, context);
+  return request.mode === 'bridge' ? [own, ...swarm] : [...swarm, own];
 }
 
-function planSwarm(
+export function tooMany(request: SandboxRequest): RpcError {
+  const limit = INTERFACES_PER_SANDBOX_MAX;
+  const message = `container ${request.name} asks for more than ${limit} networks`;
+  return new RpcError(Code.INVALID_ARGUMENT, message);
+}
+
+/** The interface on a bridge of this host. */
+export function planLocal(
   request: SandboxRequest,
   sandboxId: string,
+  place: number,
+  address: string,
   context: InterfaceContext,
-): InterfacePlan[] {
-  if (request.endpoints.length >= INTERFACES_PER_SANDBOX_MAX) {
-    const limit = INTERFACES_PER_SANDBOX_MAX;
-    const message = `container ${request.name} asks for more than ${limit} networks`;
-    throw new RpcError(Code.INVALID_ARGUMENT, message);
+): InterfacePlan {
+  const { names, mtuBytes } = context;
+  const isGateway = localAttachment(request) === 'gateway';
+  return {
+    place,
+    link: `eth${place}`,
+    bridgeNamespace: HOST,
+    bridge: isGateway ? names.gatewayBridge : names.bridge,
+    hostLink: names.vethOf(sandboxId, place),
+    address,
+    mtuBytes,
+    port: { hairpin: true, isolated: isGateway && !context.bridgeFilter },
+    defaultGateway: isGateway ? context.egressGateway : context.bridgeGateway,
+  };
+}
+
+/** The interface on a swarm network. Rejects NOT_FOUND when that does not stand on this node. */
+export function planSwarm(
+  endpoint: TaskEndpoint,
+  sandboxId: string,
+  place: number,
+  context: InterfaceContext,
+): InterfacePlan {
+  const overlay = context.place(endpoint.networkId);
+  const segment = overlay && segmentWith(overlay.segments, endpoint.address);
+  if (!overlay || !segment) {
+    throw new RpcError(Code.NOT_FOUND, `network ${endpoint.networkName} not found on this node`);
   }
-  return request.endpoints.map((endpoint, place) => {
-    const { ingress } = context;
-    if (!endpoint.ingress || ingress?.networkId !== endpoint.networkId) {
-      throw new RpcError(Code.NOT_FOUND, `network ${endpoint.networkName} not found on this node`);
-    }
-    return {
-      link: `eth${place}`,
-      bridgeNamespace: context.names.ingressNamespace,
-      bridge: INGRESS_BRIDGE,
-      hostLink: context.names.vethOf(sandboxId, place),
-      address: endpoint.address,
-      mtuBytes: context.mtuBytes,
-      port: {},
-      answerGateway: bareAddress(ingress.nodeAddress),
-    };
-  });
+  const others = overlay.segments.filter((other) => other !== segment);
+  return {
+    place,
+    link: `eth${place}`,
+    networkId: endpoint.networkId,
+    bridgeNamespace: overlay.namespace,
+    bridge: segment.bridge,
+    hostLink: context.names.vethOf(sandboxId, place),
+    address: endpoint.address,
+    mtuBytes: overlay.mtuBytes,
+    port: {},
+    // The node's bridge routes between the subnets of one network.
+    routes: others.map(({ subnet }) => ({ destination: subnet, gateway: segment.gateway })),
+    ...(endpoint.ingress ? { answerGateway: bareAddress(overlay.nodeAddress) } : {}),
+  };
 }

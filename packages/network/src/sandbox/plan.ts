@@ -6,8 +6,12 @@ import type { NftChange } from '../rules/nft.js';
 
 /** One interface of a container. */
 export interface InterfacePlan {
+  /** Its number among the container's, 0 … 99. */
+  place: number;
   /** In the container: `eth0`, … */
   link: string;
+  /** Of a swarm network. */
+  networkId?: string;
   /** Namespace with the bridge it is plugged into. */
   bridgeNamespace: NamespacePath;
   bridge: string;
@@ -18,6 +22,8 @@ export interface InterfacePlan {
   mtuBytes: number;
   /** Options of its bridge port. */
   port: { isolated?: boolean; hairpin?: boolean };
+  /** To other subnets of its network. */
+  routes?: { destination: string; gateway: string }[];
   /** Where everything without a better route goes. At most one interface has it. */
   defaultGateway?: string;
   /**
@@ -39,6 +45,19 @@ export interface SandboxPlan {
 const ANSWER_TABLE_BASE = 100;
 /** Before the kernel's main table (32766), after its local one (0). */
 const ANSWER_RULE_PRIORITY = 1_000;
+
+/** The interface on a bridge of this host, if there is one. */
+export function localInterface(plan: SandboxPlan): InterfacePlan | undefined {
+  return plan.interfaces.find(({ bridgeNamespace }) => bridgeNamespace === HOST);
+}
+
+/** The lowest number that no interface has. */
+export function freePlace(interfaces: readonly InterfacePlan[]): number {
+  const taken = new Set(interfaces.map(({ place }) => place));
+  let place = 0;
+  while (taken.has(place)) place++;
+  return place;
+}
 
 /** The address without its prefix length. */
 export function bareAddress(address: string): string {
@@ -65,7 +84,7 @@ export function planSetUp(plan: SandboxPlan, table: string): KernelCommand[] {
       optional: true,
     },
     { op: 'link-change', namespace, link: 'lo', change: { up: true } },
-    ...plan.interfaces.flatMap((_, place) => planInterface(plan, place)),
+    ...plan.interfaces.flatMap((port) => planInterface(namespace, port)),
     ...Object.entries(plan.sysctls).map(
       ([name, value]): KernelCommand => ({ op: 'sysctl', namespace, name, value }),
     ),
@@ -74,10 +93,7 @@ export function planSetUp(plan: SandboxPlan, table: string): KernelCommand[] {
 }
 
 /** One interface with its address and routes. */
-export function planInterface(plan: SandboxPlan, place: number): KernelCommand[] {
-  const { namespace } = plan;
-  const port = plan.interfaces[place];
-  invariant(port, 'an interface of the plan', { place });
+export function planInterface(namespace: NamespacePath, port: InterfacePlan): KernelCommand[] {
   const { link } = port;
   const commands: KernelCommand[] = [
     {
@@ -93,7 +109,8 @@ export function planInterface(plan: SandboxPlan, place: number): KernelCommand[]
     const gateway = port.defaultGateway;
     commands.push({ op: 'route-add', namespace, destination: 'default', gateway });
   }
-  if (port.answerGateway) commands.push(...planAnswers(namespace, port, place));
+  for (const route of port.routes ?? []) commands.push({ op: 'route-add', namespace, ...route });
+  if (port.answerGateway) commands.push(...planAnswers(namespace, port));
   return commands;
 }
 
@@ -103,16 +120,12 @@ export function planPort(port: InterfacePlan): KernelCommand {
   return { op: 'link-change', namespace, link, change: port.port };
 }
 
-function planAnswers(
-  namespace: NamespacePath,
-  port: InterfacePlan,
-  place: number,
-): KernelCommand[] {
+function planAnswers(namespace: NamespacePath, port: InterfacePlan): KernelCommand[] {
   const parsed = parseInterfaceAddress(port.address);
   invariant(parsed && port.answerGateway, 'an interface with an address and a gateway', port);
   const { link, answerGateway: gateway } = port;
-  const table = ANSWER_TABLE_BASE + place;
-  const from = `${bareAddress(port.address)}/32`;
+  const rule = answerRule(port);
+  const { table } = rule;
   const destination = formatSubnet(parsed.subnet);
   return [
     // Questions come from anywhere here, and strict filtering would compare them with the main
@@ -122,8 +135,17 @@ function planAnswers(
     { op: 'sysctl', namespace, name: `net.ipv4.conf.${link}.accept_redirects`, value: '0' },
     { op: 'route-add', namespace, destination, link, table },
     { op: 'route-add', namespace, destination: 'default', gateway, link, table },
-    { op: 'rule-add', namespace, from, table, priority: ANSWER_RULE_PRIORITY + place },
+    { op: 'rule-add', namespace, ...rule },
   ];
+}
+
+/** What bears the interface's address goes by a table of its own. */
+export function answerRule({ address, place }: InterfacePlan) {
+  return {
+    from: `${bareAddress(address)}/32`,
+    table: ANSWER_TABLE_BASE + place,
+    priority: ANSWER_RULE_PRIORITY + place,
+  };
 }
 
 function bindingChanges(
@@ -171,10 +193,21 @@ export function planTearDown(plan: SandboxPlan, table: string): KernelCommand[] 
     commands.push({ op: 'link-change', namespace, link, change: { up: false } });
   }
   commands.push({ op: 'namespace-remove', path: plan.namespace });
-  for (const { bridgeNamespace: namespace, address } of plan.interfaces) {
-    // What follows of a connection is then new, and answered with a reset instead of silence.
-    const match = { replySource: bareAddress(address) };
-    commands.push({ op: 'conntrack-remove', namespace, match });
-  }
-  return commands;
+  return [...commands, ...plan.interfaces.flatMap(forgetConnections)];
+}
+
+/** Takes an interface out of a container that goes on. */
+export function planUnplug(namespace: NamespacePath, port: InterfacePlan): KernelCommand[] {
+  return [{ op: 'link-remove', namespace, link: port.link }, ...forgetConnections(port)];
+}
+
+/**
+ * What follows of a connection is then new, and answered with a reset instead of silence. Frames on
+ * an overlay network are tracked where they are routed: for the routing mesh.
+ */
+function forgetConnections(port: InterfacePlan): KernelCommand[] {
+  const { bridgeNamespace: namespace, address } = port;
+  if (namespace !== HOST && !port.answerGateway) return [];
+  const match = { replySource: bareAddress(address) };
+  return [{ op: 'conntrack-remove', namespace, match }];
 }

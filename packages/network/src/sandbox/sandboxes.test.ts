@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SimRefusal } from '../kernel/simulated/refusal.js';
-import { INGRESS, plain, SimMachine, taskOf } from '../network.sim.js';
+import { bootInSwarm, endpointOn, INGRESS, plain, SimMachine, taskOf } from '../network.sim.js';
 
 async function started() {
   const machine = new SimMachine();
@@ -38,9 +38,10 @@ describe('setUp', () => {
   });
 
   it('gives a task its swarm interface, then the way out, and a way for answers', async () => {
-    const { network, kernel } = await started();
-    await network.publisher.configureNode(INGRESS);
-    const state = await network.networking.setUp(taskOf('t', '10.0.0.5'));
+    const machine = new SimMachine();
+    const { kernel } = machine;
+    const { networking } = await bootInSwarm(machine);
+    const state = await networking.setUp(taskOf('t', endpointOn(INGRESS, '10.0.0.5/24')));
     expect(Object.keys(state.endpoints)).toEqual(['ingress']);
     const inside = kernel.at(state.netnsPath);
     expect(inside.addresses).toEqual([
@@ -98,10 +99,13 @@ describe('setUp', () => {
   });
 
   it('refuses a swarm network this node does not have', async () => {
-    const { network } = await started();
-    await expect(network.networking.setUp(taskOf('t', '10.0.0.5'))).rejects.toThrow(
+    const { machine, network } = await started();
+    const task = taskOf('t', endpointOn(INGRESS, '10.0.0.5/24'));
+    const refused = expect(network.networking.setUp(task)).rejects.toThrow(
       'network ingress not found on this node',
     );
+    await machine.clock.advance(10_000);
+    await refused;
   });
 });
 

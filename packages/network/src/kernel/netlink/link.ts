@@ -1,5 +1,6 @@
-import type { LinkChange, LinkView, VethEnd } from '../contract.js';
-import { attribute, decodeAttributes, decodeText, nested, text, u8, u32 } from './codec.js';
+import { bytesOfAddress, formatAddress } from '../../address/ipv4.js';
+import type { LinkChange, LinkView, VethEnd, VxlanSpec } from '../contract.js';
+import { attribute, decodeAttributes, decodeText, nested, text, u8, u16be, u32 } from './codec.js';
 
 /** Bodies of rtnetlink's link messages. Source: linux/if_link.h, linux/rtnetlink.h. */
 
@@ -18,6 +19,7 @@ const Ifla = {
 } as const;
 const Info = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const;
 const VETH_PEER = 1;
+const Vxlan = { VNI: 1, LOCAL: 4, LEARNING: 7, PROXY: 11, PORT: 15 } as const;
 const BridgePort = { HAIRPIN: 4, ISOLATED: 33 } as const;
 
 /** `struct ifinfomsg`. `up` sets or clears the flag; undefined leaves it. */
@@ -31,11 +33,11 @@ function linkHeader(index: number, up: boolean | undefined): Buffer {
   return bytes;
 }
 
-function macBytes(mac: string): Buffer {
+export function macBytes(mac: string): Buffer {
   return Buffer.from(mac.replaceAll(':', ''), 'hex');
 }
 
-function formatMac(bytes: Buffer): string {
+export function formatMac(bytes: Buffer): string {
   return bytes.toString('hex').replace(/(..)(?=.)/g, '$1:');
 }
 
@@ -85,6 +87,31 @@ export function encodeBridge(link: string, mac: string | undefined): Buffer {
   ]);
 }
 
+/**
+ * A VXLAN link in the namespace of `namespaceFd`; its packets travel through the socket's. The kernel
+ * makes it there at once: a link that is moved later would keep its name's place here for a moment.
+ */
+export function encodeVxlan(
+  link: string,
+  spec: VxlanSpec & { mtuBytes: number },
+  namespaceFd: number | undefined,
+): Buffer {
+  const data = [
+    u32(Vxlan.VNI, spec.vni),
+    u16be(Vxlan.PORT, spec.udpPort),
+    u8(Vxlan.LEARNING, 0),
+    u8(Vxlan.PROXY, 1),
+  ];
+  if (spec.localAddress) data.push(attribute(Vxlan.LOCAL, bytesOfAddress(spec.localAddress)));
+  return Buffer.concat([
+    linkHeader(0, undefined),
+    text(Ifla.NAME, link),
+    u32(Ifla.MTU, spec.mtuBytes),
+    ...(namespaceFd === undefined ? [] : [u32(Ifla.NAMESPACE_FD, namespaceFd)]),
+    nested(Ifla.LINKINFO, text(Info.KIND, 'vxlan'), nested(Info.DATA, ...data)),
+  ]);
+}
+
 export function encodeLinkChange(
   index: number,
   change: LinkChange,
@@ -128,15 +155,28 @@ export function encodeLinkDump(): Buffer {
 export function decodeLink(body: Buffer): Omit<LinkView, 'master'> & { masterIndex: number } {
   const attributes = decodeAttributes(body.subarray(INFO_BYTES));
   const info = decodeAttributes(attributes.get(Ifla.LINKINFO) ?? Buffer.alloc(0));
+  const kind = decodeText(info.get(Info.KIND) ?? Buffer.alloc(0));
+  const vxlan = kind === 'vxlan' ? decodeVxlan(info.get(Info.DATA)) : undefined;
   return {
     name: decodeText(attributes.get(Ifla.NAME) ?? Buffer.alloc(0)),
     index: body.readInt32LE(4),
-    kind: decodeText(info.get(Info.KIND) ?? Buffer.alloc(0)),
+    kind,
+    ...(vxlan && { vxlan }),
     mac: formatMac(attributes.get(Ifla.ADDRESS) ?? Buffer.alloc(0)),
     mtuBytes: attributes.get(Ifla.MTU)?.readUInt32LE() ?? 0,
     up: (body.readUInt32LE(8) & FLAG_UP) !== 0,
     masterIndex: attributes.get(Ifla.MASTER)?.readUInt32LE() ?? 0,
     counters: decodeCounters(attributes.get(Ifla.STATS64)),
+  };
+}
+
+function decodeVxlan(data: Buffer | undefined): VxlanSpec {
+  const attributes = decodeAttributes(data ?? Buffer.alloc(0));
+  const local = attributes.get(Vxlan.LOCAL);
+  return {
+    vni: attributes.get(Vxlan.VNI)?.readUInt32LE() ?? 0,
+    udpPort: attributes.get(Vxlan.PORT)?.readUInt16BE() ?? 0,
+    localAddress: local ? formatAddress(local.readUInt32BE()) : '',
   };
 }
 

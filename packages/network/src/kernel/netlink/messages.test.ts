@@ -73,6 +73,20 @@ describe('address and route messages', () => {
   });
 });
 
+describe('rule messages', () => {
+  it.each([
+    { from: '10.0.0.5/32', table: 100, priority: 1_000 },
+    { mark: 0x0a000007, table: 0x0a000007, priority: 900 },
+  ])('reads back %j', (rule) => {
+    expect(route.decodeRule(route.encodeRule(rule))).toEqual(rule);
+  });
+
+  it('leaves out a rule that selects everything, as the kernel has by itself', () => {
+    const everything = route.encodeRule({ from: '0.0.0.0/0', table: 254, priority: 32_766 });
+    expect(route.decodeRule(everything.subarray(0, 12))).toBeUndefined();
+  });
+});
+
 describe('conntrack messages', () => {
   it('selects by the address that answers', () => {
     const body = encodeConntrackDelete({ replySource: '10.0.0.5' });

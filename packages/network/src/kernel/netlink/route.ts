@@ -6,6 +6,7 @@ import {
   type Subnet,
   subnetOf,
 } from '../../address/ipv4.js';
+import type { RoutingRule } from '../contract.js';
 import { attribute, decodeAttributes, u32 } from './codec.js';
 
 /**
@@ -24,7 +25,7 @@ const ADDRESS_HEADER_BYTES = 8;
 const ROUTE_HEADER_BYTES = 12;
 const Ifa = { ADDRESS: 1, LOCAL: 2, BROADCAST: 4 } as const;
 const Rta = { DESTINATION: 1, LINK: 4, GATEWAY: 5, TABLE: 15 } as const;
-const Fra = { SOURCE: 2, PRIORITY: 6, TABLE: 15 } as const;
+const Fra = { SOURCE: 2, PRIORITY: 6, MARK: 10, TABLE: 15 } as const;
 const PROTOCOL_STATIC = 4;
 const SCOPE_LINK = 253;
 const TYPE_UNICAST = 1;
@@ -132,18 +133,32 @@ export function decodeRoute(body: Buffer): DecodedRoute {
   };
 }
 
-/** A routing rule: what comes from `from` looks up `table`. */
-export function encodeRule(rule: { from: string; table: number; priority: number }): Buffer {
-  const source = subnetOf(rule.from);
+export function encodeRule(rule: RoutingRule): Buffer {
+  const source = 'from' in rule ? subnetOf(rule.from) : undefined;
   const header = Buffer.alloc(ROUTE_HEADER_BYTES);
   header.writeUInt8(AF_INET, 0);
-  header.writeUInt8(source.prefixLength, 2);
+  header.writeUInt8(source?.prefixLength ?? 0, 2);
   header.writeUInt8(tableByte(rule.table), 4);
   header.writeUInt8(ACTION_TO_TABLE, 7);
   return Buffer.concat([
     header,
-    attribute(Fra.SOURCE, dottedBytes(source.network)),
+    ...(source ? [attribute(Fra.SOURCE, dottedBytes(source.network))] : []),
+    ...('mark' in rule ? [u32(Fra.MARK, rule.mark)] : []),
     u32(Fra.PRIORITY, rule.priority),
     u32(Fra.TABLE, rule.table),
   ]);
+}
+
+export const encodeRuleDump = encodeRouteDump;
+
+/** Undefined for a rule that selects by something else. */
+export function decodeRule(body: Buffer): RoutingRule | undefined {
+  const attributes = decodeAttributes(body.subarray(ROUTE_HEADER_BYTES));
+  const table = attributes.get(Fra.TABLE)?.readUInt32LE() ?? body.readUInt8(4);
+  const priority = attributes.get(Fra.PRIORITY)?.readUInt32LE() ?? 0;
+  const mark = attributes.get(Fra.MARK)?.readUInt32LE();
+  const source = attributes.get(Fra.SOURCE)?.readUInt32BE();
+  if (mark) return { mark, table, priority };
+  if (source === undefined) return undefined;
+  return { from: `${formatAddress(source)}/${body.readUInt8(2)}`, table, priority };
 }

@@ -4,6 +4,7 @@ import type { KernelCommand, NamespacePath } from '../contract.js';
 import { Flag } from '../netlink/codec.js';
 import { CONNTRACK_DELETE, encodeConntrackDelete } from '../netlink/conntrack.js';
 import * as link from '../netlink/link.js';
+import * as neighbour from '../netlink/neighbour.js';
 import * as route from '../netlink/route.js';
 import type { Handles } from './handles.js';
 import { SystemCallError } from './libc.js';
@@ -12,6 +13,7 @@ import type { Namespaces } from './namespaces.js';
 type Command<Op extends KernelCommand['op']> = Extract<KernelCommand, { op: Op }>;
 
 const NEW = Flag.CREATE | Flag.EXCLUSIVE;
+const NEW_OR_OTHER = Flag.CREATE | Flag.REPLACE;
 
 /** Executes single commands on the calling thread. */
 export class CommandRunner {
@@ -43,6 +45,15 @@ export class CommandRunner {
           link.encodeBridge(command.link, command.mac),
         );
         break;
+      case 'vxlan-add':
+        this.#addVxlan(command);
+        break;
+      case 'fdb-add':
+      case 'fdb-remove':
+      case 'neighbour-add':
+      case 'neighbour-remove':
+        this.#changeEntry(command);
+        break;
       case 'link-remove':
         this.#request(command, link.LinkMessage.DELETE, 0, link.encodeLinkName(command.link));
         break;
@@ -56,10 +67,16 @@ export class CommandRunner {
         this.#address(command, route.AddressMessage.DELETE, 0);
         break;
       case 'route-add':
-        this.#addRoute(command);
+        this.#route(command, route.RouteMessage.NEW, NEW);
+        break;
+      case 'route-remove':
+        this.#route(command, route.RouteMessage.DELETE, 0);
         break;
       case 'rule-add':
         this.#request(command, route.RuleMessage.NEW, NEW, route.encodeRule(command));
+        break;
+      case 'rule-remove':
+        this.#request(command, route.RuleMessage.DELETE, 0, route.encodeRule(command));
         break;
       case 'sysctl':
         this.#sysctl(command);
@@ -113,6 +130,24 @@ export class CommandRunner {
     this.#changeLink({ op: 'link-change', namespace, link: name, change });
   }
 
+  #addVxlan(command: Command<'vxlan-add'>): void {
+    const { namespace, underlay, link: name, master } = command;
+    const fd = namespace === underlay ? undefined : this.#namespaces.descriptor(namespace);
+    const body = link.encodeVxlan(name, command, fd);
+    this.#request({ ...command, namespace: underlay }, link.LinkMessage.NEW, NEW, body);
+    this.#changeLink({ op: 'link-change', namespace, link: name, change: { up: true, master } });
+  }
+
+  #changeEntry(
+    command: Command<'fdb-add' | 'fdb-remove' | 'neighbour-add' | 'neighbour-remove'>,
+  ): void {
+    const index = this.#indexOf(command.namespace, command.link);
+    const isNew = command.op === 'fdb-add' || command.op === 'neighbour-add';
+    const { NEW: add, DELETE: remove } = neighbour.NeighbourMessage;
+    const body = encodeEntry(index, command);
+    this.#request(command, isNew ? add : remove, isNew ? NEW_OR_OTHER : 0, body);
+  }
+
   #changeLink(command: Command<'link-change'>): void {
     const { namespace, change } = command;
     const index = this.#indexOf(namespace, command.link);
@@ -132,14 +167,15 @@ export class CommandRunner {
     this.#request(command, type, flags, route.encodeAddress(index, command.address));
   }
 
-  #addRoute(command: Command<'route-add'>): void {
+  #route(command: Command<'route-add' | 'route-remove'>, type: number, flags: number): void {
+    const link = 'link' in command ? command.link : undefined;
     const body = route.encodeRoute({
       destination: route.parseDestination(command.destination),
       table: command.table ?? route.MAIN_TABLE,
       ...(command.gateway ? { gateway: command.gateway } : {}),
-      ...(command.link ? { linkIndex: this.#indexOf(command.namespace, command.link) } : {}),
+      ...(link ? { linkIndex: this.#indexOf(command.namespace, link) } : {}),
     });
-    this.#request(command, route.RouteMessage.NEW, NEW, body);
+    this.#request(command, type, flags, body);
   }
 
   /** Under `/proc/sys` a thread sees the values of the namespace it is in. */
@@ -157,6 +193,22 @@ export class CommandRunner {
     this.#handles
       .netfilter(command.namespace)
       .request(command.op, CONNTRACK_DELETE, 0, encodeConntrackDelete(command.match));
+  }
+}
+
+function encodeEntry(
+  linkIndex: number,
+  entry: Command<'fdb-add' | 'fdb-remove' | 'neighbour-add' | 'neighbour-remove'>,
+): Buffer {
+  switch (entry.op) {
+    case 'fdb-add':
+      return neighbour.encodeForwarding(linkIndex, entry.mac, entry.tunnelAddress);
+    case 'fdb-remove':
+      return neighbour.encodeForwarding(linkIndex, entry.mac);
+    case 'neighbour-add':
+      return neighbour.encodeNeighbour(linkIndex, entry.address, entry.mac);
+    case 'neighbour-remove':
+      return neighbour.encodeNeighbour(linkIndex, entry.address);
   }
 }
 

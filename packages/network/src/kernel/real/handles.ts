@@ -1,3 +1,4 @@
+import { NFT_CONTEXTS_MAX } from '../../limits.js';
 import { HOST, type NamespacePath } from '../contract.js';
 import { LowDescriptors } from './low-descriptors.js';
 import type { Namespaces } from './namespaces.js';
@@ -7,7 +8,7 @@ import { NftContext } from './nft-context.js';
 /**
  * Open sockets and nft contexts by namespace. An open socket keeps a removed namespace alive, so
  * those of other namespaces are closed after each batch. An nft context is kept until its namespace
- * is removed: few namespaces have rules, and making one takes longer than using it.
+ * is removed or many others have been used since: making one takes longer than using it.
  */
 export class Handles {
   readonly #namespaces: Namespaces;
@@ -31,15 +32,17 @@ export class Handles {
   nft(namespace: NamespacePath): NftContext {
     const make = () => new NftContext();
     const makeLow = () => this.#low.withLow(make, (context) => context.free());
-    return this.#made(this.#nft, namespace, makeLow);
+    if (!this.#nft.has(namespace)) this.#freeOldest();
+    const context = this.#made(this.#nft, namespace, makeLow);
+    // The last one used is the last in the map.
+    this.#nft.delete(namespace);
+    this.#nft.set(namespace, context);
+    return context;
   }
 
   /** Lets go of a namespace that is about to be removed. */
   forget(namespace: NamespacePath): void {
-    const context = this.#nft.get(namespace);
-    context?.free();
-    this.#nft.delete(namespace);
-    if (context) this.#low.refill();
+    this.#freeContext(namespace);
     this.#closeSockets((other) => other === namespace);
   }
 
@@ -62,6 +65,20 @@ export class Handles {
       known.set(namespace, handle);
     }
     return handle;
+  }
+
+  #freeOldest(): void {
+    if (this.#nft.size < NFT_CONTEXTS_MAX) return;
+    const oldest = [...this.#nft.keys()].find((namespace) => namespace !== HOST);
+    if (oldest !== undefined) this.#freeContext(oldest);
+  }
+
+  #freeContext(namespace: NamespacePath): void {
+    const context = this.#nft.get(namespace);
+    if (!context) return;
+    context.free();
+    this.#nft.delete(namespace);
+    this.#low.refill();
   }
 
   #closeSockets(doomed: (namespace: NamespacePath) => boolean): void {

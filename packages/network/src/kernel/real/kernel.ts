@@ -10,7 +10,9 @@ import {
   type NamespaceView,
   type NetKernel,
   type RunOptions,
+  type TunnelEntries,
 } from '../contract.js';
+import type { SocketOpener, SocketRequest } from '../socket-contract.js';
 import type { WorkerCall, WorkerRequest, WorkerResponse } from './protocol.js';
 
 interface Waiter {
@@ -19,7 +21,7 @@ interface Waiter {
 }
 
 /** The machine's kernel, through a worker thread. Needs root, and the library libnftables. */
-export class RealKernel implements NetKernel {
+export class RealKernel implements NetKernel, SocketOpener {
   readonly #worker = new Worker(new URL('./worker.js', import.meta.url));
   readonly #waiting = new Map<number, Waiter>();
   #lastId = 0;
@@ -40,6 +42,10 @@ export class RealKernel implements NetKernel {
     return (await this.#call({ kind: 'inspect', namespace })) as NamespaceView;
   }
 
+  async tunnelEntries(namespace: NamespacePath): Promise<TunnelEntries> {
+    return (await this.#call({ kind: 'tunnelEntries', namespace })) as TunnelEntries;
+  }
+
   async listNamespaces(directory: string): Promise<NamespacePath[]> {
     return (await this.#call({ kind: 'listNamespaces', directory })) as NamespacePath[];
   }
@@ -56,8 +62,20 @@ export class RealKernel implements NetKernel {
     return (await this.#call({ kind: 'baseChains', namespace })) as BaseChainView[];
   }
 
+  async rulesGeneration(namespace: NamespacePath): Promise<number> {
+    return (await this.#call({ kind: 'rulesGeneration', namespace })) as number;
+  }
+
+  async inboundConnections(namespace: NamespacePath): Promise<number> {
+    return (await this.#call({ kind: 'inboundConnections', namespace })) as number;
+  }
+
   async readSysctl(namespace: NamespacePath, name: string): Promise<string | undefined> {
     return (await this.#call({ kind: 'readSysctl', namespace, name })) as string | undefined;
+  }
+
+  async openSocket(request: SocketRequest): Promise<number> {
+    return (await this.#call({ kind: 'openSocket', request })) as number;
   }
 
   async close(): Promise<void> {

@@ -16,6 +16,8 @@ const calls = {
     'int setsockopt(int fd, int level, int name, const void *value, uint length)',
   ),
   getsockopt: libc.func('int getsockopt(int fd, int level, int name, void *value, void *length)'),
+  bind: libc.func('int bind(int fd, const void *address, uint length)'),
+  connect: libc.func('int connect(int fd, const void *address, uint length)'),
   close: libc.func('int close(int fd)'),
   send: libc.func('long send(int fd, const void *data, size_t length, int flags)'),
   recv: libc.func('long recv(int fd, _Out_ void *data, size_t length, int flags)'),
@@ -65,6 +67,18 @@ export function detachMount(target: string): void {
 
 export function openSocket(domain: number, type: number, protocol: number): number {
   return checked('socket', calls.socket(domain, type, protocol));
+}
+
+/** `address` is a `struct sockaddr`. */
+export function bindSocket(fd: number, address: Buffer): void {
+  checked('bind', calls.bind(fd, address, address.length));
+}
+
+/** Begins to connect a socket that does not block. */
+export function connectSocket(fd: number, address: Buffer): void {
+  if (calls.connect(fd, address, address.length) === 0) return;
+  const error = systemError('connect', koffi.errno());
+  if (error.code !== 'EINPROGRESS') throw error;
 }
 
 const SOL_SOCKET = 1;

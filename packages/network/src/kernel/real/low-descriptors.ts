@@ -1,12 +1,13 @@
 import { closeSync, openSync } from 'node:fs';
+import { NFT_CONTEXTS_MAX } from '../../limits.js';
 import { SystemCallError, socketProtocol } from './libc.js';
 import { NETLINK_NETFILTER } from './netlink-socket.js';
 
 /** select(2) aborts the process at a descriptor of this number or above. */
 const SELECT_LIMIT = 1_024;
 
-/** Low descriptors kept back. Contexts are few: the host's and the ingress namespace's. */
-const RESERVED = 16;
+/** Low descriptors kept back: one for each context, and some to lose to quicker threads. */
+const RESERVED = NFT_CONTEXTS_MAX + 32;
 
 /**
  * libnftables waits with select(2), so its sockets need low numbers, while a daemon with many

@@ -1,13 +1,18 @@
 import type { KernelCommand, NamespacePath, RunOptions } from '../contract.js';
+import type { SocketRequest } from '../socket-contract.js';
 
 /** What the main thread and the kernel's worker say to each other. */
 
 export type WorkerCall =
   | { kind: 'run'; commands: readonly KernelCommand[]; options: RunOptions }
   | { kind: 'inspect'; namespace: NamespacePath }
+  | { kind: 'tunnelEntries'; namespace: NamespacePath }
   | { kind: 'listNamespaces'; directory: string }
   | { kind: 'tableElements'; namespace: NamespacePath; table: string }
   | { kind: 'baseChains'; namespace: NamespacePath }
+  | { kind: 'rulesGeneration'; namespace: NamespacePath }
+  | { kind: 'inboundConnections'; namespace: NamespacePath }
+  | { kind: 'openSocket'; request: SocketRequest }
   | { kind: 'readSysctl'; namespace: NamespacePath; name: string };
 
 export interface WorkerRequest {

@@ -1,12 +1,15 @@
-import { readFileSync } from 'node:fs';
-import type { BaseChainView, NamespacePath, NamespaceView } from '../contract.js';
+import { existsSync, readFileSync } from 'node:fs';
+import type { BaseChainView, NamespacePath, NamespaceView, TunnelEntries } from '../contract.js';
 import * as link from '../netlink/link.js';
+import * as neighbour from '../netlink/neighbour.js';
+import * as nftables from '../netlink/nftables.js';
 import * as route from '../netlink/route.js';
 import { sysctlPath } from './commands.js';
 import type { Handles } from './handles.js';
 import { SystemCallError } from './libc.js';
 import type { Namespaces } from './namespaces.js';
 import { parseBaseChains, parseTableElements } from './nft-json.js';
+import { countInbound } from './tcp-listing.js';
 
 /** Reads the kernel's state on the calling thread. */
 export class QueryRunner {
@@ -41,6 +44,29 @@ export class QueryRunner {
           link: nameOf(linkIndex),
           table,
         })),
+      rules: socket
+        .dump('rules', route.RuleMessage.GET, route.encodeRuleDump())
+        .flatMap((body) => route.decodeRule(body) ?? []),
+    };
+  }
+
+  tunnelEntries(namespace: NamespacePath): TunnelEntries {
+    const socket = this.#handles.route(namespace);
+    const names = new Map(
+      socket
+        .dump('links', link.LinkMessage.GET, link.encodeLinkDump())
+        .map(link.decodeLink)
+        .map(({ index, name }) => [index, name]),
+    );
+    const nameOf = (index: number) => names.get(index) ?? '';
+    const dump = (body: Buffer) => socket.dump('neighbours', neighbour.NeighbourMessage.GET, body);
+    return {
+      neighbours: dump(neighbour.encodeNeighbourDump()).flatMap((body) =>
+        neighbour.decodeNeighbour(body, nameOf),
+      ),
+      forwarding: dump(neighbour.encodeForwardingDump()).flatMap((body) =>
+        neighbour.decodeForwarding(body, nameOf),
+      ),
     };
   }
 
@@ -58,6 +84,23 @@ export class QueryRunner {
 
   baseChains(namespace: NamespacePath): BaseChainView[] {
     return parseBaseChains(this.#handles.nft(namespace).list('list chains'));
+  }
+
+  rulesGeneration(namespace: NamespacePath): number {
+    const body = this.#handles
+      .netfilter(namespace)
+      .get('generation of rules', nftables.GENERATION_GET, nftables.encodeGenerationGet());
+    return nftables.decodeGeneration(body);
+  }
+
+  /** The kernel's listings: there on every one of them, and of the thread's own namespace. */
+  inboundConnections(namespace: NamespacePath): number {
+    return this.#namespaces.within(namespace, () => {
+      const listings = ['tcp', 'tcp6'].map((name) => `/proc/thread-self/net/${name}`);
+      // A kernel without IPv6 has no list of it.
+      const texts = listings.filter((path) => existsSync(path)).map((path) => readFileSync(path));
+      return countInbound(texts.map((text) => text.toString('latin1')));
+    });
   }
 
   readSysctl(namespace: NamespacePath, name: string): string | undefined {

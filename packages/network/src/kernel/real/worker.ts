@@ -6,6 +6,7 @@ import { Handles } from './handles.js';
 import { Namespaces } from './namespaces.js';
 import type { WorkerCall, WorkerRequest, WorkerResponse } from './protocol.js';
 import { QueryRunner } from './queries.js';
+import { openSocketIn } from './sockets.js';
 
 /**
  * The thread that talks to the kernel. `setns` moves only the calling thread, so namespaces are
@@ -50,12 +51,20 @@ function answer(call: WorkerCall): unknown {
       return runAll(call.commands, call.options);
     case 'inspect':
       return queries.inspect(call.namespace);
+    case 'tunnelEntries':
+      return queries.tunnelEntries(call.namespace);
     case 'listNamespaces':
       return namespaces.list(call.directory);
     case 'tableElements':
       return queries.tableElements(call.namespace, call.table);
     case 'baseChains':
       return queries.baseChains(call.namespace);
+    case 'rulesGeneration':
+      return queries.rulesGeneration(call.namespace);
+    case 'inboundConnections':
+      return queries.inboundConnections(call.namespace);
+    case 'openSocket':
+      return openSocketIn(namespaces, call.request);
     case 'readSysctl':
       return queries.readSysctl(call.namespace, call.name);
   }

@@ -8,6 +8,7 @@ import {
   type NamespaceView,
   type NetKernel,
   type RunOptions,
+  type TunnelEntries,
 } from '../contract.js';
 import { SimNamespace } from './namespace.js';
 import { SimRefusal } from './refusal.js';
@@ -17,7 +18,7 @@ const GONE = new Set(['ENOENT', 'ENODEV', 'EADDRNOTAVAIL']);
 /** Commands that act within one namespace that exists. */
 type WithinNamespace = Exclude<
   KernelCommand,
-  { op: 'namespace-add' | 'namespace-remove' | 'veth-add' }
+  { op: 'namespace-add' | 'namespace-remove' | 'veth-add' | 'vxlan-add' }
 >;
 
 /** A kernel's networking in memory: refuses what the real one would, moves no packets. */
@@ -71,12 +72,24 @@ export class SimKernel implements NetKernel {
     return found && new Map([...found.sets].map(([name, set]) => [name, new Map(set.elements)]));
   }
 
+  async tunnelEntries(namespace: NamespacePath): Promise<TunnelEntries> {
+    return this.at(namespace).tunnelEntries();
+  }
+
   async listNamespaces(directory: string): Promise<NamespacePath[]> {
     return [...this.namespaces.keys()].filter((path) => path.startsWith(`${directory}/`));
   }
 
   async baseChains(): Promise<BaseChainView[]> {
     return [...this.foreignChains];
+  }
+
+  async rulesGeneration(namespace: NamespacePath): Promise<number> {
+    return this.at(namespace).tables.generation;
+  }
+
+  async inboundConnections(namespace: NamespacePath): Promise<number> {
+    return this.at(namespace).inboundConnections;
   }
 
   async readSysctl(namespace: NamespacePath, name: string): Promise<string | undefined> {
@@ -89,6 +102,7 @@ export class SimKernel implements NetKernel {
     if (command.op === 'namespace-add') this.#addNamespace(command.path);
     else if (command.op === 'namespace-remove') this.#removeNamespace(command.path);
     else if (command.op === 'veth-add') this.#addVeth(command);
+    else if (command.op === 'vxlan-add') this.#addVxlan(command);
     else this.#applyWithin(command, this.at(command.namespace));
   }
 
@@ -96,6 +110,14 @@ export class SimKernel implements NetKernel {
     switch (command.op) {
       case 'bridge-add':
         namespace.addLink(command.link, 'bridge', 1_500, command.mac);
+        break;
+      case 'fdb-add':
+      case 'neighbour-add':
+        namespace.addEntry(command);
+        break;
+      case 'fdb-remove':
+      case 'neighbour-remove':
+        namespace.removeEntry(command);
         break;
       case 'link-remove':
         namespace.removeLink(command.link);
@@ -112,8 +134,14 @@ export class SimKernel implements NetKernel {
       case 'route-add':
         namespace.addRoute(command);
         break;
+      case 'route-remove':
+        namespace.removeRoute(command);
+        break;
       case 'rule-add':
-        namespace.rules.push(command);
+        namespace.addRule(command);
+        break;
+      case 'rule-remove':
+        namespace.removeRule(command);
         break;
       case 'sysctl':
         namespace.sysctls.set(command.name, command.value);
@@ -152,5 +180,21 @@ export class SimKernel implements NetKernel {
     for (const { namespace, link, master } of [near, far]) {
       this.at(namespace).changeLink(link, master ? { up: true, master } : { up: true });
     }
+  }
+
+  /** One tunnel of an identifier and port in an underlay, whatever namespaces their links are in. */
+  #addVxlan(command: Extract<KernelCommand, { op: 'vxlan-add' }>): void {
+    const { namespace, underlay, link, master, mtuBytes } = command;
+    const { vni, udpPort, localAddress } = command;
+    this.at(underlay);
+    for (const other of this.namespaces.values()) {
+      for (const { vxlan } of other.links.values()) {
+        const taken = vxlan?.underlay === underlay && vxlan.udpPort === udpPort;
+        if (taken && vxlan.vni === vni) throw new SimRefusal('EEXIST', `VXLAN ${vni}`);
+      }
+    }
+    const made = this.at(namespace).addLink(link, 'vxlan', mtuBytes);
+    made.vxlan = { vni, udpPort, localAddress, underlay };
+    this.at(namespace).changeLink(link, { up: true, master });
   }
 }

@@ -1,5 +1,16 @@
+import { isDeepStrictEqual } from 'node:util';
 import { contains, parseAddress, parseInterfaceAddress, subnetOf } from '../../address/ipv4.js';
-import type { LinkChange, LinkView, NamespaceView, RouteView } from '../contract.js';
+import type {
+  KernelCommand,
+  LinkChange,
+  LinkView,
+  NamespacePath,
+  NamespaceView,
+  RouteView,
+  RoutingRule,
+  TunnelEntries,
+  VxlanSpec,
+} from '../contract.js';
 import { SimRefusal } from './refusal.js';
 import { SimTables } from './tables.js';
 
@@ -14,7 +25,10 @@ export interface SimLink {
   hairpin: boolean;
   /** The other end of a veth pair: it goes when this one does. */
   peer?: { namespace: SimNamespace; link: SimLink };
+  vxlan?: VxlanSpec & { underlay: NamespacePath };
 }
+
+type EntryCommand<Op extends KernelCommand['op']> = Extract<KernelCommand, { op: Op }>;
 
 const NO_COUNTERS: LinkView['counters'] = {
   rxBytes: 0,
@@ -35,9 +49,14 @@ export class SimNamespace {
   readonly links = new Map<string, SimLink>();
   readonly addresses: { link: string; address: string }[] = [];
   readonly routes: RouteView[] = [];
-  readonly rules: { from: string; table: number; priority: number }[] = [];
+  readonly rules: RoutingRule[] = [];
+  /** By link and key: `MAC`→ tunnel's end, and `address` → MAC. */
+  readonly forwarding = new Map<string, TunnelEntries['forwarding'][number]>();
+  readonly neighbours = new Map<string, TunnelEntries['neighbours'][number]>();
   readonly sysctls = new Map<string, string>();
   readonly tables = new SimTables();
+  /** Connections to it, for what `inboundConnections` tells. */
+  inboundConnections = 0;
 
   constructor() {
     this.addLink('lo', '', 65_536);
@@ -47,7 +66,7 @@ export class SimNamespace {
     if (this.links.has(name)) throw new SimRefusal('EEXIST', `link ${name}`);
     if (name.length > LINK_NAME_MAX) throw new SimRefusal('EINVAL', `link name ${name}`);
     const link = { name, kind, mac, mtuBytes, up: false, master: '', isolated: false };
-    const made = { ...link, hairpin: false };
+    const made: SimLink = { ...link, hairpin: false };
     this.links.set(name, made);
     return made;
   }
@@ -64,6 +83,9 @@ export class SimNamespace {
     for (const other of this.links.values()) if (other.master === name) other.master = '';
     drop(this.addresses, (entry) => entry.link === name);
     drop(this.routes, (entry) => entry.link === name);
+    for (const entries of [this.forwarding, this.neighbours]) {
+      for (const [key, entry] of entries) if (entry.link === name) entries.delete(key);
+    }
     const { peer } = link;
     if (peer?.namespace.links.get(peer.link.name) === peer?.link) {
       peer?.namespace.removeLink(peer.link.name);
@@ -85,6 +107,34 @@ export class SimNamespace {
     link.mtuBytes = change.mtuBytes ?? link.mtuBytes;
     link.isolated = change.isolated ?? link.isolated;
     link.hairpin = change.hairpin ?? link.hairpin;
+  }
+
+  addEntry(entry: EntryCommand<'fdb-add' | 'neighbour-add'>): void {
+    const { link, mac } = entry;
+    this.link(link);
+    if (entry.op === 'fdb-add') {
+      const { tunnelAddress } = entry;
+      this.forwarding.set(`${link} ${mac}`, { link, mac, tunnelAddress });
+    } else {
+      const { address } = entry;
+      this.neighbours.set(`${link} ${address}`, { link, address, mac });
+    }
+  }
+
+  removeEntry(entry: EntryCommand<'fdb-remove' | 'neighbour-remove'>): void {
+    this.link(entry.link);
+    const gone =
+      entry.op === 'fdb-remove'
+        ? this.forwarding.delete(`${entry.link} ${entry.mac}`)
+        : this.neighbours.delete(`${entry.link} ${entry.address}`);
+    if (!gone) throw new SimRefusal('ENOENT', `no entry on ${entry.link}`);
+  }
+
+  tunnelEntries(): TunnelEntries {
+    return structuredClone({
+      neighbours: [...this.neighbours.values()],
+      forwarding: [...this.forwarding.values()],
+    });
   }
 
   addAddress(name: string, address: string): void {
@@ -112,6 +162,29 @@ export class SimNamespace {
     this.routes.push({ destination, gateway, link, table });
   }
 
+  removeRoute(route: { destination: string; gateway?: string; table?: number }): void {
+    const { destination, gateway = '', table = MAIN_TABLE } = route;
+    const matches = (other: RouteView) =>
+      other.table === table &&
+      other.destination === destination &&
+      (!gateway || other.gateway === gateway);
+    if (drop(this.routes, matches) === 0) throw new SimRefusal('ENOENT', `route ${destination}`);
+  }
+
+  addRule(rule: RoutingRule): void {
+    const bare = bareRule(rule);
+    if (this.rules.some((other) => isDeepStrictEqual(other, bare))) {
+      throw new SimRefusal('EEXIST', `rule ${rule.priority}`);
+    }
+    this.rules.push(bare);
+  }
+
+  removeRule(rule: RoutingRule): void {
+    const bare = bareRule(rule);
+    const gone = drop(this.rules, (other) => isDeepStrictEqual(other, bare));
+    if (gone === 0) throw new SimRefusal('ENOENT', `rule ${rule.priority}`);
+  }
+
   view(): NamespaceView {
     const links = [...this.links.values()].map((link, place) => ({
       name: link.name,
@@ -121,6 +194,7 @@ export class SimNamespace {
       mtuBytes: link.mtuBytes,
       up: link.up,
       master: link.master,
+      ...(link.vxlan && { vxlan: bareVxlan(link.vxlan) }),
       counters: NO_COUNTERS,
     }));
     const connected = this.addresses.map(({ link, address }) => {
@@ -132,6 +206,7 @@ export class SimNamespace {
       links,
       addresses: this.addresses,
       routes: [...connected, ...this.routes],
+      rules: this.rules,
     });
   }
 
@@ -144,6 +219,18 @@ export class SimNamespace {
     if (!found) throw new SimRefusal('ENETUNREACH', `gateway ${gateway}`);
     return found.link;
   }
+}
+
+/** Without what a command has besides. */
+function bareRule(rule: RoutingRule): RoutingRule {
+  const { table, priority } = rule;
+  return 'mark' in rule
+    ? { mark: rule.mark, table, priority }
+    : { from: rule.from, table, priority };
+}
+
+function bareVxlan({ vni, udpPort, localAddress }: VxlanSpec): VxlanSpec {
+  return { vni, udpPort, localAddress };
 }
 
 /** Removes in place what matches; how many it was. */

@@ -15,6 +15,8 @@ export interface SimTable {
 /** The nftables of one simulated namespace. A refused transaction changes nothing. */
 export class SimTables {
   #tables = new Map<string, SimTable>();
+  /** Transactions so far. */
+  generation = 1;
 
   get(name: string): SimTable | undefined {
     return this.#tables.get(name);
@@ -29,6 +31,7 @@ export class SimTables {
     this.#tables = structuredClone(before);
     try {
       for (const change of changes) this.#applyOne(change);
+      this.generation++;
     } catch (error) {
       this.#tables = before;
       throw error;
@@ -45,11 +48,7 @@ export class SimTables {
         this.#tables.delete(change.table);
         break;
       case 'chain-add':
-        // Adding to a chain that is there would append its rules a second time.
-        this.#require(change.table).chains.set(change.chain, [
-          ...(this.#require(change.table).chains.get(change.chain) ?? []),
-          ...change.rules,
-        ]);
+        this.#require(change.table).chains.set(change.chain, [...change.rules]);
         break;
       case 'set-flush':
         this.#set(change.table, change.set).elements.clear();

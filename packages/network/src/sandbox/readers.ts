@@ -1,0 +1,58 @@
+import { errorMessage, type Logger } from '@skep/platform';
+import { attachedSandbox } from './attached.js';
+import type { SandboxReader } from './contract.js';
+import type { Sandbox } from './registry.js';
+
+/** Tells those that serve containers inside their namespaces of what happens to them. */
+export class SandboxReaders {
+  readonly #logger: Logger;
+  readonly #readers: SandboxReader[] = [];
+  /** Containers that the readers know of. */
+  readonly #told = new Set<string>();
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  /** To be called before the first container. */
+  add(reader: SandboxReader): void {
+    this.#readers.push(reader);
+  }
+
+  /** Name servers of a container on swarm networks; empty: nobody serves names. */
+  get nameservers(): string[] {
+    return this.#readers.flatMap(({ nameserver }) => nameserver ?? []);
+  }
+
+  /** Rejects when a reader cannot serve the container: it must not start then. */
+  async added(sandbox: Sandbox): Promise<void> {
+    const attached = attachedSandbox(sandbox);
+    if (!attached) return;
+    this.#told.add(attached.containerId);
+    await Promise.all(this.#readers.map((reader) => reader.added(attached)));
+  }
+
+  /** It was connected to a network, taken off one, or is on none any more. */
+  async changed(sandbox: Sandbox): Promise<void> {
+    const { containerId } = sandbox.request;
+    const attached = attachedSandbox(sandbox);
+    if (!attached) return this.removed(containerId);
+    if (!this.#told.has(containerId)) return this.added(sandbox);
+    await Promise.all(this.#readers.map((reader) => reader.changed(attached)));
+  }
+
+  /** Never rejects: what is left of a reader goes with the namespace. */
+  async removed(containerId: string): Promise<void> {
+    if (!this.#told.delete(containerId)) return;
+    await Promise.all(this.#readers.map((reader) => this.#remove(reader, containerId)));
+  }
+
+  async #remove(reader: SandboxReader, containerId: string): Promise<void> {
+    try {
+      await reader.removed(containerId);
+    } catch (error) {
+      const fields = { containerId, reader: reader.name, error: errorMessage(error) };
+      this.#logger.warn(fields, 'leftovers in the namespace of a container');
+    }
+  }
+}
