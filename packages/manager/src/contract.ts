@@ -1,5 +1,11 @@
 import type { NodeRole } from '@skep/ca';
 import type {
+  NetworksUpdate,
+  WatchNetworksRequest,
+  WithdrawRequest,
+  WithdrawResponse,
+} from '@skep/wire/skep';
+import type {
   AssignmentsMessage,
   AssignmentsRequest,
   AttachNetworkRequest,
@@ -153,6 +159,28 @@ export interface DispatcherService {
     nodeId: string,
     request: UpdateVolumeStatusRequest,
   ): Promise<UpdateVolumeStatusResponse>;
+}
+
+/** What stands in the networks of a node, for nodes of our own kind. `nodeId` is the caller's. */
+export interface NetworksService {
+  /**
+   * Updates, the first of them complete. `requests` say which are in the node's kernel; a node that
+   * calls again ends its earlier call.
+   */
+  watch(
+    nodeId: string,
+    requests: AsyncIterable<WatchNetworksRequest>,
+    signal: AbortSignal,
+  ): AsyncIterable<NetworksUpdate>;
+  /**
+   * Takes a task of the node out of use. Resolves when all nodes that watch have it in their
+   * kernels, or a short time later, naming those that have not.
+   */
+  withdraw(
+    nodeId: string,
+    request: WithdrawRequest,
+    signal: AbortSignal,
+  ): Promise<WithdrawResponse>;
 }
 
 /** Service logs: the API subscribes, nodes listen and publish. */

@@ -10,6 +10,7 @@ export * from './health/index.js';
 export * from './keymanager/index.js';
 export * from './logbroker/index.js';
 export type { LoopOptions } from './loop/planner.js';
+export * from './networks/index.js';
 export * from './orchestrator/orchestrator.js';
 export * from './reaper/reaper.js';
 export * from './resource/index.js';

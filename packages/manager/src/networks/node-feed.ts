@@ -1,0 +1,97 @@
+import { Code, RpcError } from '@skep/platform';
+import type { NetworksUpdate } from '@skep/wire/skep';
+import { type EndReason, NodeStream } from '../dispatcher/stream.js';
+import type { NetworksFlaws } from './flaws.js';
+import { UPDATES_UNDER_WAY_MAX } from './limits.js';
+import { NodeTables } from './node-tables.js';
+import type { RowKey, TableRows } from './table-rows.js';
+
+interface Waiter {
+  /** Update to wait for. */
+  number: number;
+  resolve(): void;
+}
+
+export interface NodeFeedOptions {
+  nodeId: string;
+  rows: TableRows;
+  /** Of the last commit. */
+  version(): bigint;
+  flaws?: NetworksFlaws | undefined;
+}
+
+/** What goes to one node over one call, and how much of it the node has in its kernel. */
+export class NodeFeed {
+  readonly nodeId: string;
+  readonly stream = new NodeStream();
+  readonly #options: NodeFeedOptions;
+  readonly #tables: NodeTables;
+  readonly #waiters = new Set<Waiter>();
+  #applied = 0;
+  #isTelling = false;
+
+  constructor(options: NodeFeedOptions) {
+    this.nodeId = options.nodeId;
+    this.#options = options;
+    this.#tables = new NodeTables(options.nodeId, options.rows);
+  }
+
+  /** Updates made that the node does not have in its kernel yet. */
+  get underWay(): number {
+    return this.#tables.number - this.#applied;
+  }
+
+  knowsAny(networkIds: readonly string[]): boolean {
+    return this.#tables.knowsAny(networkIds);
+  }
+
+  mark(key: RowKey): void {
+    if (this.#isTelling && this.#options.flaws?.has('change-lost-while-telling')) return;
+    if (this.#tables.mark(key)) this.stream.wake();
+  }
+
+  /** The messages of the next update; none when all is told, or when the node must catch up first. */
+  *next(): Generator<NetworksUpdate> {
+    if (!this.#tables.isDue || this.underWay >= UPDATES_UNDER_WAY_MAX) return;
+    this.#isTelling = true;
+    yield* this.#tables.next(this.#options.version);
+    // Where a mark came to nothing, there is no update to wait for.
+    for (const waiter of this.#waiters) {
+      waiter.number = Math.min(waiter.number, this.#tables.number);
+    }
+    this.#wakeWaiters();
+  }
+
+  /** The node has an update, and those before, in its kernel. */
+  acknowledge(applied: bigint): void {
+    if (applied > BigInt(this.#tables.number)) {
+      throw new RpcError(Code.INVALID_ARGUMENT, `there was no update ${applied}`);
+    }
+    this.#applied = Math.max(this.#applied, Number(applied));
+    if (this.underWay === 0) this.#isTelling = false;
+    this.#wakeWaiters();
+    this.stream.wake();
+  }
+
+  /** Resolves when all that can be told now is in the node's kernel, or the call is over. */
+  async caughtUp(): Promise<void> {
+    const { isDue, number } = this.#tables;
+    const wanted = isDue ? number + 1 : number;
+    if (this.stream.ended || this.#applied >= wanted) return;
+    await new Promise<void>((resolve) => this.#waiters.add({ number: wanted, resolve }));
+  }
+
+  end(reason: EndReason): void {
+    this.stream.end(reason);
+    for (const { resolve } of this.#waiters) resolve();
+    this.#waiters.clear();
+  }
+
+  #wakeWaiters(): void {
+    for (const waiter of this.#waiters) {
+      if (waiter.number > this.#applied) continue;
+      this.#waiters.delete(waiter);
+      waiter.resolve();
+    }
+  }
+}
