@@ -41,6 +41,7 @@ declare(sk.Control, MANAGER);
 
 // Of our own.
 declare(skep.Peers, MANAGER);
+declare(skep.Networks, NODE);
 
 /** The path a method is called at: `/package.Service/Method`. */
 export function methodPath(method: DescMethod): string {

@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { Code, RpcError, SimClock, SimRandom } from '@skep/platform';
+import * as skep from '@skep/wire/skep';
 import * as sk from '@skep/wire/swarmkit';
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -356,5 +357,72 @@ describe('a stream through a manager', () => {
     await room.clock.advance(1_000);
     await call;
     expect(seen).toEqual(Array.from({ length: 100 }, (_, index) => String(index)));
+  });
+});
+
+describe('requests and answers side by side', () => {
+  /** Answers each number with the next one; the signal's end is told. */
+  function echo(onEnd: () => void): BoundService {
+    return implement(skep.Networks, {
+      async *watch(requests, { caller, signal }) {
+        signal.addEventListener('abort', onEnd);
+        for await (const { applied } of requests) {
+          const networks = [{ id: caller.identity?.nodeId ?? '' }];
+          yield create(skep.NetworksUpdateSchema, { number: applied + 1n, networks });
+        }
+      },
+    });
+  }
+
+  async function open() {
+    const ended = deferred();
+    await room.serve(LEADER_IP, [echo(ended.resolve)]);
+    await room.serveFollower(echo(() => undefined));
+    room.source.set(room.toLeader);
+    const opening = room.caller().exchange(skep.Networks.method.watch);
+    await room.clock.advance(100);
+    const exchange = await opening;
+    return { ended, exchange, answers: exchange.responses[Symbol.asyncIterator]() };
+  }
+
+  it('go through to the leader, who is told whose they are', async () => {
+    const { answers, ended, exchange } = await open();
+    for (const applied of [1n, 5n]) {
+      void exchange.send({ applied });
+      const answer = answers.next();
+      await room.clock.advance(100);
+      const { value } = await answer;
+      expect(value).toMatchObject({ number: applied + 1n, networks: [{ id: 'worker-1' }] });
+    }
+    exchange.close();
+    await room.clock.advance(100);
+    await ended.promise;
+    expect(room.source.listeners).toBe(0);
+  });
+
+  it('end with ABORTED when another manager leads', async () => {
+    const { answers, ended } = await open();
+    const failure = failureOf(answers.next());
+    await room.clock.advance(100);
+    room.source.set(room.toOther);
+    await room.clock.advance(100);
+    expect((await failure).code).toBe(Code.ABORTED);
+    await ended.promise;
+  });
+
+  it('are answered here by a manager that leads', async () => {
+    const { promise, resolve } = deferred();
+    await room.serveFollower(echo(resolve));
+    room.source.set('self');
+    const opening = room.caller().exchange(skep.Networks.method.watch);
+    await room.clock.advance(100);
+    const exchange = await opening;
+    void exchange.send({ applied: 3n });
+    const answer = exchange.responses[Symbol.asyncIterator]().next();
+    await room.clock.advance(100);
+    expect((await answer).value).toMatchObject({ number: 4n });
+    exchange.close();
+    await room.clock.advance(100);
+    await promise;
   });
 });

@@ -1,16 +1,18 @@
 import type {
   DescMethod,
+  DescMethodBiDiStreaming,
   DescMethodClientStreaming,
   DescMethodServerStreaming,
   DescMethodUnary,
 } from '@bufbuild/protobuf';
 import { type Clock, Code, RpcError } from '@skep/platform';
-import type { BoundService, CallContext, Channel } from '../contract.js';
+import type { BoundService, CallContext, Channel, Exchange } from '../contract.js';
 import { NotSentError } from '../errors.js';
 import { LEADER_WAIT_MS } from '../limits.js';
 import type {
   AnyMessage,
   ClientStreamHandler,
+  ExchangeHandler,
   ServerStreamHandler,
   UnaryHandler,
 } from '../methods.js';
@@ -55,8 +57,8 @@ export class LeaderProxy {
         return this.#serverStream(method as DescMethodServerStreaming, own as ServerStreamHandler);
       case 'client_streaming':
         return this.#clientStream(method as DescMethodClientStreaming, own as ClientStreamHandler);
-      default:
-        throw new Error(`${method.name}: streams both ways are not forwarded`);
+      case 'bidi_streaming':
+        return this.#exchange(method as DescMethodBiDiStreaming, own as ExchangeHandler);
     }
   }
 
@@ -110,6 +112,26 @@ export class LeaderProxy {
     };
   }
 
+  /** Not repeated either. */
+  #exchange(method: DescMethodBiDiStreaming, own: ExchangeHandler): ExchangeHandler {
+    const proxy = this;
+    return async function* (requests, context) {
+      const leader = await proxy.#leader(context);
+      if (leader === 'self') {
+        yield* own(requests, context);
+        return;
+      }
+      const forwarding = proxy.#forwarding(leader, context);
+      try {
+        const exchange = await forwarding.during(() => leader.exchange(method, forwarding.options));
+        passOn(requests, exchange);
+        yield* answers(exchange, forwarding);
+      } finally {
+        forwarding.release();
+      }
+    };
+  }
+
   async *#forwardStream(
     leader: Channel,
     method: DescMethodServerStreaming,
@@ -158,5 +180,34 @@ export class LeaderProxy {
   #forwarding(leader: Channel, { caller, signal }: CallContext): Forwarding {
     const forwarded = { caller, redirectedBy: this.#options.ownAddress };
     return new Forwarding({ watch: this.#watch, leader, signal, forwarded });
+  }
+}
+
+type AnyExchange = Exchange<DescMethodBiDiStreaming['input'], DescMethodBiDiStreaming['output']>;
+
+/** Sends requests on as they come; ends the call with them. */
+function passOn(requests: AsyncIterable<AnyMessage>, exchange: AnyExchange): void {
+  const send = async () => {
+    for await (const request of requests) {
+      const full = exchange.send(request);
+      if (full) await full;
+    }
+  };
+  // Why they end, the caller knows.
+  send()
+    .catch(() => {})
+    .finally(() => exchange.close());
+}
+
+async function* answers(exchange: AnyExchange, forwarding: Forwarding): AsyncGenerator<AnyMessage> {
+  const messages = exchange.responses[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await forwarding.during(() => messages.next());
+      if (next.done) return;
+      yield next.value as unknown as AnyMessage;
+    }
+  } finally {
+    exchange.close();
   }
 }
