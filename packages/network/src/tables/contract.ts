@@ -134,8 +134,9 @@ export interface TablesReader {
   readonly name: string;
   /**
    * Resolves when what it keeps is as the tables were after these changes. Called with one batch at a
-   * time; what changes meanwhile comes in the next. Must not reject for what the kernel refuses: it
-   * says so in its log, and puts it right at its next comparison.
+   * time; what changes meanwhile comes in the next. Also called after each complete update, be it
+   * without a change: what an earlier run of this process left can then be judged. Must not reject
+   * for what the kernel refuses: it says so in its log, and puts it right at its next comparison.
    */
   apply(changes: readonly TableChange[], view: TablesView): Promise<void>;
 }

@@ -5,6 +5,7 @@ export class ReaderQueue {
   readonly #reader: TablesReader;
   readonly #view: TablesView;
   #waiting: TableChange[] = [];
+  #called = false;
   #busy: Promise<void> | undefined;
 
   constructor(reader: TablesReader, view: TablesView) {
@@ -12,9 +13,11 @@ export class ReaderQueue {
     this.#view = view;
   }
 
-  add(changes: readonly TableChange[]): void {
+  /** With `complete`, the reader is called also when there is no change. */
+  add(changes: readonly TableChange[], complete = false): void {
     for (const change of changes) this.#waiting.push(change);
-    if (this.#waiting.length > 0) this.#busy ??= this.#work();
+    this.#called ||= complete;
+    if (this.#hasWork()) this.#busy ??= this.#work();
   }
 
   /** Resolves when the reader has taken all that was added up to now. */
@@ -22,11 +25,16 @@ export class ReaderQueue {
     await this.#busy;
   }
 
+  #hasWork(): boolean {
+    return this.#called || this.#waiting.length > 0;
+  }
+
   async #work(): Promise<void> {
     try {
-      while (this.#waiting.length > 0) {
+      while (this.#hasWork()) {
         const changes = this.#waiting;
         this.#waiting = [];
+        this.#called = false;
         await this.#reader.apply(changes, this.#view);
       }
     } finally {

@@ -52,7 +52,7 @@ export class Tables implements TablesView {
     for (const service of update.services) changes.push(...this.#putService(service));
     for (const endpoint of update.endpoints) changes.push(...this.#putEndpoint(endpoint));
     this.#version = update.version;
-    for (const queue of this.#queues) queue.add(changes);
+    for (const queue of this.#queues) queue.add(changes, update.complete);
     await Promise.all(this.#queues.map((queue) => queue.whenIdle()));
   }
 
