@@ -2,8 +2,8 @@ import { invariant } from '@skep/platform';
 import type { NetworkObject } from '@skep/wire';
 import type { PortConfig } from '@skep/wire/swarmkit';
 import { AllocationError } from './errors.js';
-import { parseAddress, parseCidr, parseSubnet, type Subnet } from './ipv4.js';
-import { DEFAULT_POOL, DEFAULT_SUBNET_BITS, VNI_FIRST, VNI_LAST } from './limits.js';
+import { formatSubnet, parseAddress, parseCidr, parseSubnet, type Subnet } from './ipv4.js';
+import { DEFAULT_POOL, DEFAULT_SUBNET_BITS, VNI_FIRST, VNI_LAST, VNI_MIN } from './limits.js';
 import {
   driverOf,
   isAllocated,
@@ -46,19 +46,25 @@ export class AddressPlan {
     const subnetBits = options.subnetBits || DEFAULT_SUBNET_BITS;
     this.#pools = {
       subnets: new SubnetPool({ pools, subnetBits }),
-      vnis: new SerialPool(VNI_FIRST, VNI_LAST),
+      vnis: new SerialPool(
+        { first: VNI_FIRST, last: VNI_LAST },
+        { first: VNI_MIN, last: VNI_LAST },
+      ),
     };
   }
 
-  /** The network with its state filled in. Throws {@link AllocationError}. */
-  allocateNetwork(network: NetworkObject): NetworkObject {
+  /**
+   * The network with its state filled in; a subnet it does not name itself overlaps none of `avoided`.
+   * Throws {@link AllocationError}.
+   */
+  allocateNetwork(network: NetworkObject, avoided: readonly Subnet[] = []): NetworkObject {
     if (isAllocated(network)) return network;
     if (isNodeLocal(network)) return nodeLocalState(network);
     if (driverOf(network) !== 'overlay') {
       throw new AllocationError(`network driver ${driverOf(network)} is not supported`);
     }
     this.releaseNetwork(network.id);
-    const planned = planNetwork(network, this.#pools);
+    const planned = planNetwork(network, this.#pools, avoided);
     this.#networks.set(network.id, planned.plan);
     return planned.network;
   }
@@ -92,8 +98,7 @@ export class AddressPlan {
     if (held) return held;
     const space = this.#networks.get(networkId)?.space;
     if (!space) throw new AllocationError(`network ${networkId} is not allocated`);
-    const address = wanted === '' ? space.take() : this.#claim(networkId, wanted);
-    if (!address) throw new AllocationError(`Address ${wanted} is not available`);
+    const address = wanted === '' ? space.take() : space.takeNamed(readAddress(wanted));
     this.#note(owner, networkId, address);
     return address;
   }
@@ -152,7 +157,7 @@ export class AddressPlan {
   describe(): string[] {
     const lines = this.#ports.describe();
     for (const [id, plan] of this.#networks) {
-      const subnets = plan.subnets.map(({ base, bits }) => `${base}/${bits}`);
+      const subnets = plan.subnets.map(formatSubnet);
       lines.push(`network ${id} ${subnets.join(',')} vni ${plan.vnis.join(',')}`);
     }
     for (const [owner, addresses] of this.#held) {
@@ -162,7 +167,7 @@ export class AddressPlan {
   }
 
   #claim(networkId: string, text: string): string | undefined {
-    const address = parseCidr(text)?.address ?? parseAddress(text);
+    const address = parseCidr(text)?.address;
     if (address === undefined) return undefined;
     return this.#networks.get(networkId)?.space.claim(address);
   }
@@ -173,4 +178,10 @@ export class AddressPlan {
     invariant(!addresses.has(networkId), 'a second address for one owner', { owner, networkId });
     addresses.set(networkId, address);
   }
+}
+
+function readAddress(text: string): number {
+  const address = parseCidr(text)?.address ?? parseAddress(text);
+  if (address === undefined) throw new AllocationError(`invalid IPv4 address: ${text}`);
+  return address;
 }

@@ -1,6 +1,6 @@
 import { invariant } from '@skep/platform';
 import { AllocationError } from './errors.js';
-import { contains, formatCidr, lastOf, parseCidr, type Subnet } from './ipv4.js';
+import { contains, formatAddress, formatCidr, lastOf, parseCidr, type Subnet } from './ipv4.js';
 import { SerialPool } from './serial-pool.js';
 
 export interface AddressRange {
@@ -14,7 +14,7 @@ interface Part {
   pool: SerialPool;
 }
 
-/** Prefix lengths below which a subnet has no separate network and broadcast address. */
+/** Prefix lengths from which on a subnet has no separate network and broadcast address. */
 const POINT_TO_POINT_BITS = 31;
 
 /** The addresses of one network: of one subnet or, for user-given plans, of several. */
@@ -27,14 +27,17 @@ export class AddressSpace {
     this.#parts = ranges.map(({ subnet, range }) => ({ subnet, pool: poolOf(subnet, range) }));
   }
 
-  /** Takes the next address, in CIDR form. */
+  /** Takes the next address, in CIDR form. Says with figures when there is none. */
   take(): string {
     for (const { subnet, pool } of this.#parts) {
       const address = pool.take();
       if (address !== undefined) return formatCidr(address, subnet.bits);
     }
+    const sum = (count: (pool: SerialPool) => number) =>
+      this.#parts.reduce((total, { pool }) => total + count(pool), 0);
+    const [inUse, size] = [sum((pool) => pool.inUse), sum((pool) => pool.size)];
     throw new AllocationError(
-      `no available IPv4 addresses on this network's address pools: ${this.#networkName}`,
+      `network ${this.#networkName} is full: ${inUse} of ${size} addresses in use`,
     );
   }
 
@@ -43,17 +46,32 @@ export class AddressSpace {
     const part = this.#parts[at];
     invariant(part, 'no such subnet', { at });
     const address = part.pool.take();
-    if (address === undefined) throw new AllocationError('no available IPv4 addresses');
+    if (address === undefined) {
+      throw new AllocationError(`network ${this.#networkName} has no address left for its gateway`);
+    }
     return address;
   }
 
-  /** Takes this address; undefined when it is held or lies in no range. Returns its CIDR form. */
+  /** Takes this address; undefined when it is held or lies in no subnet. Returns its CIDR form. */
   claim(address: number): string | undefined {
     for (const { subnet, pool } of this.#parts) {
       if (!contains(subnet, address)) continue;
       return pool.claim(address) ? formatCidr(address, subnet.bits) : undefined;
     }
     return undefined;
+  }
+
+  /** As {@link claim}, for an address that somebody asks for by name: says why it cannot be had. */
+  takeNamed(address: number): string {
+    const claimed = this.claim(address);
+    if (claimed !== undefined) return claimed;
+    const text = formatAddress(address);
+    const inSubnet = this.#parts.some(({ subnet }) => contains(subnet, address));
+    throw new AllocationError(
+      inSubnet
+        ? `Address already in use: ${text} in network ${this.#networkName}`
+        : `Requested address is out of range: ${text} is in no subnet of network ${this.#networkName}`,
+    );
   }
 
   /** Gives back an address in CIDR form. */
@@ -71,10 +89,12 @@ export class AddressSpace {
   }
 }
 
+/** Addresses are handed out of the range; any of the subnet can be asked for by name. */
 function poolOf(subnet: Subnet, range: Subnet = subnet): SerialPool {
   const edge = subnet.bits >= POINT_TO_POINT_BITS ? 0 : 1;
-  const first = Math.max(range.base, subnet.base + edge);
-  const last = Math.min(lastOf(range), lastOf(subnet) - edge);
+  const usable = { first: subnet.base + edge, last: lastOf(subnet) - edge };
+  const first = Math.max(range.base, usable.first);
+  const last = Math.min(lastOf(range), usable.last);
   if (first > last) throw new AllocationError('the range holds no addresses of the subnet');
-  return new SerialPool(first, last);
+  return new SerialPool({ first, last }, usable);
 }

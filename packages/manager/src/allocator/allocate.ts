@@ -7,11 +7,14 @@ import type { AddressPlan } from './address-plan.js';
 import { planNodeAttachments, planTaskAttachments, sameAttachments } from './attachments.js';
 import { endpointIsCurrent, keepEndpoint, planEndpoint, sameEndpoint } from './endpoint.js';
 import { AllocationError } from './errors.js';
+import { foreignSubnets } from './foreign.js';
 import type { Kind, Worklist } from './worklist.js';
 
 export interface AllocateContext {
   plan: AddressPlan;
   worklist: Worklist;
+  /** Subnets in use on this manager's host, as CIDRs. */
+  hostSubnets(): readonly string[];
   clock: Clock;
   log: Logger;
 }
@@ -30,7 +33,8 @@ function allocateNetwork(context: AllocateContext, tx: Transaction, id: string):
   const network = tx.get('network', id);
   if (!network) return;
   attempt(context, 'network', id, () => {
-    const allocated = context.plan.allocateNetwork(network);
+    const avoided = foreignSubnets(tx, context.hostSubnets());
+    const allocated = context.plan.allocateNetwork(network, avoided);
     if (allocated !== network) tx.update('network', allocated);
   });
 }
@@ -51,7 +55,7 @@ function allocateNode(context: AllocateContext, tx: Transaction, id: string): vo
   const { attachments, failures } = planNodeAttachments(context.plan, tx, node);
   if (failures.length > 0) {
     context.log.warn({ node: id, failures }, 'a node has no address in a network');
-    context.worklist.wait('node', id);
+    context.worklist.wait('node', id, failures.join('; '));
   }
   if (!sameAttachments(node.attachments, attachments)) tx.update('node', { ...node, attachments });
 }
@@ -82,8 +86,9 @@ function pending(context: AllocateContext, tx: Transaction, task: TaskObject): T
   });
   if (task.desiredState > TaskState.COMPLETE) return { ...task, status };
   const service = task.serviceId ? tx.get('service', task.serviceId) : undefined;
-  if (service && !endpointIsCurrent(service)) {
-    throw new AllocationError('the addresses of the service are not allocated yet');
+  if (service && !endpointIsCurrent(tx, service)) {
+    const lack = context.worklist.lackOf('service', service.id);
+    throw new AllocationError(lack ?? 'the addresses of the service are not allocated yet');
   }
   const networks = planTaskAttachments(context.plan, tx, task, service);
   const endpoint = service?.endpoint ?? task.endpoint;
@@ -102,7 +107,7 @@ function attempt(
     return undefined;
   } catch (error) {
     if (!(error instanceof AllocationError)) throw error;
-    context.worklist.wait(kind, id);
+    context.worklist.wait(kind, id, error.message);
     // A task carries the reason in its status; of the others nobody would know.
     if (kind !== 'task') {
       context.log.warn({ kind, id, error: error.message }, 'allocation must wait');

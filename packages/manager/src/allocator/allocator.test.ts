@@ -112,7 +112,9 @@ describe('Allocator', () => {
     await sim.put('service', serviceOf('s1', web), serviceOf('s2', web));
     await sim.put('task', taskOf('t', { serviceId: 's2' }));
     expect(sim.get('task', 't').status.state).toBe(TaskState.NEW);
-    expect(sim.get('task', 't').status.err).toMatch('not allocated yet');
+    expect(sim.get('task', 't').status.err).toBe(
+      'port 80/tcp is already in use by another service',
+    );
     await sim.remove('service', 's1');
     expect(sim.get('service', 's2').endpoint?.ports[0]?.publishedPort).toBe(80);
     expect(sim.get('task', 't').status).toMatchObject({ state: TaskState.PENDING, err: '' });
@@ -154,6 +156,102 @@ describe('Allocator', () => {
     expect(sim.get('network', 'host').ipam?.driver).toBeDefined();
     expect(sim.get('task', 't').networks[0]).toMatchObject({ addresses: [] });
     expect(sim.get('task', 't').status.state).toBe(TaskState.PENDING);
+  });
+
+  it('attaches the node of a task that was made for it', async () => {
+    const { sim } = await room();
+    await sim.put('node', nodeOf('n1'));
+    await sim.put('network', networkOf('net'));
+    await sim.put('task', taskOf('t', { nodeId: 'n1', spec: { networks: [{ target: 'net' }] } }));
+    expect(sim.get('task', 't').networks[0]?.addresses).toEqual(['10.0.0.2/24']);
+    expect(sim.get('node', 'n1').attachments[0]?.addresses).toEqual(['10.0.0.3/24']);
+  });
+
+  it('tells a task that its network is full, and goes on when it is not any more', async () => {
+    const { sim } = await room();
+    await sim.put('network', networkOf('tiny', { ipam: { configs: [{ subnet: '10.9.0.0/29' }] } }));
+    const spec = { networks: [{ target: 'tiny' }] };
+    const tasks = Array.from({ length: 6 }, (_, at) => taskOf(`t${at}`, { spec }));
+    await sim.put('task', ...tasks);
+    const { status } = sim.get('task', 't5');
+    expect(status.state).toBe(TaskState.NEW);
+    expect(status.err).toBe('network tiny is full: 6 of 6 addresses in use');
+    await sim.remove('task', 't2');
+    expect(sim.get('task', 't5').status).toMatchObject({ state: TaskState.PENDING, err: '' });
+    expect(sim.get('task', 't5').networks[0]?.addresses).toEqual(['10.9.0.4/29']);
+  });
+
+  it('tells tasks when the network has no address for their service', async () => {
+    const { sim } = await room();
+    await sim.put('network', networkOf('tiny', { ipam: { configs: [{ subnet: '10.9.0.0/29' }] } }));
+    const task = { networks: [{ target: 'tiny' }] };
+    const others = Array.from({ length: 5 }, (_, at) => taskOf(`t${at}`, { spec: task }));
+    await sim.put('task', ...others);
+    await sim.put('service', serviceOf('s', { task }));
+    await sim.put('task', taskOf('mine', { serviceId: 's', spec: task }));
+    expect(sim.get('task', 'mine').status.err).toBe(
+      'network tiny is full: 6 of 6 addresses in use',
+    );
+  });
+
+  it('gives a service an address in a network that it joins later, before its tasks go there', async () => {
+    const { sim } = await room();
+    await sim.put('network', networkOf('one'), networkOf('two'));
+    const on = (...targets: string[]) => ({ networks: targets.map((target) => ({ target })) });
+    await sim.put('service', serviceOf('s', { task: on('one') }));
+    await sim.change('service', 's', () => ({
+      spec: serviceOf('s', { task: on('one', 'two') }).spec,
+    }));
+    await sim.put('task', taskOf('t', { serviceId: 's', spec: on('one', 'two') }));
+    const networksOf = (ips: readonly { networkId: string }[] | undefined) =>
+      ips?.map(({ networkId }) => networkId);
+    expect(networksOf(sim.get('service', 's').endpoint?.virtualIps)).toEqual(['one', 'two']);
+    expect(networksOf(sim.get('task', 't').endpoint?.virtualIps)).toEqual(['one', 'two']);
+    await sim.change('service', 's', () => ({ spec: serviceOf('s', { task: on('two') }).spec }));
+    expect(networksOf(sim.get('service', 's').endpoint?.virtualIps)).toEqual(['two']);
+  });
+
+  it.each([
+    ['10.9.0.1', 'Address already in use: 10.9.0.1 in network net'],
+    ['10.8.0.1', 'Requested address is out of range: 10.8.0.1 is in no subnet of network net'],
+    ['10.9.0.255', 'Address already in use: 10.9.0.255 in network net'],
+    ['fd00::1', 'invalid IPv4 address: fd00::1'],
+  ])('says why an address cannot be had by name: %s', async (address, reason) => {
+    const { sim } = await room();
+    await sim.put('network', networkOf('net', { ipam: { configs: [{ subnet: '10.9.0.0/24' }] } }));
+    const spec = { networks: [{ target: 'net', addresses: [address] }] };
+    await sim.put('task', taskOf('t', { spec }));
+    expect(sim.get('task', 't').status).toMatchObject({ state: TaskState.NEW, err: reason });
+  });
+
+  it('hands out addresses of the range alone, and any other of the subnet by name', async () => {
+    const { sim } = await room();
+    const configs = [{ subnet: '10.9.0.0/24', range: '10.9.0.128/30' }];
+    await sim.put('network', networkOf('net', { ipam: { configs } }));
+    expect(sim.get('network', 'net').ipam?.configs[0]?.gateway).toBe('10.9.0.128');
+    const on = (...addresses: string[]) => ({ networks: [{ target: 'net', addresses }] });
+    await sim.put('task', taskOf('named', { spec: on('10.9.0.7') }), taskOf('any', { spec: on() }));
+    expect(sim.get('task', 'named').networks[0]?.addresses).toEqual(['10.9.0.7/24']);
+    expect(sim.get('task', 'any').networks[0]?.addresses).toEqual(['10.9.0.129/24']);
+  });
+
+  it('takes the identifiers a network names, and hands out none of them', async () => {
+    const { sim } = await room();
+    const option = 'com.docker.network.driver.overlay.vxlanid_list';
+    const named = (id: string, list: string) =>
+      networkOf(id, { driverConfig: { name: 'overlay', options: { [option]: list } } });
+    await sim.put('network', named('a', '4096'), named('b', '300'), networkOf('c'));
+    const ids = ['a', 'b', 'c'].map((id) => sim.get('network', id).driverState?.options[option]);
+    expect(ids).toEqual(['4096', '300', '4097']);
+  });
+
+  it('keeps new subnets clear of nodes, and of what this host has routes to', async () => {
+    const sim = new SimRoom();
+    await sim.put('node', nodeOf('n1', { status: { addr: '10.0.1.17' } }));
+    const hostSubnets = () => ['0.0.0.0/0', '10.0.0.128/25', 'fe80::/64'];
+    new Allocator({ ...sim.options, hostSubnets }).start();
+    await sim.put('network', ingressOf());
+    expect(sim.get('network', 'ingress').ipam?.configs[0]?.subnet).toBe('10.0.2.0/24');
   });
 
   it('starts over from the store when the outcome of a write is lost', async () => {

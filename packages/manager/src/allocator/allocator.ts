@@ -11,7 +11,10 @@ import { isIngress } from './network-plan.js';
 import { networksInOrder, rebuildPlan } from './rebuild.js';
 import { type Kind, Worklist } from './worklist.js';
 
-export type AllocatorOptions = LoopOptions;
+export interface AllocatorOptions extends LoopOptions {
+  /** Subnets in use on this manager's host, as CIDRs: new networks keep clear of them. */
+  hostSubnets?(): readonly string[];
+}
 
 /**
  * Gives networks their subnets, services their virtual addresses and published ports, nodes and tasks their
@@ -74,7 +77,8 @@ export class Allocator implements ControlLoop {
 
   async #allocate(plan: AddressPlan, kind: Kind): Promise<void> {
     const { store, clock, log } = this.#options;
-    const context = { plan, worklist: this.#worklist, clock, log };
+    const hostSubnets = () => this.#options.hostSubnets?.() ?? [];
+    const context = { plan, worklist: this.#worklist, hostSubnets, clock, log };
     const ids = this.#worklist.take(kind, ITEMS_PER_TURN_MAX);
     await store.batch(ids, (tx, id) => ALLOCATE[kind](context, tx, id));
   }
@@ -158,7 +162,9 @@ export class Allocator implements ControlLoop {
     } else if (status.state === TaskState.NEW && before?.desiredState !== object.desiredState) {
       this.#worklist.mark('task', id);
     }
-    if (nodeId && object.networks.length > 0 && (ended || before?.nodeId !== nodeId)) {
+    // A task made for one node has it before it has networks.
+    const placed = before?.nodeId !== nodeId || before.networks.length !== object.networks.length;
+    if (nodeId && object.networks.length > 0 && (ended || placed)) {
       this.#worklist.mark('node', nodeId);
     }
   }

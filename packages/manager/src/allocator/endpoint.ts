@@ -67,11 +67,15 @@ export function sameEndpoint(a: Endpoint | undefined, b: Endpoint): boolean {
   return a !== undefined && equals(EndpointSchema, a, b);
 }
 
-/** Whether a service's endpoint was made from its present spec. */
-export function endpointIsCurrent(service: ServiceObject): boolean {
+/** Whether a service's endpoint was made from its present spec. Throws `AllocationError`. */
+export function endpointIsCurrent(view: ReadView, service: ServiceObject): boolean {
   const { endpoint } = service;
   const { endpoint: spec } = service.spec;
   if (!endpoint) return false;
-  if (!spec || !endpoint.spec) return spec === endpoint.spec;
-  return equals(EndpointSpecSchema, endpoint.spec, spec);
+  const isSame =
+    spec && endpoint.spec
+      ? equals(EndpointSpecSchema, endpoint.spec, spec)
+      : spec === endpoint.spec;
+  const held = new Set(endpoint.virtualIps.map(({ networkId }) => networkId));
+  return isSame && virtualIpNetworks(view, service).every(({ id }) => held.has(id));
 }

@@ -48,6 +48,10 @@ export function formatCidr(address: number, bits: number): string {
   return `${formatAddress(address)}/${bits}`;
 }
 
+export function formatSubnet({ base, bits }: Subnet): string {
+  return formatCidr(base, bits);
+}
+
 /** Number of addresses. */
 export function sizeOf(subnet: Subnet): number {
   return 2 ** (ADDRESS_BITS - subnet.bits);

@@ -1,6 +1,7 @@
 /** Ranges and bounds of the address plan (wire.md 4.2, 4.4). */
 
-/** VXLAN network identifiers handed to overlay networks. */
+/** VXLAN network identifiers handed to overlay networks; users may ask for lower ones by number. */
+export const VNI_MIN = 1;
 export const VNI_FIRST = 4096;
 export const VNI_LAST = 2 ** 24 - 1;
 

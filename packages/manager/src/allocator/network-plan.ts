@@ -5,6 +5,7 @@ import {
   type IPAMConfig,
   IPAMConfig_AddressFamily,
   IPAMConfigSchema,
+  type IPAMOptions,
   IPAMOptionsSchema,
 } from '@skep/wire/swarmkit';
 import { type AddressRange, AddressSpace } from './address-space.js';
@@ -58,16 +59,26 @@ interface Wanted extends AddressRange {
   config: IPAMConfig;
 }
 
-/** Takes subnets, gateways and identifiers for an overlay network. Throws without holding anything. */
+/**
+ * Takes subnets, gateways and identifiers for an overlay network; subnets that it does not name itself
+ * overlap none of `avoided`. Throws without holding anything.
+ */
 export function planNetwork(
   network: NetworkObject,
   pools: Pools,
+  avoided: readonly Subnet[],
 ): { plan: NetworkPlan; network: NetworkObject } {
   const held: NetworkPlan = { subnets: [], vnis: [], space: new AddressSpace('', []) };
   try {
-    const wanted = takeSubnets(network.spec.ipam?.configs ?? [], held, pools);
+    const { name } = network.spec.annotations;
+    const wanted = ipv4Configs(network.spec.ipam).map((config) => {
+      const subnet = config.subnet
+        ? pools.subnets.claim(readSubnet(config.subnet, 'subnet'), name)
+        : pools.subnets.take(name, avoided);
+      return withSubnet(config, subnet, held);
+    });
     takeIdentifiers(network, held, pools);
-    held.space = new AddressSpace(network.spec.annotations.name, wanted);
+    held.space = new AddressSpace(name, wanted);
     const configs = wanted.map((want, at) => resolveConfig(want, at, held.space));
     return { plan: held, network: withState(network, configs, held.vnis) };
   } catch (error) {
@@ -80,9 +91,13 @@ export function planNetwork(
 export function restoreNetwork(network: NetworkObject, pools: Pools): NetworkPlan {
   const held: NetworkPlan = { subnets: [], vnis: [], space: new AddressSpace('', []) };
   try {
-    const wanted = takeSubnets(network.ipam?.configs ?? [], held, pools);
+    const { name } = network.spec.annotations;
+    const wanted = ipv4Configs(network.ipam).map((config) => {
+      const subnet = pools.subnets.claim(readSubnet(config.subnet, 'subnet'), name);
+      return withSubnet(config, subnet, held);
+    });
     takeIdentifiers(network, held, pools);
-    held.space = new AddressSpace(network.spec.annotations.name, wanted);
+    held.space = new AddressSpace(name, wanted);
     for (const { config } of wanted) reserve(held.space, config);
     return held;
   } catch (error) {
@@ -96,18 +111,21 @@ export function releaseNetwork(plan: NetworkPlan, pools: Pools): void {
   for (const vni of plan.vnis) pools.vnis.release(vni);
 }
 
-function takeSubnets(configs: readonly IPAMConfig[], held: NetworkPlan, pools: Pools): Wanted[] {
-  const ipv4 = configs.filter(({ family }) => family !== IPAMConfig_AddressFamily.IPV6);
-  const asked = ipv4.length > 0 ? ipv4 : [create(IPAMConfigSchema)];
-  return asked.map((config) => {
-    const subnet =
-      config.subnet === ''
-        ? pools.subnets.take()
-        : pools.subnets.claim(readSubnet(config.subnet, 'subnet'));
-    held.subnets.push(subnet);
-    const range = config.range === '' ? undefined : readSubnet(config.range, 'range');
-    return { config, subnet, range };
-  });
+/** Those addresses come from; an empty one for a network that names none. */
+function ipv4Configs(ipam: IPAMOptions | undefined): IPAMConfig[] {
+  const ipv4 = (ipam?.configs ?? []).filter((config) => !isIpv6(config));
+  return ipv4.length > 0 ? ipv4 : [create(IPAMConfigSchema)];
+}
+
+/** Clients of Docker leave the family open. */
+function isIpv6({ family, subnet }: IPAMConfig): boolean {
+  return family === IPAMConfig_AddressFamily.IPV6 || subnet.includes(':');
+}
+
+function withSubnet(config: IPAMConfig, subnet: Subnet, held: NetworkPlan): Wanted {
+  held.subnets.push(subnet);
+  const range = config.range === '' ? undefined : readSubnet(config.range, 'range');
+  return { config, subnet, range };
 }
 
 function takeIdentifiers(network: NetworkObject, held: NetworkPlan, pools: Pools): void {
@@ -158,9 +176,7 @@ function readSubnet(text: string, what: string): Subnet {
 
 function withState(network: NetworkObject, configs: IPAMConfig[], vnis: number[]): NetworkObject {
   const options = { ...network.spec.driverConfig?.options, [VNI_OPTION]: vnis.join(',') };
-  const ipv6 = (network.spec.ipam?.configs ?? []).filter(
-    ({ family }) => family === IPAMConfig_AddressFamily.IPV6,
-  );
+  const ipv6 = (network.spec.ipam?.configs ?? []).filter(isIpv6);
   const driver = create(DriverSchema, {
     name: network.spec.ipam?.driver?.name || 'default',
     options: network.spec.ipam?.driver?.options ?? {},

@@ -11,13 +11,8 @@ import { isIngress } from './network-plan.js';
  * and tasks have in them. A claim that contradicts an earlier one is logged and left out.
  */
 export function rebuildPlan(view: ReadView, log: Logger): AddressPlan {
-  const [cluster] = view.all('cluster');
-  const plan = new AddressPlan({
-    pools: cluster?.defaultAddressPool ?? [],
-    subnetBits: cluster?.subnetSize ?? 0,
-  });
   const conflict = (what: string, id: string) => log.error({ id }, `${what} is held twice`);
-  for (const network of networksInOrder(view)) restoreNetwork(plan, network, conflict);
+  const plan = networksPlan(view, conflict);
   const restore = (owner: Owner, attachments: readonly NetworkAttachment[]) => {
     for (const { network, addresses } of attachments) {
       const [address] = addresses;
@@ -40,17 +35,25 @@ export function rebuildPlan(view: ReadView, log: Logger): AddressPlan {
   return plan;
 }
 
-function restoreNetwork(
-  plan: AddressPlan,
-  network: NetworkObject,
+/** What the stored networks hold, without anybody's addresses in them. */
+export function networksPlan(
+  view: ReadView,
   conflict: (what: string, id: string) => void,
-): void {
-  try {
-    plan.restoreNetwork(network);
-  } catch (error) {
-    if (!(error instanceof AllocationError)) throw error;
-    conflict(error.message, network.id);
+): AddressPlan {
+  const [cluster] = view.all('cluster');
+  const plan = new AddressPlan({
+    pools: cluster?.defaultAddressPool ?? [],
+    subnetBits: cluster?.subnetSize ?? 0,
+  });
+  for (const network of networksInOrder(view)) {
+    try {
+      plan.restoreNetwork(network);
+    } catch (error) {
+      if (!(error instanceof AllocationError)) throw error;
+      conflict(error.message, network.id);
+    }
   }
+  return plan;
 }
 
 /** The mesh's network first: in a new cluster it gets the first subnet. The others in order of creation. */

@@ -2,16 +2,21 @@
 export const KINDS = ['network', 'service', 'node', 'task'] as const;
 export type Kind = (typeof KINDS)[number];
 
-type IdSets = Record<Kind, Set<string>>;
+type ByKind<T> = Record<Kind, T>;
 
-function emptySets(): IdSets {
+function emptySets(): ByKind<Set<string>> {
   return { network: new Set(), service: new Set(), node: new Set(), task: new Set() };
+}
+
+function emptyMaps(): ByKind<Map<string, string>> {
+  return { network: new Map(), service: new Map(), node: new Map(), task: new Map() };
 }
 
 /** What must be looked at, and what was looked at in vain and waits until something changes. */
 export class Worklist {
   #dirty = emptySets();
-  #waiting = emptySets();
+  /** Ids, and what each of them lacks. */
+  #waiting = emptyMaps();
 
   mark(kind: Kind, id: string): void {
     this.#waiting[kind].delete(id);
@@ -19,8 +24,13 @@ export class Worklist {
   }
 
   /** Sets an object aside until {@link wake}. */
-  wait(kind: Kind, id: string): void {
-    this.#waiting[kind].add(id);
+  wait(kind: Kind, id: string, reason: string): void {
+    this.#waiting[kind].set(id, reason);
+  }
+
+  /** What an object that was set aside lacks. */
+  lackOf(kind: Kind, id: string): string | undefined {
+    return this.#waiting[kind].get(id);
   }
 
   forget(kind: Kind, id: string): void {
@@ -32,7 +42,7 @@ export class Worklist {
   wake(): boolean {
     const woken = this.hasWaiting();
     for (const kind of KINDS) {
-      for (const id of this.#waiting[kind]) this.#dirty[kind].add(id);
+      for (const id of this.#waiting[kind].keys()) this.#dirty[kind].add(id);
       this.#waiting[kind].clear();
     }
     return woken;
@@ -60,6 +70,6 @@ export class Worklist {
 
   clear(): void {
     this.#dirty = emptySets();
-    this.#waiting = emptySets();
+    this.#waiting = emptyMaps();
   }
 }

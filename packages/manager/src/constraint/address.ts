@@ -52,6 +52,35 @@ export function contains(range: AddressRange, address: readonly number[] | undef
   return true;
 }
 
+/** The range's first address and its length, as in `10.1.0.0/16`. */
+export function formatRange(range: AddressRange): string {
+  return `${formatAddress(edgesOf(range)[0])}/${range.prefixBits}`;
+}
+
+/** The first and the last address of a range. */
+export function edgesOf({ bytes, prefixBits }: AddressRange): [number[], number[]] {
+  const hostBits = bytes.map((_, at) => {
+    const bits = Math.min(BITS_PER_BYTE, Math.max(0, prefixBits - at * BITS_PER_BYTE));
+    return 0xff >> bits;
+  });
+  const first = bytes.map((byte, at) => byte & ~(hostBits[at] ?? 0));
+  return [first, first.map((byte, at) => byte | (hostBits[at] ?? 0))];
+}
+
+/** Whether two ranges have addresses in common. */
+export function rangesOverlap(a: AddressRange, b: AddressRange): boolean {
+  return contains(a, b.bytes) || contains(b, a.bytes);
+}
+
+function formatAddress(bytes: readonly number[]): string {
+  if (bytes.length === V4_BYTES) return bytes.join('.');
+  const groups = Array.from({ length: V6_GROUPS }, (_, at) =>
+    (((bytes[2 * at] ?? 0) << BITS_PER_BYTE) | (bytes[2 * at + 1] ?? 0)).toString(16),
+  );
+  // What a URL makes of it has the longest run of zeros left out.
+  return new URL(`http://[${groups.join(':')}]/`).hostname.slice(1, -1);
+}
+
 function isMapped(bytes: readonly number[]): boolean {
   return bytes.length === V6_BYTES && MAPPED_PREFIX.every((byte, at) => byte === bytes[at]);
 }

@@ -1,2 +1,3 @@
+export * as addresses from './address.js';
 export * from './match.js';
 export * from './parse.js';

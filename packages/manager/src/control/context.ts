@@ -13,5 +13,7 @@ export interface ControlContext {
   newJoinToken(rootCertificate: Uint8Array): string;
   /** Authorities outside the swarm; without it, those a cluster names cannot be reached. */
   external?: ExternalAuthority | undefined;
+  /** Subnets in use on this manager's host, as CIDRs: no network may overlap them. */
+  hostSubnets?(): readonly string[];
   log?: Logger | undefined;
 }

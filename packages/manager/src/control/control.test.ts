@@ -4,7 +4,6 @@ import { completeObject, durationFromMs } from '@skep/wire';
 import {
   ClusterSpecSchema,
   CreateConfigRequestSchema,
-  CreateNetworkRequestSchema,
   CreateSecretRequestSchema,
   GetClusterRequestSchema,
   GetConfigRequestSchema,
@@ -13,12 +12,10 @@ import {
   ListNodesRequestSchema,
   ListSecretsRequestSchema,
   ListTasksRequestSchema,
-  NetworkSpecSchema,
   NodeRole,
   NodeSpec_Availability,
   NodeStatus_State,
   RaftMemberStatus_Reachability,
-  RemoveNetworkRequestSchema,
   RemoveNodeRequestSchema,
   RemoveSecretRequestSchema,
   TaskSchema,
@@ -350,76 +347,5 @@ describe('cluster', () => {
       code: Code.INVALID_ARGUMENT,
       message: text,
     });
-  });
-});
-
-describe('networks', () => {
-  const make = (spec: Fields<typeof NetworkSpecSchema>) =>
-    sim.control.createNetwork(
-      create(CreateNetworkRequestSchema, {
-        spec: create(NetworkSpecSchema, { annotations: { name: 'net' }, ...spec }),
-      }),
-    );
-  const ipam = (config: object) => ({ ipam: { configs: [config] } });
-
-  it.each<[Code, string, Fields<typeof NetworkSpecSchema>]>([
-    [
-      Code.INVALID_ARGUMENT,
-      'ingress network cannot be attachable',
-      { ingress: true, attachable: true },
-    ],
-    [Code.INVALID_ARGUMENT, 'meta: name must be provided', { annotations: {} }],
-    [
-      Code.UNIMPLEMENTED,
-      'only overlay driver is currently supported for ingress network',
-      { ingress: true, driverConfig: { name: 'bridge' } },
-    ],
-    [
-      Code.INVALID_ARGUMENT,
-      'ipam configuration: invalid subnet 10.0.0.0',
-      ipam({ subnet: '10.0.0.0' }),
-    ],
-    [
-      Code.INVALID_ARGUMENT,
-      'ipam configuration: subnet 10.0.0.0/24 does not contain gateway 10.0.1.1',
-      ipam({ subnet: '10.0.0.0/24', gateway: '10.0.1.1' }),
-    ],
-    [
-      Code.INVALID_ARGUMENT,
-      'ipam configuration: subnet 10.0.0.0/24 does not contain range 10.1.0.0/25',
-      ipam({ subnet: '10.0.0.0/24', range: '10.1.0.0/25' }),
-    ],
-    [
-      Code.INVALID_ARGUMENT,
-      'ipam configuration: invalid gateway x',
-      ipam({ subnet: '10.0.0.0/24', gateway: 'x' }),
-    ],
-  ])('refuses with %i: %s', async (code, message, spec) => {
-    expect(await failure(make(spec))).toMatchObject({ code, message });
-  });
-
-  it('makes one ingress network, and lets it go when nobody publishes', async () => {
-    const { network } = await make({ ingress: true, driverConfig: { name: 'overlay' } });
-    expect((await failure(make({ ingress: true, annotations: { name: 'b' } }))).message).toBe(
-      `ingress network (${network!.id}) is already present`,
-    );
-    const ports = [{ publishedPort: 80 }];
-    await sim.put('service', { id: 's', spec: { endpoint: { ports } } });
-    const remove = create(RemoveNetworkRequestSchema, { networkId: network!.id });
-    expect((await failure(sim.control.removeNetwork(remove))).message).toBe(
-      'ingress network cannot be removed because service s depends on it',
-    );
-    await sim.store.update((tx) => tx.remove('service', 's'));
-    await sim.control.removeNetwork(remove);
-    expect((await failure(sim.control.removeNetwork(remove))).code).toBe(Code.NOT_FOUND);
-  });
-
-  it('keeps predefined networks', async () => {
-    const labels = { 'com.docker.swarm.predefined': 'true' };
-    await sim.put('network', { id: 'h', spec: { annotations: { name: 'host', labels } } });
-    const remove = create(RemoveNetworkRequestSchema, { networkId: 'h' });
-    expect((await failure(sim.control.removeNetwork(remove))).message).toBe(
-      'network h (host) is a swarm predefined network and cannot be removed',
-    );
   });
 });

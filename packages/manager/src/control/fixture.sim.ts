@@ -39,6 +39,8 @@ export class SimControl {
   readonly store = new Store({ clock: this.clock, random: this.random, log: silentLogger });
   readonly members: ManagerMember[] = [];
   canRemoveMembers = false;
+  /** What the host of this manager has routes to. */
+  hostSubnets: string[] = [];
   readonly control: Control;
   #tokens = 0;
 
@@ -49,6 +51,7 @@ export class SimControl {
       clock: this.clock,
       random: this.random,
       members: { list: () => this.members, canRemove: () => this.canRemoveMembers },
+      hostSubnets: () => this.hostSubnets,
       newJoinToken: (root) => `SWMTKN-1-${root.length}-${++this.#tokens}`,
     });
   }

@@ -28,12 +28,10 @@ export function planReaping(view: ReadView, key: string): Step[] {
   return [...given, ...old].map((task) => [removeTask(task.id)]);
 }
 
-/**
- * Deletes a task that belongs to no service (a container's network attachment) once it is orphaned.
- */
+/** Deletes a task that belongs to no service (a container's network attachment) once it has ended. */
 export function planUnowned(view: ReadView, taskId: string): Step[] {
   const task = view.get('task', taskId);
-  const over = task && (task.status.state >= TaskState.ORPHANED || isGivenUp(view, task));
+  const over = task && (hasEnded(task) || isGivenUp(view, task));
   return over ? [[removeTask(taskId)]] : [];
 }
 

@@ -170,7 +170,7 @@ describe('a task that is to be removed', () => {
   });
 });
 
-it('deletes orphaned tasks that belong to no service, and no others of them', async () => {
+it('deletes tasks that belong to no service when they have ended', async () => {
   const swarm = new SimSwarm();
   const attachment = (id: string, state: TaskState) =>
     completeObject('task', create(TaskSchema, { id, nodeId: 'n1', status: { state } }));
@@ -181,7 +181,7 @@ it('deletes orphaned tasks that belong to no service, and no others of them', as
   });
   swarm.startLoops();
   await settle();
-  expect([...swarm.store.view.all('task')].map(({ id }) => id)).toEqual(['t2', 't3']);
-  await swarm.report(swarm.store.view.get('task', 't3')!, TaskState.ORPHANED);
-  expect(swarm.store.view.count('task')).toBe(1);
+  expect([...swarm.store.view.all('task')].map(({ id }) => id)).toEqual(['t2']);
+  await swarm.report(swarm.store.view.get('task', 't2')!, TaskState.COMPLETE);
+  expect(swarm.store.view.count('task')).toBe(0);
 });

@@ -3,6 +3,7 @@ import { Code } from '@skep/platform';
 import {
   AttachNetworkRequestSchema,
   DetachNetworkRequestSchema,
+  NodeSpec_Availability,
   TaskState,
 } from '@skep/wire/swarmkit';
 import { describe, expect, it } from 'vitest';
@@ -10,9 +11,10 @@ import { Allocator } from '../allocator/index.js';
 import { Scheduler } from '../scheduler/index.js';
 import { networkOf, nodeOf, taskOf } from '../testing/objects.sim.js';
 import { SimRoom } from '../testing/room.sim.js';
+import { ATTACHMENT_WAIT_MS } from './limits.js';
 import { ResourceAllocator } from './resource-allocator.js';
 
-async function room() {
+async function room({ loops } = { loops: true }) {
   const sim = new SimRoom();
   const resources = new ResourceAllocator(sim.options);
   await sim.put('node', nodeOf('n1'), nodeOf('n2'));
@@ -22,8 +24,11 @@ async function room() {
     networkOf('net-open', { ...overlay, annotations: { name: 'open' }, attachable: true }),
     networkOf('net-closed', { annotations: { name: 'closed' } }),
   );
+  if (loops) new Allocator(sim.options).start();
+  if (loops) new Scheduler(sim.options).start();
+  await sim.settle();
   const attach = async (target: string, addresses: string[] = []) => {
-    const config = { target, addresses };
+    const config = { target, addresses, aliases: ['box', 'db'] };
     const request = create(AttachNetworkRequestSchema, { config, containerId: 'c1' });
     return (await resources.attachNetwork('n1', request)).attachmentId;
   };
@@ -41,7 +46,6 @@ describe('an attachment', () => {
       serviceId: '',
       slot: 0n,
       desiredState: TaskState.RUNNING,
-      status: { state: TaskState.NEW, message: 'created' },
     });
     expect(task.spec.runtime).toMatchObject({ case: 'attachment', value: { containerId: 'c1' } });
     expect(task.spec.networks[0]?.target).toBe('net-open');
@@ -49,13 +53,46 @@ describe('an attachment', () => {
 
   it('gets an address and reaches its node like any task', async () => {
     const { sim, attach } = await room();
-    const loops = [new Allocator(sim.options), new Scheduler(sim.options)];
-    for (const loop of loops) loop.start();
     const id = await attach('open', ['10.7.0.77']);
     await sim.settle();
     const { status, networks, nodeId } = sim.get('task', id);
     expect([status.state, nodeId]).toEqual([TaskState.ASSIGNED, 'n1']);
-    expect(networks[0]?.addresses).toEqual(['10.7.0.77/16']);
+    expect(networks[0]).toMatchObject({ addresses: ['10.7.0.77/16'], aliases: ['box', 'db'] });
+    expect(sim.get('node', 'n1').attachments[0]?.network?.id).toBe('net-open');
+  });
+
+  it.each(['PAUSE', 'DRAIN'] as const)('reaches a node of availability %s', async (name) => {
+    const { sim, attach } = await room();
+    await sim.change('node', 'n1', ({ spec }) => ({
+      spec: { ...spec, availability: NodeSpec_Availability[name] },
+    }));
+    const id = await attach('open');
+    await sim.settle();
+    expect(sim.get('task', id).status.state).toBe(TaskState.ASSIGNED);
+  });
+
+  it('leaves nothing behind when its address is taken', async () => {
+    const { sim, attach } = await room();
+    await attach('open', ['10.7.0.77']);
+    await expect(attach('open', ['10.7.0.77'])).rejects.toMatchObject({
+      code: Code.FAILED_PRECONDITION,
+      message: 'Address already in use: 10.7.0.77 in network open',
+    });
+    expect(sim.store.view.count('task')).toBe(1);
+  });
+
+  it('is answered before long while nobody gives out addresses', async () => {
+    const { sim, resources } = await room({ loops: false });
+    const config = { target: 'open' };
+    const request = create(AttachNetworkRequestSchema, { config, containerId: 'c1' });
+    const answer = resources.attachNetwork('n1', request);
+    await sim.settle();
+    await sim.clock.advance(ATTACHMENT_WAIT_MS);
+    const { attachmentId } = await answer;
+    expect(sim.get('task', attachmentId).status).toMatchObject({
+      state: TaskState.NEW,
+      message: 'created',
+    });
   });
 
   it.each([

@@ -14,7 +14,14 @@ import {
   TaskState,
 } from '@skep/wire/swarmkit';
 import type { ResourceAllocatorService } from '../contract.js';
-import { invalidArgument, notFound, permissionDenied } from '../control/errors.js';
+import {
+  failedPrecondition,
+  invalidArgument,
+  notFound,
+  permissionDenied,
+} from '../control/errors.js';
+import { allocationOf } from './allocation.js';
+import { ATTACHMENT_WAIT_MS } from './limits.js';
 
 export interface ResourceAllocatorOptions {
   store: Store;
@@ -38,8 +45,7 @@ export class ResourceAllocator implements ResourceAllocatorService {
     { config, containerId }: AttachNetworkRequest,
   ): Promise<AttachNetworkResponse> {
     if (!config) throw invalidArgument();
-    const { store } = this.#options;
-    const { id: attachmentId } = await store.update((tx) => {
+    const { id: attachmentId } = await this.#options.store.update((tx) => {
       const network = findNetwork(tx, config.target);
       if (!network) throw notFound('network', config.target);
       if (!network.spec.attachable) {
@@ -47,7 +53,20 @@ export class ResourceAllocator implements ResourceAllocatorService {
       }
       return tx.create('task', this.#attachment(nodeId, containerId, network.id, config));
     });
+    await this.#mustBeAllocated(attachmentId);
     return create(AttachNetworkResponseSchema, { attachmentId });
+  }
+
+  /** Who asks for an address that cannot be had is told so, and nothing of it stays. */
+  async #mustBeAllocated(attachmentId: string): Promise<void> {
+    const { store } = this.#options;
+    const allocation = await allocationOf(this.#options, attachmentId, ATTACHMENT_WAIT_MS);
+    if (allocation.kind === 'gone') throw notFound('attachment', attachmentId);
+    if (allocation.kind !== 'refused') return;
+    await store.update((tx) => {
+      if (tx.get('task', attachmentId)) tx.remove('task', attachmentId);
+    });
+    throw failedPrecondition(allocation.reason);
   }
 
   async detachNetwork(
@@ -70,7 +89,7 @@ export class ResourceAllocator implements ResourceAllocatorService {
     nodeId: string,
     containerId: string,
     networkId: string,
-    { addresses }: NetworkAttachmentConfig,
+    { addresses, aliases }: NetworkAttachmentConfig,
   ): TaskObject {
     const { clock, random } = this.#options;
     const task = create(TaskSchema, {
@@ -78,7 +97,7 @@ export class ResourceAllocator implements ResourceAllocatorService {
       nodeId,
       spec: {
         runtime: { case: 'attachment', value: { containerId } },
-        networks: [{ target: networkId, addresses }],
+        networks: [{ target: networkId, addresses, aliases }],
       },
       status: {
         state: TaskState.NEW,

@@ -3,7 +3,7 @@ import type { Transaction } from '@skep/store';
 import { type TaskObject, timestampFromMs } from '@skep/wire';
 import { TaskState, TaskStatusSchema } from '@skep/wire/swarmkit';
 import type { Board } from './board.js';
-import { isActive } from './demand.js';
+import { isActive, isAttachment } from './demand.js';
 import { takesTasks } from './filters.js';
 import { confirm, type PlaceTime, place } from './place.js';
 
@@ -87,7 +87,7 @@ export function writeDecision(
     tx.update('task', neverStarted(current, time));
   } else if (!assigns) {
     tx.update('task', { ...current, status: after.status });
-  } else if (isOpen(tx, after.nodeId)) {
+  } else if (isOpen(tx, after)) {
     const { nodeId, status, assignedGenericResources } = after;
     tx.update('task', { ...current, nodeId, status, assignedGenericResources });
   } else {
@@ -96,7 +96,7 @@ export function writeDecision(
   }
 }
 
-function isOpen(tx: Transaction, nodeId: string): boolean {
-  const node = tx.get('node', nodeId);
-  return node !== undefined && takesTasks(node);
+function isOpen(tx: Transaction, task: TaskObject): boolean {
+  const node = tx.get('node', task.nodeId);
+  return node !== undefined && (isAttachment(task) || takesTasks(node));
 }

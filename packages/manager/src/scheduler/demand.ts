@@ -31,6 +31,14 @@ function hostPortsOf(task: TaskObject): string[] {
   return ports;
 }
 
+/**
+ * Whether a task is only the address of a container that somebody starts on a node: it takes nothing of it,
+ * and is wanted there whether or not the node takes new tasks.
+ */
+export function isAttachment({ spec }: TaskObject): boolean {
+  return spec.runtime.case === 'attachment';
+}
+
 /** Whether a task takes room on its node. */
 export function holdsNode(task: TaskObject): boolean {
   const { state } = task.status;

@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { type TaskObject, timestampFromMs } from '@skep/wire';
 import { TaskState, TaskStatusSchema } from '@skep/wire/swarmkit';
-import { demandOf } from './demand.js';
+import { demandOf, isAttachment } from './demand.js';
 import type { NodeInfo } from './node-info.js';
 import { Pipeline } from './pipeline.js';
 import { choices } from './spread.js';
@@ -75,7 +75,7 @@ export function confirm(
 ): TaskObject | string {
   if (!node) return 'no suitable node';
   const pipeline = new Pipeline(task);
-  if (!pipeline.accepts(node)) return pipeline.explain([node]);
+  if (!isAttachment(task) && !pipeline.accepts(node)) return pipeline.explain([node]);
   const demand = demandOf(task);
   const status = create(TaskStatusSchema, {
     ...task.status,

@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { newId } from '@skep/platform';
+import { newId, RpcError } from '@skep/platform';
 import type { Transaction } from '@skep/store';
 import { completeObject, type NetworkObject } from '@skep/wire';
 import {
@@ -10,17 +10,13 @@ import {
   RemoveNetworkResponseSchema,
   TaskState,
 } from '@skep/wire/swarmkit';
+import { admitNetwork } from '../../allocator/admission.js';
+import { AllocationError } from '../../allocator/errors.js';
 import { isIngress } from '../../allocator/network-plan.js';
 import { ingressNetwork, publishesIngress } from '../../allocator/networks.js';
 import type { Control } from '../../contract.js';
 import type { ControlContext } from '../context.js';
-import {
-  alreadyExists,
-  failedPrecondition,
-  invalidArgument,
-  notFound,
-  unimplemented,
-} from '../errors.js';
+import { alreadyExists, failedPrecondition, invalidArgument, notFound } from '../errors.js';
 import { matchesCommon } from '../filter.js';
 import { isPredefined } from './predefined.js';
 import { checkNetworkSpec } from './validate-network.js';
@@ -31,7 +27,7 @@ type NetworkControl = Pick<
 >;
 
 /** Networks of the swarm. Addresses and ids of the data path are the allocator's. */
-export function networkControl({ store, random }: ControlContext): NetworkControl {
+export function networkControl({ store, random, hostSubnets }: ControlContext): NetworkControl {
   return {
     async getNetwork({ networkId }) {
       if (!networkId) throw invalidArgument();
@@ -49,17 +45,10 @@ export function networkControl({ store, random }: ControlContext): NetworkContro
 
     async createNetwork(request) {
       const spec = checkNetworkSpec(request.spec);
-      if (!spec.ingress) {
-        throw unimplemented(
-          'overlay networks are not available in this version; services reach each other ' +
-            'through published ports',
-        );
-      }
-      const made = create(NetworkSchema, { id: newId(random), spec });
+      const made = completeObject('network', create(NetworkSchema, { id: newId(random), spec }));
       const network = await store.update((tx) => {
-        const present = ingressNetwork(tx);
-        if (present) throw alreadyExists(`ingress network (${present.id}) is already present`);
-        return tx.create('network', completeObject('network', made));
+        checkAddable(tx, made, hostSubnets?.() ?? []);
+        return tx.create('network', made);
       });
       return create(CreateNetworkResponseSchema, { network });
     },
@@ -75,6 +64,22 @@ export function networkControl({ store, random }: ControlContext): NetworkContro
       return create(RemoveNetworkResponseSchema);
     },
   };
+}
+
+function checkAddable(
+  tx: Transaction,
+  network: NetworkObject,
+  hostSubnets: readonly string[],
+): void {
+  const { name } = network.spec.annotations;
+  if (tx.named('network', name)) throw alreadyExists(`network with name ${name} already exists`);
+  const present = network.spec.ingress ? ingressNetwork(tx) : undefined;
+  if (present) throw alreadyExists(`ingress network (${present.id}) is already present`);
+  try {
+    admitNetwork(tx, network, hostSubnets);
+  } catch (error) {
+    throw error instanceof AllocationError ? new RpcError(error.code, error.message) : error;
+  }
 }
 
 function checkRemovable(tx: Transaction, network: NetworkObject): void {

@@ -1,14 +1,15 @@
 import { invariant } from '@skep/platform';
 import type { CompleteNetworkSpec } from '@skep/wire';
-import type { Driver, IPAMConfig, NetworkSpec } from '@skep/wire/swarmkit';
-import { contains, parseAddress, parseSubnet } from '../../constraint/address.js';
+import type { Driver, NetworkSpec } from '@skep/wire/swarmkit';
 import { invalidArgument, permissionDenied, unimplemented } from '../errors.js';
 import { checkName } from '../names.js';
+import { checkDriverOptions } from './driver-options.js';
 import { PREDEFINED_LABEL } from './predefined.js';
+import { checkIpam } from './validate-ipam.js';
 
 const OVERLAY = 'overlay';
-const DRIVERS = [OVERLAY, 'bridge', 'host', 'ipvlan', 'macvlan', 'null'];
-const DEFAULT_IPAM = 'default';
+/** Drivers whose networks are each node's own; Docker lets services use some of these. */
+const NODE_DRIVERS = ['bridge', 'host', 'ipvlan', 'macvlan', 'null'];
 
 /** Checks a network's spec by itself; throws Docker's text (features.md 2.5). */
 export function checkNetworkSpec(spec: NetworkSpec | undefined): CompleteNetworkSpec {
@@ -25,8 +26,11 @@ export function checkNetworkSpec(spec: NetworkSpec | undefined): CompleteNetwork
     );
   }
   checkDriver(spec.driverConfig, spec.ingress);
-  checkIpamDriver(spec.ipam?.driver);
-  for (const config of spec.ipam?.configs ?? []) checkIpamConfig(config);
+  if (spec.configFrom.case !== undefined) {
+    throw unimplemented('networks made from the configuration of another one are not supported');
+  }
+  checkIpam(spec.ipam);
+  checkDriverOptions(spec);
   return spec as CompleteNetworkSpec;
 }
 
@@ -39,38 +43,12 @@ function checkDriver(driver: Driver | undefined, ingress: boolean): void {
   if (driver.name === '') {
     throw invalidArgument('driver name: if driver is specified name is required');
   }
-  if (!DRIVERS.includes(driver.name)) {
-    throw invalidArgument(`error during lookup of plugin ${driver.name}`);
-  }
-}
-
-function checkIpamDriver(driver: Driver | undefined): void {
-  if (!driver) return;
-  if (driver.name === '') {
-    throw invalidArgument('driver name: if driver is specified name is required');
-  }
-  if (driver.name.toLowerCase() !== DEFAULT_IPAM) {
-    throw invalidArgument(`error during lookup of plugin ${driver.name}`);
-  }
-}
-
-function checkIpamConfig({ subnet, range, gateway }: IPAMConfig): void {
-  const parsed = parseSubnet(subnet);
-  if (!parsed) throw invalidArgument(`ipam configuration: invalid subnet ${subnet}`);
-  if (range !== '') {
-    const inner = parseSubnet(range);
-    if (!inner) throw invalidArgument(`ipam configuration: invalid range ${range}`);
-    if (!contains(parsed, inner.bytes)) {
-      throw invalidArgument(`ipam configuration: subnet ${subnet} does not contain range ${range}`);
-    }
-  }
-  if (gateway === '') return;
-  if (!parseAddress(gateway)) {
-    throw invalidArgument(`ipam configuration: invalid gateway ${gateway}`);
-  }
-  if (!contains(parsed, parseAddress(gateway))) {
-    throw invalidArgument(
-      `ipam configuration: subnet ${subnet} does not contain gateway ${gateway}`,
+  if (NODE_DRIVERS.includes(driver.name)) {
+    throw unimplemented(
+      `networks of driver ${driver.name} cannot be made in the swarm; use driver ${OVERLAY}`,
     );
+  }
+  if (driver.name !== OVERLAY) {
+    throw invalidArgument(`error during lookup of plugin ${driver.name}`);
   }
 }

@@ -119,11 +119,39 @@ const REFUSED: [string, Spec][] = [
     {
       endpoint: {
         ports: [
-          { publishedPort: 80, publishMode: INGRESS },
-          { publishedPort: 80, publishMode: HOST },
+          { targetPort: 80, publishedPort: 80, publishMode: INGRESS },
+          { targetPort: 80, publishedPort: 80, publishMode: HOST },
         ],
       },
     },
+  ],
+  [
+    'EndpointSpec: invalid target port 0: must be 1 to 65535',
+    { endpoint: { ports: [{ publishedPort: 80 }] } },
+  ],
+  [
+    'EndpointSpec: invalid target port 65536: must be 1 to 65535',
+    { endpoint: { ports: [{ targetPort: 65_536 }] } },
+  ],
+  [
+    'EndpointSpec: invalid published port 70000: must be 1 to 65535',
+    { endpoint: { ports: [{ targetPort: 80, publishedPort: 70_000 }] } },
+  ],
+  [
+    'label skep.affinity: "cookie" is none of client, none',
+    { annotations: { name: 'web', labels: { 'skep.affinity': 'cookie' } } },
+  ],
+  [
+    'label skep.drain: "soon" is no duration such as 30s or 1m30s',
+    { annotations: { name: 'web', labels: { 'skep.drain': 'soon' } } },
+  ],
+  [
+    'label skep.drain: "-1s" is no duration such as 30s or 1m30s',
+    { annotations: { name: 'web', labels: { 'skep.drain': '-1s' } } },
+  ],
+  [
+    "label skep.drain: 11s is longer than the service's stop grace period (10s)",
+    { annotations: { name: 'web', labels: { 'skep.drain': '11s' } } },
   ],
 ];
 
@@ -187,10 +215,17 @@ describe('checkServiceSpec', () => {
     expect(() => checkServiceSpec(webSpec(container({ hostname, env })))).not.toThrow();
   });
 
+  it('takes what a service asks of the network by labels', () => {
+    const labels = { 'skep.affinity': 'client', 'skep.drain': '1m' };
+    const annotations = { name: 'web', labels };
+    const grace = container({ stopGracePeriod: durationFromMs(60_000) });
+    expect(() => checkServiceSpec(webSpec({ annotations, ...grace }))).not.toThrow();
+  });
+
   it('lets unpublished and differently spoken ports share a number', () => {
     const ports = [
-      { publishedPort: 53, protocol: TCP },
-      { publishedPort: 53, protocol: UDP },
+      { publishedPort: 53, targetPort: 53, protocol: TCP },
+      { publishedPort: 53, targetPort: 53, protocol: UDP },
       { publishedPort: 0, targetPort: 1 },
       { publishedPort: 0, targetPort: 2 },
     ];

@@ -2,12 +2,15 @@ import { type CompleteServiceSpec, completeServiceSpec, durationMs } from '@skep
 import {
   type EndpointSpec,
   EndpointSpec_ResolutionMode,
+  type PortConfig,
   PortConfig_PublishMode,
   type ServiceSpec,
   type UpdateConfig,
 } from '@skep/wire/swarmkit';
 import { invalidArgument, unimplemented } from '../errors.js';
+import { PORT_MAX } from '../limits.js';
 import { checkName } from '../names.js';
+import { checkNetworkLabels } from './network-labels.js';
 import { checkTaskSpec } from './validate-task.js';
 
 const INT64_MAX = 2n ** 63n - 1n;
@@ -21,6 +24,7 @@ export function checkServiceSpec(given: ServiceSpec | undefined): CompleteServic
   checkMode(spec);
   checkUpdateConfig(spec.update);
   checkEndpoint(spec.endpoint);
+  checkNetworkLabels(spec);
   return spec;
 }
 
@@ -75,6 +79,7 @@ function checkUpdateConfig(config: UpdateConfig | undefined): void {
 function checkEndpoint(endpoint: EndpointSpec | undefined): void {
   const published = new Set<string>();
   for (const port of endpoint?.ports ?? []) {
+    checkPortNumbers(port);
     if (
       endpoint?.mode === EndpointSpec_ResolutionMode.DNSRR &&
       port.publishMode === PortConfig_PublishMode.INGRESS
@@ -89,5 +94,19 @@ function checkEndpoint(endpoint: EndpointSpec | undefined): void {
       throw invalidArgument('EndpointSpec: duplicate published ports provided');
     }
     published.add(key);
+  }
+}
+
+/** A published port of 0 asks for any. Docker's clients check this, and its managers do not. */
+function checkPortNumbers({ publishedPort, targetPort }: PortConfig): void {
+  if (targetPort < 1 || targetPort > PORT_MAX) {
+    throw invalidArgument(
+      `EndpointSpec: invalid target port ${targetPort}: must be 1 to ${PORT_MAX}`,
+    );
+  }
+  if (publishedPort > PORT_MAX) {
+    throw invalidArgument(
+      `EndpointSpec: invalid published port ${publishedPort}: must be 1 to ${PORT_MAX}`,
+    );
   }
 }
