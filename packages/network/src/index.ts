@@ -24,12 +24,7 @@ export {
 export type * from './overlay/contract.js';
 export type { OverlaySummary } from './overlay/list.js';
 export type { DataPath } from './overlay/plan.js';
-export type {
-  IngressAttachment,
-  IngressPort,
-  PublishedTask,
-  ServicePublisher,
-} from './publish/contract.js';
+export type { MeshCounters } from './publish/mesh.js';
 export type * from './sandbox/contract.js';
 export type * from './stopping/contract.js';
 export { SwarmTraffic, type SwarmTrafficOptions } from './stopping/traffic.js';

@@ -10,6 +10,10 @@ export class SimPortHolder implements PortHolder {
     this.#foreign.add(`${protocol} ${port}`);
   }
 
+  leave(protocol: string, port: number): void {
+    this.#foreign.delete(`${protocol} ${port}`);
+  }
+
   async hold(protocol: string, hostIp: string, port: number): Promise<HeldPort> {
     const key = `${protocol} ${port} ${hostIp}`;
     const taken = [...this.held].some((other) => {

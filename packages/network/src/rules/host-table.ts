@@ -6,8 +6,6 @@ export interface HostTableOptions {
   names: Names;
   bridgeSubnet: string;
   gatewaySubnet: string;
-  /** The ingress namespace's end of the link. */
-  ingressAddress: string;
 }
 
 /** Sets and maps of the host's table, which change as ports come and go. */
@@ -16,10 +14,6 @@ export const HostSet = {
   BOUND: 'bound',
   /** address . protocol . port → container, on one address of the host. */
   BOUND_AT: 'bound_at',
-  /** protocol . port that the routing mesh serves. */
-  PUBLISHED: 'published',
-  /** Sources that the ingress namespace could not answer, since they mean something else there. */
-  AMBIGUOUS: 'ambiguous',
 } as const;
 
 /** Transport protocols with ports, as every map of ports needs them stated first. */
@@ -27,7 +21,7 @@ const WITH_PORTS = 'meta l4proto { tcp, udp, sctp }';
 
 /** The rules of the host's own network namespace. Chains are few and fixed; ports live in maps. */
 export function hostTable(options: HostTableOptions): TableLayout {
-  const { names, bridgeSubnet, gatewaySubnet, ingressAddress } = options;
+  const { names, bridgeSubnet, gatewaySubnet } = options;
   const inner = `{ "${names.bridge}", "${names.gatewayBridge}", "${names.ingressLink}" }`;
   return {
     sets: {
@@ -39,8 +33,6 @@ export function hostTable(options: HostTableOptions): TableLayout {
         kind: 'map',
         declaration: 'type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service;',
       },
-      [HostSet.PUBLISHED]: { kind: 'set', declaration: 'type inet_proto . inet_service;' },
-      [HostSet.AMBIGUOUS]: { kind: 'set', declaration: 'type ipv4_addr; flags interval;' },
     },
     chains: {
       // route_localnet (for 127.0.0.1 in front of published ports) would let containers reach the
@@ -53,7 +45,6 @@ export function hostTable(options: HostTableOptions): TableLayout {
       translate: [
         `${WITH_PORTS} dnat ip to ip daddr . meta l4proto . th dport map @${HostSet.BOUND_AT}`,
         `${WITH_PORTS} dnat ip to meta l4proto . th dport map @${HostSet.BOUND}`,
-        `meta l4proto . th dport @${HostSet.PUBLISHED} dnat to ${ingressAddress}`,
       ],
       prerouting: [
         'type nat hook prerouting priority dstnat; policy accept;',
@@ -70,7 +61,6 @@ export function hostTable(options: HostTableOptions): TableLayout {
         // back here.
         `ip saddr ${bridgeSubnet} oifname "${names.bridge}" ct status dnat masquerade`,
         `ip saddr ${gatewaySubnet} oifname "${names.gatewayBridge}" ct status dnat masquerade`,
-        `ip saddr @${HostSet.AMBIGUOUS} oifname "${names.ingressLink}" masquerade`,
         `ip saddr { ${bridgeSubnet}, ${gatewaySubnet} } oifname != ${inner} masquerade`,
       ],
       forward: [

@@ -16,6 +16,8 @@ it('renders changes as one script, leaving out those without elements', () => {
     'add element ip t s { tcp . 81 }',
     'delete element ip t s { tcp . 81 }',
     'flush set ip t s',
+    'add chain ip t c',
+    'flush chain ip t c',
     'table ip t {',
     'chain c {',
     'accept',

@@ -14,6 +14,7 @@ export type NftChange =
   /** Puts a table in place of what has its name, without a gap in between. */
   | { kind: 'table-replace'; table: string; layout: TableLayout }
   | { kind: 'table-remove'; table: string }
+  /** Also in place of what has its name. */
   | { kind: 'chain-add'; table: string; chain: string; rules: string[] }
   | { kind: 'set-flush'; table: string; set: string }
   /** Refused by the kernel when a key is there with another value. */
@@ -59,7 +60,12 @@ function renderChange(change: NftChange): string {
     case 'set-flush':
       return `flush set ip ${table} ${change.set}`;
     case 'chain-add':
-      return `table ip ${table} {\nchain ${change.chain} {\n${change.rules.join('\n')}\n}\n}`;
+      // Rules given to a chain are appended, so what it had goes first.
+      return [
+        `add chain ip ${table} ${change.chain}`,
+        `flush chain ip ${table} ${change.chain}`,
+        `table ip ${table} {\nchain ${change.chain} {\n${change.rules.join('\n')}\n}\n}`,
+      ].join('\n');
     case 'elements-add':
       return `add element ip ${table} ${change.set} { ${renderElements(change.elements)} }`;
     case 'elements-remove': {

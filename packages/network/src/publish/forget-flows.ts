@@ -1,0 +1,26 @@
+import { HOST, type KernelCommand, type NamespacePath } from '../kernel/contract.js';
+import type { MeshEffect } from './mesh-state.js';
+import { partsOfKey } from './port-key.js';
+
+/** The flows that the kernel would send on to where they went before a change. */
+export function forgetFlows(
+  ingressNamespace: NamespacePath,
+  { left, opened, closed, revived }: MeshEffect,
+): KernelCommand[] {
+  return [
+    // What follows of a connection is then new, and answered with a reset instead of silence.
+    ...left.map((replySource): KernelCommand => {
+      return { op: 'conntrack-remove', namespace: ingressNamespace, match: { replySource } };
+    }),
+    // Senders of datagrams may never pause, and would stay where nobody was.
+    ...revived.flatMap((key) => forgetDatagrams(ingressNamespace, key)),
+    ...[...opened, ...closed].flatMap((key) => forgetDatagrams(HOST, key)),
+  ];
+}
+
+/** Nothing for protocols with connections: those end. */
+function forgetDatagrams(namespace: NamespacePath, key: string): KernelCommand[] {
+  const { protocol, port: originPort } = partsOfKey(key);
+  if (protocol !== 'udp') return [];
+  return [{ op: 'conntrack-remove', namespace, match: { protocol, originPort } }];
+}

@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto';
+import { type BalanceTable, balanceChanges } from '../balance/changes.js';
+import { ElementDiff, type Elements } from '../balance/element-diff.js';
+import type { KernelCommand, NamespacePath, NetKernel } from '../kernel/contract.js';
+import type { NftChange, TableLayout } from './nft.js';
+
+export interface KeptTableOptions {
+  kernel: NetKernel;
+  namespace: NamespacePath;
+  table: string;
+  layout: TableLayout;
+  /** See `pickRules`; only for a table that balances. */
+  translation?: string;
+}
+
+/** Length of the digest that tells one layout from another. */
+const DIGEST_DIGITS = 8;
+
+/**
+ * A table of the kernel's that outlives this process, changed element by element. An empty set whose
+ * name is made from the rules stands in it, so that rules of another version are known for what they
+ * are.
+ */
+export class KeptTable {
+  readonly #options: KeptTableOptions;
+  readonly #layout: TableLayout;
+  readonly #signature: string;
+  readonly #balance: BalanceTable;
+
+  constructor(options: KeptTableOptions) {
+    this.#options = options;
+    const { layout, table, translation = '' } = options;
+    const rules = JSON.stringify([layout, translation]);
+    const digest = createHash('sha256').update(rules).digest('hex');
+    this.#signature = `rules_${digest.slice(0, DIGEST_DIGITS)}`;
+    const signature = { kind: 'set', declaration: 'type mark;' } as const;
+    this.#layout = { ...layout, sets: { ...layout.sets, [this.#signature]: signature } };
+    this.#balance = { name: table, chains: new Set(), translation };
+  }
+
+  /** What a change of elements asks of the kernel; nothing when it changes nothing. */
+  commands(diff: ElementDiff): KernelCommand[] {
+    return this.#inOne(balanceChanges(diff, this.#balance));
+  }
+
+  /**
+   * Makes the kernel's table hold what `wanted` adds up to from nothing, in one transaction.
+   * Resolves how many elements were not as they should be; a table that was missing, or had other
+   * rules, counts as one.
+   */
+  async compare(wanted: ElementDiff): Promise<number> {
+    const { kernel, namespace, table } = this.#options;
+    const standing = await kernel.tableElements(namespace, table);
+    this.#balance.chains.clear();
+    if (!standing?.has(this.#signature)) {
+      const replace = { kind: 'table-replace', table, layout: this.#layout } as const;
+      await kernel.run(this.#inOne([replace, ...balanceChanges(wanted, this.#balance)]));
+      return 1;
+    }
+    const diff = ElementDiff.between(standing, elementsOf(wanted.changes(table)));
+    const differing = countOf(diff.changes(table));
+    if (differing === 0) return 0;
+    for (const pick of wanted.picks.values()) diff.requires(pick);
+    await kernel.run(this.commands(diff));
+    return differing;
+  }
+
+  #inOne(changes: NftChange[]): KernelCommand[] {
+    const { namespace } = this.#options;
+    return changes.length > 0 ? [{ op: 'nft', namespace, changes }] : [];
+  }
+}
+
+/** What stands in the sets of an empty table after these changes. */
+function elementsOf(changes: readonly NftChange[]): Elements {
+  const sets = new Map<string, Map<string, string>>();
+  for (const change of changes) {
+    if (change.kind !== 'elements-add') continue;
+    const elements = change.elements.map(({ key, value = '' }) => [key, value] as const);
+    sets.set(change.set, new Map(elements));
+  }
+  return sets;
+}
+
+function countOf(changes: readonly NftChange[]): number {
+  const keys = changes.flatMap((change) =>
+    'elements' in change ? change.elements.map(({ key }) => `${change.set} ${key}`) : [],
+  );
+  return new Set(keys).size;
+}
