@@ -1,0 +1,138 @@
+import { SimClock, silentLogger } from '@skep/platform';
+import { describe, expect, it } from 'vitest';
+import { SimKernel } from '../kernel/simulated/kernel.js';
+import type { TaskAnnouncer } from './contract.js';
+import { SwarmTraffic } from './traffic.js';
+
+const NAMESPACE = '/netns/c1';
+
+async function setUp() {
+  const clock = new SimClock();
+  const kernel = new SimKernel();
+  await kernel.run([{ op: 'namespace-add', path: NAMESPACE }]);
+  const namespaceOf = (id: string) => (id === 'c1' ? NAMESPACE : undefined);
+  const traffic = new SwarmTraffic({ clock, kernel, logger: silentLogger, namespaceOf });
+  const signal = new AbortController();
+  return { clock, kernel, traffic, abort: signal, namespace: kernel.at(NAMESPACE) };
+}
+
+/** When a promise settles, on the simulated clock. */
+function timed<T>(clock: SimClock, promise: Promise<T>) {
+  const seen: { atMs?: number; value?: T } = {};
+  const startMs = clock.monotonic();
+  void promise.then((value) => Object.assign(seen, { value, atMs: clock.monotonic() - startMs }));
+  return seen;
+}
+
+const announcer = (more: Partial<TaskAnnouncer> = {}): TaskAnnouncer => ({
+  activate: async () => {},
+  withdraw: async () => {},
+  spreadMs: 0,
+  ...more,
+});
+
+describe('withdrawing a task', () => {
+  it('takes no time where nobody is to hear of it', async () => {
+    const { clock, traffic } = await setUp();
+    const seen = timed(clock, traffic.withdraw('t1'));
+    await clock.advance(0);
+    expect(seen.atMs).toBe(0);
+  });
+
+  it('takes as long as the answer, and as the news take to spread', async () => {
+    const { clock, traffic } = await setUp();
+    const withdraw = () => clock.sleep(50);
+    traffic.announceThrough(announcer({ withdraw }));
+    const byManager = timed(clock, traffic.withdraw('t1'));
+    await clock.advance(10_000);
+    expect(byManager.atMs).toBe(50);
+    traffic.announceThrough(announcer({ withdraw, spreadMs: 2_000 }));
+    const byGossip = timed(clock, traffic.withdraw('t1'));
+    await clock.advance(10_000);
+    expect(byGossip.atMs).toBe(2_050);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('is tried again while nobody could be told, and given up in time', async () => {
+    const { clock, traffic } = await setUp();
+    let attempts = 0;
+    const busy = announcer({
+      withdraw: async () => {
+        if (++attempts < 3) throw new Error('no leader');
+      },
+    });
+    traffic.announceThrough(busy);
+    const seen = timed(clock, traffic.withdraw('t1'));
+    await clock.advance(10_000);
+    expect(seen.atMs).toBe(400);
+    traffic.announceThrough(announcer({ withdraw: () => new Promise(() => {}) }));
+    const deaf = timed(clock, traffic.withdraw('t1'));
+    await clock.advance(10_000);
+    expect(deaf.atMs).toBe(3_000);
+    expect(clock.pendingTimers).toBe(0);
+  });
+});
+
+describe('draining a container', () => {
+  it('ends once nobody has been there for a moment', async () => {
+    const { abort, clock, namespace, traffic } = await setUp();
+    namespace.inboundConnections = 2;
+    const seen = timed(clock, traffic.drained('c1', 5_000, abort.signal));
+    await clock.advance(950);
+    namespace.inboundConnections = 0;
+    await clock.advance(100);
+    namespace.inboundConnections = 1; // was on its way
+    await clock.advance(100);
+    namespace.inboundConnections = 0;
+    await clock.advance(5_000);
+    expect(seen).toEqual({ atMs: 1_300, value: 0 });
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('ends when time is up, and tells how many are left', async () => {
+    const { abort, clock, namespace, traffic } = await setUp();
+    namespace.inboundConnections = 2;
+    const seen = timed(clock, traffic.drained('c1', 1_050, abort.signal));
+    await clock.advance(5_000);
+    expect(seen).toEqual({ atMs: 1_050, value: 2 });
+    const none = timed(clock, traffic.drained('c1', 0, abort.signal));
+    await clock.advance(0);
+    expect(none).toEqual({ atMs: 0, value: 0 });
+  });
+
+  it('ends with its namespace, and when it is called off', async () => {
+    const { abort, clock, kernel, namespace, traffic } = await setUp();
+    expect(await traffic.drained('unknown', 1_000, abort.signal)).toBe(0);
+    namespace.inboundConnections = 1;
+    const gone = timed(clock, traffic.drained('c1', 1_000, abort.signal));
+    await clock.advance(100);
+    await kernel.run([{ op: 'namespace-remove', path: NAMESPACE }]);
+    await clock.advance(100);
+    expect(gone).toEqual({ atMs: 200, value: 0 });
+    await kernel.run([{ op: 'namespace-add', path: NAMESPACE }]);
+    kernel.at(NAMESPACE).inboundConnections = 1;
+    const draining = traffic.drained('c1', 1_000, abort.signal);
+    const outcome = expect(draining).rejects.toThrow('enough');
+    await clock.advance(100);
+    abort.abort(new Error('enough'));
+    await outcome;
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('looks at many more rarely than at one', async () => {
+    const { clock, kernel, namespace, traffic } = await setUp();
+    namespace.inboundConnections = 1;
+    let looks = 0;
+    const look = kernel.inboundConnections.bind(kernel);
+    kernel.inboundConnections = (path) => {
+      looks++;
+      return look(path);
+    };
+    const all = Array.from({ length: 100 }, () =>
+      traffic.drained('c1', 10_000, new AbortController().signal),
+    );
+    await clock.advance(10_000);
+    await Promise.all(all);
+    expect(looks).toBeLessThan(1_400);
+  });
+});

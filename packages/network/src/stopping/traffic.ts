@@ -1,0 +1,80 @@
+import { type Clock, errorMessage, type Logger } from '@skep/platform';
+import type { TaskObject } from '@skep/wire';
+import type { NamespacePath, NetKernel } from '../kernel/contract.js';
+import { WITHDRAW_RETRY_MS, WITHDRAW_WAIT_MS } from '../limits.js';
+import type { TaskAnnouncer, TaskTraffic } from './contract.js';
+import { Drains } from './drain.js';
+
+export interface SwarmTrafficOptions {
+  kernel: Pick<NetKernel, 'inboundConnections'>;
+  clock: Clock;
+  logger: Logger;
+  /** Path of a container's network namespace; undefined: it has none. */
+  namespaceOf(containerId: string): NamespacePath | undefined;
+}
+
+/** Traffic to the tasks of this node, from all nodes of its swarm. */
+export class SwarmTraffic implements TaskTraffic {
+  readonly #options: SwarmTrafficOptions;
+  readonly #drains: Drains;
+  #announcer: TaskAnnouncer | undefined;
+
+  constructor(options: SwarmTrafficOptions) {
+    this.#options = options;
+    this.#drains = new Drains(options);
+  }
+
+  /** Through whom the swarm hears of tasks from now on; undefined: nobody is to hear. */
+  announceThrough(announcer: TaskAnnouncer | undefined): void {
+    this.#announcer = announcer;
+  }
+
+  async activate(task: TaskObject): Promise<void> {
+    await this.#announcer?.activate(task);
+  }
+
+  async withdraw(taskId: string): Promise<void> {
+    const { clock, logger } = this.#options;
+    const announcer = this.#announcer;
+    if (!announcer) return;
+    const limit = new AbortController();
+    const cancel = clock.after(WITHDRAW_WAIT_MS, () => limit.abort(new Error('time is up')));
+    try {
+      await this.#told(announcer, taskId, limit.signal);
+      if (announcer.spreadMs > 0) await clock.sleep(announcer.spreadMs);
+    } catch (error) {
+      logger.warn({ taskId, error: errorMessage(error) }, 'task stops, though not everybody knows');
+    } finally {
+      cancel();
+    }
+  }
+
+  async drained(containerId: string, maxMs: number, signal: AbortSignal): Promise<number> {
+    const namespace = this.#options.namespaceOf(containerId);
+    if (!namespace || maxMs <= 0) return 0;
+    try {
+      return await this.#drains.wait(namespace, maxMs, signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      // Its namespace is gone, and its connections with it.
+      this.#options.logger.debug({ containerId, error: errorMessage(error) }, 'cannot drain');
+      return 0;
+    }
+  }
+
+  /** Rejects when the signal aborts, be the announcer as deaf as it may. */
+  async #told(announcer: TaskAnnouncer, taskId: string, signal: AbortSignal): Promise<void> {
+    const ended = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    });
+    ended.catch(() => {});
+    for (;;) {
+      try {
+        return await Promise.race([announcer.withdraw(taskId, signal), ended]);
+      } catch (error) {
+        if (signal.aborted) throw error;
+      }
+      await this.#options.clock.sleep(WITHDRAW_RETRY_MS, signal);
+    }
+  }
+}

@@ -1,0 +1,236 @@
+import { type Cancel, type Clock, errorMessage, type Logger } from '@skep/platform';
+import type { NetKernel } from '../kernel/contract.js';
+import { VIP_COMPARE_PERIOD_MS } from '../limits.js';
+import type { AttachedSandbox, SandboxReader } from '../sandbox/contract.js';
+import { bareAddress } from '../sandbox/plan.js';
+import { Serial } from '../serial.js';
+import type { TableChange, TablesReader, TablesView } from '../tables/contract.js';
+import { type AttachedVips, ContainerVips } from './container-vips.js';
+import { type Departure, departuresOf } from './departures.js';
+import { endpointAddress } from './endpoint-address.js';
+import { type NetworkChange, NetworkVips } from './network-vips.js';
+
+export interface VipBalancerOptions {
+  kernel: NetKernel;
+  clock: Clock;
+  logger: Logger;
+  /** Name of the table in each container's namespace. */
+  table: string;
+  comparePeriodMs?: number;
+}
+
+/** What a batch of changes means for containers. */
+interface News {
+  changed: Map<string, NetworkChange>;
+  /** Networks heard of for the first time: tables of containers on them are compared whole. */
+  made: Set<string>;
+  departures: Departure[];
+}
+
+/**
+ * Virtual IPs, translated in the namespace of each container that asks for one. A container whose
+ * networks have none gets no table.
+ */
+export class VipBalancer implements SandboxReader, TablesReader {
+  readonly name = 'virtual IPs';
+  readonly #options: VipBalancerOptions;
+  readonly #serial = new Serial();
+  readonly #containers = new Map<string, ContainerVips>();
+  readonly #networks = new Map<string, NetworkVips>();
+  /** Absent until somebody has said what there is: what stands in the kernel stays till then. */
+  #view: TablesView | undefined;
+  #cancelComparison: Cancel = () => {};
+  #isClosed = false;
+
+  constructor(options: VipBalancerOptions) {
+    this.#options = options;
+    this.#compareLater();
+  }
+
+  apply(changes: readonly TableChange[], view: TablesView): Promise<void> {
+    return this.#serial.run(() => this.#apply(changes, view));
+  }
+
+  added(sandbox: AttachedSandbox): Promise<void> {
+    return this.#serial.run(() => this.#put(sandbox));
+  }
+
+  changed(sandbox: AttachedSandbox): Promise<void> {
+    return this.#serial.run(() => this.#put(sandbox));
+  }
+
+  removed(containerId: string): Promise<void> {
+    return this.#serial.run(() => this.#remove(containerId));
+  }
+
+  /** Ends the comparisons; what stands in the kernel stays. */
+  close(): void {
+    this.#isClosed = true;
+    this.#cancelComparison();
+  }
+
+  async #apply(changes: readonly TableChange[], view: TablesView): Promise<void> {
+    this.#view = view;
+    const news: News = { changed: new Map(), made: new Set(), departures: departuresOf(changes) };
+    for (const [networkId, serviceIds] of concerned(changes)) {
+      if (!this.#networks.has(networkId)) news.made.add(networkId);
+      const vips = await this.#network(networkId, view);
+      news.changed.set(networkId, vips.refresh(serviceIds, view));
+    }
+    const works = [...this.#containers.values()].map((container) =>
+      this.#guarded(container, () => this.#bring(container, news)),
+    );
+    await Promise.all(works);
+    for (const networkId of this.#networks.keys()) {
+      if (!view.network(networkId)) this.#networks.delete(networkId);
+    }
+  }
+
+  /** Brings one container's table to what the tables say now. */
+  async #bring(container: ContainerVips, { changed, departures, made }: News): Promise<void> {
+    const { networks } = container.sandbox;
+    const isConcerned = (those: { has(networkId: string): boolean }) =>
+      networks.some(({ networkId }) => those.has(networkId));
+    if (!container.isKnown || isConcerned(made)) await this.#settle(container);
+    else if (isConcerned(changed)) {
+      await container.change(changed, this.#networksOf(container.sandbox));
+    }
+    await forget(container, departures);
+  }
+
+  /** Compares and puts right; flows to what it led to before, and no longer does, end. */
+  async #settle(container: ContainerVips): Promise<void> {
+    const lost = await container.settle(this.#networksOf(container.sandbox));
+    if (lost.length === 0) return;
+    const { networks } = container.sandbox;
+    const standing = new Set(
+      networks.flatMap(({ networkId }) =>
+        (this.#view?.endpoints(networkId) ?? []).map(endpointAddress),
+      ),
+    );
+    await container.forget(
+      lost.filter((address) => standing.has(address)),
+      'udp',
+    );
+    await container.forget(lost.filter((address) => !standing.has(address)));
+  }
+
+  async #put(given: AttachedSandbox): Promise<void> {
+    // The routing mesh serves the ingress network's virtual IPs; no container is told of them.
+    const networks = given.networks.filter(({ ingress }) => !ingress);
+    const sandbox = { ...given, networks };
+    const container = new ContainerVips({ ...this.#options, sandbox });
+    this.#containers.set(sandbox.containerId, container);
+    if (!this.#view) return;
+    try {
+      for (const { networkId } of networks) await this.#network(networkId, this.#view);
+      await this.#settle(container);
+    } catch (error) {
+      this.#containers.delete(sandbox.containerId);
+      throw error;
+    }
+  }
+
+  /** Its neighbours' flows to it end here and now; the tables follow. */
+  async #remove(containerId: string): Promise<void> {
+    const gone = this.#containers.get(containerId);
+    if (!this.#containers.delete(containerId) || !gone) return;
+    const departures = gone.sandbox.networks.map(({ networkId, address }) => ({
+      networkId,
+      address: bareAddress(address),
+      udpOnly: false,
+    }));
+    for (const container of this.#containers.values()) await forget(container, departures);
+  }
+
+  /** With what an earlier run of this process had balanced, where a container still has it. */
+  async #network(networkId: string, view: TablesView): Promise<NetworkVips> {
+    const known = this.#networks.get(networkId);
+    if (known) return known;
+    const vips = new NetworkVips(networkId);
+    this.#networks.set(networkId, vips);
+    const standing = await this.#standingOn(networkId);
+    if (standing) vips.adopt(standing, view);
+    const all = view.services(networkId).map(({ serviceId }) => serviceId);
+    vips.refresh(new Set(all), view);
+    return vips;
+  }
+
+  async #standingOn(networkId: string) {
+    for (const container of this.#containers.values()) {
+      if (!container.sandbox.networks.some((attached) => attached.networkId === networkId))
+        continue;
+      const standing = await container.standing().catch(() => undefined);
+      if (standing) return standing;
+    }
+    return undefined;
+  }
+
+  #networksOf(sandbox: AttachedSandbox): AttachedVips[] {
+    return sandbox.networks.flatMap((attached) => {
+      const vips = this.#networks.get(attached.networkId);
+      return vips ? [{ attached, vips }] : [];
+    });
+  }
+
+  #compareLater(): void {
+    if (this.#isClosed) return;
+    const periodMs = this.#options.comparePeriodMs ?? VIP_COMPARE_PERIOD_MS;
+    this.#cancelComparison = this.#options.clock.after(periodMs, () => {
+      void this.#compareAll().finally(() => this.#compareLater());
+    });
+  }
+
+  /** One container at a time, so that changes get their turn in between. */
+  async #compareAll(): Promise<void> {
+    for (const container of [...this.#containers.values()]) {
+      await this.#serial.run(() => this.#guarded(container, () => this.#compare(container)));
+    }
+  }
+
+  async #compare(container: ContainerVips): Promise<void> {
+    if (!this.#view || !this.#isCurrent(container)) return;
+    const { containerId } = container.sandbox;
+    if (!(await container.compare(this.#networksOf(container.sandbox)))) return;
+    this.#options.logger.debug({ containerId }, 'compared the rules of a container');
+  }
+
+  #isCurrent(container: ContainerVips): boolean {
+    return this.#containers.get(container.sandbox.containerId) === container;
+  }
+
+  /** What the kernel refuses for one container is no other's trouble; the next comparison repeats it. */
+  async #guarded(container: ContainerVips, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      const { containerId } = container.sandbox;
+      const reason = errorMessage(error);
+      this.#options.logger.error({ containerId, error: reason }, 'virtual IPs not up to date');
+    }
+  }
+}
+
+/** The services that changes concern, by network. */
+function concerned(changes: readonly TableChange[]): Map<string, Set<string>> {
+  const services = new Map<string, Set<string>>();
+  for (const change of changes) {
+    if (change.table !== 'service' && change.table !== 'endpoint') continue;
+    for (const row of [change.before, change.after]) {
+      if (!row?.serviceId) continue;
+      const ids = services.get(row.networkId) ?? new Set();
+      services.set(row.networkId, ids.add(row.serviceId));
+    }
+  }
+  return services;
+}
+
+/** Ends the flows of a container to those of its networks who left. */
+async function forget(container: ContainerVips, departures: readonly Departure[]): Promise<void> {
+  const ids = new Set(container.sandbox.networks.map(({ networkId }) => networkId));
+  const here = departures.filter(({ networkId }) => ids.has(networkId));
+  const of = (udpOnly: boolean) =>
+    here.filter((one) => one.udpOnly === udpOnly).map(({ address }) => address);
+  await container.forget(of(true), 'udp');
+  await container.forget(of(false));
+}

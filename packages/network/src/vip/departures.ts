@@ -1,0 +1,27 @@
+import type { NetworkEndpoint, TableChange } from '../tables/contract.js';
+import { endpointAddress } from './endpoint-address.js';
+
+/** An address to which flows through virtual IPs must not go on. */
+export interface Departure {
+  networkId: string;
+  address: string;
+  /** Only datagrams move elsewhere: what is left of its connections drains. */
+  udpOnly: boolean;
+}
+
+/** Who is gone, or takes nothing new any more, by these changes. */
+export function departuresOf(changes: readonly TableChange[]): Departure[] {
+  return changes.flatMap((change): Departure[] => {
+    if (change.table !== 'endpoint' || !change.before) return [];
+    const { before, after } = change;
+    const address = endpointAddress(before);
+    if (!address || !before.serviceId) return [];
+    const stays = after !== undefined && isSame(after, before, address);
+    if (stays && (after.ready || !before.ready)) return [];
+    return [{ networkId: before.networkId, address, udpOnly: stays }];
+  });
+}
+
+function isSame(after: NetworkEndpoint, before: NetworkEndpoint, address: string): boolean {
+  return endpointAddress(after) === address && after.serviceId === before.serviceId;
+}
