@@ -18,7 +18,7 @@ describe('the network of one node, on the real kernel', () => {
   beforeAll(async () => {
     lab = await NetworkLab.start();
     await lab.network.networking.restore([]);
-    await lab.network.publisher.configureNode(INGRESS);
+    await lab.tellAll();
   });
   afterAll(() => lab?.cleanUp());
 
@@ -111,11 +111,11 @@ describe('the network of one node, on the real kernel', () => {
         const state = await lab.network.networking.setUp(task(id, addressOf(id)));
         paths[id] = state.netnsPath;
         await lab.serve(state.netnsPath, 8000, id);
-        await lab.network.publisher.activate(published(id, addressOf(id)));
+        await lab.tellReady(published(id, addressOf(id)));
       }
     });
     afterAll(async () => {
-      for (const id of ids) await lab.network.publisher.deactivate(id);
+      for (const id of ids) await lab.tellGone(id);
       for (const id of ids) await lab.network.networking.tearDown(id);
     });
 
@@ -174,7 +174,7 @@ describe('the network of one node, on the real kernel', () => {
       const name = await new Promise<string>((resolve) =>
         socket.once('data', (data) => resolve(String(data).split(' ')[0] ?? '')),
       );
-      await lab.network.publisher.deactivate(name);
+      await lab.tellReady(published(name, addressOf(name)), false);
       const echoed = new Promise((resolve) => socket.once('data', (data) => resolve(String(data))));
       socket.write('still here');
       expect(await echoed).toBe('still here');
@@ -182,7 +182,7 @@ describe('the network of one node, on the real kernel', () => {
         expect(await firstWord(HOST_ADDRESS, 9090)).not.toBe(name);
       }
       socket.destroy();
-      await lab.network.publisher.activate(published(name, addressOf(name)));
+      await lab.tellReady(published(name, addressOf(name)));
     });
 
     it('survives a restart of the daemon without cutting a connection', async () => {
@@ -198,7 +198,7 @@ describe('the network of one node, on the real kernel', () => {
       await lab.network.close();
       const network = await lab.boot();
       await network.networking.restore(known);
-      await network.publisher.restored(ids);
+      await lab.tellAll();
       const echoed = new Promise((resolve) => socket.once('data', (data) => resolve(String(data))));
       socket.write('same');
       expect(await echoed).toBe('same');
@@ -213,8 +213,8 @@ describe('the network of one node, on the real kernel', () => {
       const name = await new Promise<string>((resolve) =>
         socket.once('data', (data) => resolve(String(data).split(' ')[0] ?? '')),
       );
-      await lab.network.publisher.deactivate(name);
       await lab.network.networking.tearDown(name);
+      await lab.tellGone(name);
       const ended = new Promise((resolve) => {
         socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code));
       });
@@ -223,7 +223,7 @@ describe('the network of one node, on the real kernel', () => {
     });
 
     it('refuses at once when no task is left', async () => {
-      for (const id of ids) await lab.network.publisher.deactivate(id);
+      for (const id of ids) await lab.tellGone(id);
       expect(await lab.ask(lab.client, HOST_ADDRESS, 9090)).toBe('ECONNREFUSED');
       expect(await lab.ask('', '127.0.0.1', 9090)).toBe('ECONNREFUSED');
     });
@@ -231,13 +231,13 @@ describe('the network of one node, on the real kernel', () => {
 
   it('works in a process with thousands of open files', async () => {
     const open = Array.from({ length: 3_000 }, () => openSync('/dev/null', 'r'));
-    await lab.network.publisher.configureNode(undefined);
-    await lab.network.publisher.configureNode(INGRESS);
+    await lab.tellNothing();
+    await lab.tellAll();
     const state = await lab.network.networking.setUp(task('late', '10.0.0.60'));
     await lab.serve(state.netnsPath, 8000, 'late');
-    await lab.network.publisher.activate(published('late', '10.0.0.60'));
+    await lab.tellReady(published('late', '10.0.0.60'));
     expect(await lab.ask(lab.client, HOST_ADDRESS, 9090)).toBe(`late ${CLIENT_ADDRESS}`);
-    await lab.network.publisher.deactivate('late');
+    await lab.tellGone('late');
     await lab.network.networking.tearDown('late');
     for (const fd of open) closeSync(fd);
   });
@@ -274,7 +274,7 @@ function firstWord(address: string, port: number): Promise<string> {
 function stateOf(netnsPath: string, address: string) {
   const digits = netnsPath.slice(netnsPath.lastIndexOf('/') + 1);
   const IPAddress = address;
-  const endpoint = { NetworkID: INGRESS.networkId, EndpointID: 'e', Gateway: '', IPAddress };
+  const endpoint = { NetworkID: INGRESS.id, EndpointID: 'e', Gateway: '', IPAddress };
   const empty = { IPPrefixLen: 24, IPv6Gateway: '', GlobalIPv6Address: '', GlobalIPv6PrefixLen: 0 };
   const rest = { MacAddress: '', Aliases: null, IPAMConfig: null, Links: null, DriverOpts: null };
   return {

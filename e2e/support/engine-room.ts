@@ -70,6 +70,8 @@ export function bareNetworking(): ContainerNetworking {
       }
     },
     async restore() {},
+    connect: () => Promise.reject(new Error('no networks here')),
+    disconnect: () => Promise.reject(new Error('no networks here')),
     async counters() {
       return {};
     },

@@ -4,7 +4,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SandboxRequest } from '@skep/containers';
-import { createNetwork, type Network } from '@skep/network';
+import {
+  createNetwork,
+  type Network,
+  type NetworkEndpoint,
+  type OverlayNetwork,
+  type TableUpdate,
+} from '@skep/network';
 import koffi from 'koffi';
 import { until } from './exec.ts';
 
@@ -52,6 +58,8 @@ export class NetworkLab {
   readonly #machineNamespace = openSync('/proc/thread-self/ns/net', 'r');
   readonly #children: ChildProcess[] = [];
   readonly directory: string;
+  readonly #endpoints = new Map<string, NetworkEndpoint>();
+  #version = 0n;
   #client = '';
   network!: Network;
 
@@ -85,7 +93,41 @@ export class NetworkLab {
     const dataRoot = join(this.directory, 'data');
     const execRoot = join(this.directory, 'exec');
     this.network = await createNetwork({ dataRoot, execRoot });
+    await this.network.overlays.configure({ address: HOST_ADDRESS, udpPort: VXLAN_PORT });
     return this.network;
+  }
+
+  /** What a manager says first: the ingress network with this one node, and who is in it. */
+  tellAll(): Promise<void> {
+    const endpoints = [...this.#endpoints.values()];
+    return this.#tell({ complete: true, networks: [INGRESS], nodes: [OWN_NODE], endpoints });
+  }
+
+  /** This node is in no network of the swarm any more. */
+  tellNothing(): Promise<void> {
+    this.#endpoints.clear();
+    return this.#tell({ complete: true });
+  }
+
+  /** A task is balanced from now on, or is not any more (while it can still be reached). */
+  async tellReady(endpoint: NetworkEndpoint, ready = true): Promise<void> {
+    const row = { ...endpoint, ready };
+    this.#endpoints.set(endpoint.id, row);
+    await this.#tell({ endpoints: [row] });
+  }
+
+  /** Its task has ended. */
+  async tellGone(id: string): Promise<void> {
+    this.#endpoints.delete(id);
+    await this.#tell({ gone: [{ table: 'endpoint', networkId: INGRESS.id, id }] });
+  }
+
+  /** Resolves when the kernel is as it says. */
+  async #tell(more: Partial<TableUpdate>): Promise<void> {
+    const nothing = { complete: false, networks: [], nodes: [], services: [], endpoints: [] };
+    this.#version += 1n;
+    const version = this.#version;
+    await this.network.tables.update({ ...nothing, gone: [], version, ...more });
   }
 
   async cleanUp(): Promise<void> {
@@ -101,10 +143,8 @@ export class NetworkLab {
 
   /** Starts a server within a namespace; it ends with the lab, or earlier by what this gives. */
   async serve(namespace: string, port: number, name: string): Promise<() => void> {
-    const args = [`--net=${namespace}`, process.execPath, '-e', SERVER, String(port), name];
-    const child = spawn('nsenter', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = await serve(namespace, port, name);
     this.#children.push(child);
-    await new Promise((resolve) => child.stdout?.once('data', resolve));
     return () => child.kill('SIGKILL');
   }
 
@@ -114,48 +154,90 @@ export class NetworkLab {
 
   /** What a client in a namespace (of the host when empty) gets from an address and port. */
   ask(namespace: string, address: string, port: number, protocol = 'tcp'): Promise<string> {
-    const command = [process.execPath, '-e', CLIENT, address, String(port), protocol];
-    return this.#run(namespace ? ['nsenter', `--net=${namespace}`, ...command] : command);
+    return ask(namespace, address, port, protocol);
   }
 
   shell(script: string): Promise<string> {
-    return this.#run(['sh', '-ec', script]);
+    return shell(script);
   }
+}
 
-  #run([command = '', ...args]: string[]): Promise<string> {
-    return new Promise((resolve, reject) => {
-      execFile(command, args, (error, stdout) => (error ? reject(error) : resolve(stdout.trim())));
-    });
-  }
+/** Starts a server within a namespace, for the caller to end. */
+export async function serve(namespace: string, port: number, name: string): Promise<ChildProcess> {
+  const args = [`--net=${namespace}`, process.execPath, '-e', SERVER, String(port), name];
+  const child = spawn('nsenter', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  await new Promise((resolve) => child.stdout?.once('data', resolve));
+  return child;
+}
+
+/** What a client in a namespace (in this process's when empty) gets from an address and port. */
+export function ask(
+  namespace: string,
+  address: string,
+  port: number,
+  protocol = 'tcp',
+): Promise<string> {
+  const command = [process.execPath, '-e', CLIENT, address, String(port), protocol];
+  return run(namespace ? ['nsenter', `--net=${namespace}`, ...command] : command);
+}
+
+export function shell(script: string): Promise<string> {
+  return run(['sh', '-ec', script]);
+}
+
+function run([command = '', ...args]: string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    execFile(command, args, (error, stdout) => (error ? reject(error) : resolve(stdout.trim())));
+  });
 }
 
 /** A plain container's request. */
 export function plain(id: string, ports: SandboxRequest['ports'] = {}): SandboxRequest {
-  const none = { endpoints: [], sysctls: {} };
+  const names = { hostname: '', servers: [], search: [], options: [] };
+  const none = { endpoints: [], sysctls: {}, names };
   return { containerId: id, name: `/${id}`, mode: 'bridge', ports, ...none };
 }
 
-export const INGRESS = {
-  networkId: 'ingress-id',
-  networkName: 'ingress',
-  subnet: '10.0.0.0/24',
-  gateway: '10.0.0.1',
+const VXLAN_PORT = 4_789;
+
+export const INGRESS: OverlayNetwork = {
+  id: 'ingress-id',
+  name: 'ingress',
+  subnets: [{ subnet: '10.0.0.0/24', gateway: '10.0.0.1', vni: 4_096 }],
+  mtuBytes: 0,
+  encrypted: false,
+  internal: false,
+  ingress: true,
   nodeAddress: '10.0.0.2/24',
+};
+
+const OWN_NODE = {
+  networkId: INGRESS.id,
+  nodeId: 'own',
+  address: INGRESS.nodeAddress,
+  tunnelAddress: HOST_ADDRESS,
+  ownAgent: true,
+  wireguardKey: new Uint8Array(),
+  wireguardPort: 0,
 };
 
 /** A request for a task on the ingress network. */
 export function task(id: string, address: string): SandboxRequest {
-  const { networkId, networkName, subnet, gateway } = INGRESS;
-  const endpoint = { networkId, networkName, subnet, gateway, ingress: true, aliases: [] };
-  return { ...plain(id), mode: 'task', endpoints: [{ ...endpoint, address: `${address}/24` }] };
+  const { id: networkId, name: networkName, ingress, internal } = INGRESS;
+  const network = { networkId, networkName, subnet: '10.0.0.0/24', gateway: '10.0.0.1' };
+  const endpoint = { ...network, address: `${address}/24`, ingress, internal, aliases: [] };
+  return { ...plain(id), mode: 'task', endpoints: [endpoint] };
 }
 
-/** What a task publishes: one port, both protocols. */
-export function published(taskId: string, address: string, publishedPort = 9090) {
-  const port = { targetPort: 8000, publishedPort };
-  const ports = [
-    { protocol: 'tcp' as const, ...port },
-    { protocol: 'udp' as const, ...port },
-  ];
-  return { serviceId: 's', serviceName: 'web', taskId, address, ports };
+/** A task of a service that publishes one port, for both protocols. */
+export function published(id: string, address: string, publishedPort = 9_090): NetworkEndpoint {
+  const port = { targetPort: 8_000, publishedPort };
+  return {
+    ...{ networkId: INGRESS.id, id, nodeId: OWN_NODE.nodeId, addresses: [`${address}/24`] },
+    ...{ serviceId: 's', name: id, aliases: [], slot: 1, ready: true },
+    ports: [
+      { protocol: 'tcp', ...port },
+      { protocol: 'udp', ...port },
+    ],
+  };
 }
