@@ -2,13 +2,14 @@ import { Agent } from '@skep/agent';
 import { SimClock, SimDisk, SimRandom, settle, silentLogger } from '@skep/platform';
 import { TaskState } from '@skep/wire/swarmkit';
 import { describe, expect, it } from 'vitest';
+import { ContainerAttachments } from './attachment/container-attachments.js';
 import { ContainerExecutor } from './executor.js';
 import { FakeEngine } from './testing/fake-engine.js';
 import { FakeImages } from './testing/fake-images.js';
 import { killable } from './testing/killable.js';
 import { FakeManager } from './testing/manager.js';
 import { makeTask, published } from './testing/objects.js';
-import { FACTS, FakePublisher } from './testing/setup.js';
+import { FACTS, FakeNetworks, FakeTraffic } from './testing/setup.js';
 
 interface Machine {
   engine: FakeEngine;
@@ -34,14 +35,16 @@ function startDaemon(machine: Machine) {
     manager: killable(machine.manager),
   };
   const clock = new SimClock();
-  const publisher = new FakePublisher();
+  const traffic = new FakeTraffic();
   const logger = silentLogger;
   const executor = new ContainerExecutor({
     engine: parts.engine.object,
     images: parts.images.object,
     disk: parts.disk.object,
     volumes: { create: async () => ({}) as never },
-    publisher,
+    networks: new FakeNetworks(),
+    traffic,
+    containerAttachments: new ContainerAttachments({ clock, logger, resources: () => undefined }),
     clock,
     logger,
     facts: () => FACTS,
@@ -58,7 +61,7 @@ function startDaemon(machine: Machine) {
   const kill = () => {
     for (const part of Object.values(parts)) part.kill();
   };
-  return { agent, clock, kill, publisher };
+  return { agent, clock, kill, traffic };
 }
 
 /** Lets the process run for about `steps` turns of its promises. */
@@ -87,7 +90,7 @@ describe('a daemon that is killed', () => {
       }
       for (const { id } of machine.manager.tasks) {
         expect(machine.manager.states.get(id)?.at(-1)).toBe(TaskState.RUNNING);
-        expect(second.publisher.active.has(id)).toBe(true);
+        expect(second.traffic.active.has(id)).toBe(true);
       }
       await (await second.agent).stop();
     }
@@ -108,7 +111,7 @@ describe('a daemon that is killed', () => {
       TaskState.FAILED,
       TaskState.FAILED,
     ]);
-    expect(second.publisher.restoredWith).toEqual([['t0']]);
+    expect([...second.traffic.active.keys()]).toEqual(['t0']);
     await (await second.agent).stop();
   });
 

@@ -1,7 +1,10 @@
 import type { Dependencies, Executor, TaskController } from '@skep/agent';
+import type { TaskTraffic } from '@skep/network';
 import type { Clock, Disk, Logger } from '@skep/platform';
 import type { NodeObject, TaskObject } from '@skep/wire';
-import type { ContainerSpec, NodeDescription } from '@skep/wire/swarmkit';
+import type { ContainerSpec, Network, NodeDescription } from '@skep/wire/swarmkit';
+import { AttachmentController } from './attachment/attachment-controller.js';
+import type { ContainerAttachments } from './attachment/container-attachments.js';
 import { ContainerEvents } from './controller/container-events.js';
 import { ContainerController } from './controller/controller.js';
 import type { SharedRoom, TaskEngine, TaskImages, TaskVolumes } from './controller/room.js';
@@ -10,10 +13,8 @@ import { removeLeftovers } from './leftovers.js';
 import { DEFAULT_EXECUTOR_LIMITS, type ExecutorLimits } from './limits.js';
 import { NodeAttachments } from './node/attachments.js';
 import { describeNode, type NodeFacts } from './node/describe.js';
-import { attachedNetworkIds, ingressAttachment } from './node/ingress.js';
-import type { ServicePublisher } from './publisher.js';
+import { type NodeNetworks, nodeNetworking } from './node/networks.js';
 import { checkMounts } from './request/mounts.js';
-import { TASK_ID_LABEL } from './request/names.js';
 import { securityOptions } from './request/security.js';
 import { expandContainerSpec, templateData } from './request/template-context.js';
 
@@ -21,7 +22,10 @@ export interface ContainerExecutorOptions {
   engine: TaskEngine;
   images: TaskImages;
   volumes: TaskVolumes;
-  publisher: ServicePublisher;
+  networks: NodeNetworks;
+  traffic: TaskTraffic;
+  /** Addresses of containers that are no tasks; the engine's `swarmNetworks`. */
+  containerAttachments: ContainerAttachments;
   disk: Pick<Disk, 'stat'>;
   clock: Clock;
   logger: Logger;
@@ -35,9 +39,10 @@ export class ContainerExecutor implements Executor {
   readonly #options: ContainerExecutorOptions;
   readonly #limits: ExecutorLimits;
   readonly #room: SharedRoom;
+  #attachedNetworks: readonly Network[] = [];
 
   constructor(options: ContainerExecutorOptions) {
-    const { clock, disk, engine, images, publisher, volumes } = options;
+    const { clock, disk, engine, images, networks, traffic, volumes } = options;
     const limits = { ...DEFAULT_EXECUTOR_LIMITS, ...options.limits };
     const logger = options.logger.child({ room: 'executor' });
     this.#options = options;
@@ -45,12 +50,13 @@ export class ContainerExecutor implements Executor {
     this.#room = {
       engine,
       volumes,
-      publisher,
+      traffic,
+      clock,
       disk,
       logger,
       events: new ContainerEvents(engine),
       puller: new ImagePuller({ images, clock, logger, limits }),
-      attachments: new NodeAttachments(clock, limits),
+      attachments: new NodeAttachments({ clock, limits, networks }),
     };
   }
 
@@ -58,25 +64,28 @@ export class ContainerExecutor implements Executor {
     return describeNode(this.#options.facts());
   }
 
+  /** The networks in which this node has an address, as its manager described them last. */
+  get attachedNetworks(): readonly Network[] {
+    return this.#attachedNetworks;
+  }
+
   async configure(node: NodeObject): Promise<void> {
-    try {
-      await this.#options.publisher.configureNode(ingressAttachment(node));
-    } finally {
-      // Tasks go on without the routing mesh rather than wait for it.
-      this.#room.attachments.replace(attachedNetworkIds(node));
-    }
+    this.#attachedNetworks = node.attachments.flatMap(({ network }) => network ?? []);
+    await this.#options.networks.configure(nodeNetworking(node));
   }
 
   async restore(tasks: readonly TaskObject[]): Promise<void> {
-    const { engine, logger, publisher } = this.#room;
+    const { engine, logger } = this.#room;
     const taskIds = new Set(tasks.map((task) => task.id));
     const options = { engine, logger, removalsMax: this.#limits.leftoverRemovalsMax };
-    const kept = await removeLeftovers(options, taskIds);
-    const live = kept.filter((container) => container.State === 'running');
-    await publisher.restored(live.map(({ Labels }) => Labels[TASK_ID_LABEL] ?? ''));
+    await removeLeftovers(options, taskIds);
   }
 
   controller(task: TaskObject, dependencies: Dependencies): TaskController {
+    if (task.spec.runtime.case === 'attachment') {
+      const containers = this.#options.containerAttachments;
+      return new AttachmentController({ room: this.#room, containers, task });
+    }
     const node = describeNode(this.#options.facts());
     const spec = this.#checkedSpec(task, node);
     return new ContainerController({ room: { ...this.#room, node, dependencies }, task, spec });

@@ -8,11 +8,11 @@ export interface LeftoverOptions {
   removalsMax: number;
 }
 
-/** Removes the containers of tasks that are not known (any more), and gives those that are. */
+/** Removes the containers of tasks that are not known (any more). */
 export async function removeLeftovers(
   options: LeftoverOptions,
   taskIds: ReadonlySet<string>,
-): Promise<ContainerSummary[]> {
+): Promise<void> {
   const { engine } = options;
   const filters = { label: [TASK_ID_LABEL] };
   const containers = await engine.list({ all: true, size: false, filters });
@@ -22,7 +22,6 @@ export async function removeLeftovers(
     for (let next = leftovers.pop(); next; next = leftovers.pop()) await remove(options, next);
   });
   await Promise.all(workers);
-  return containers.filter(isKnown);
 }
 
 async function remove({ engine, logger }: LeftoverOptions, { Id }: ContainerSummary) {

@@ -21,4 +21,10 @@ export const DEFAULT_EXECUTOR_LIMITS: ExecutorLimits = {
 };
 
 /** Grace period of a container whose service names none. */
-export const STOP_GRACE_S_DEFAULT = 10;
+export const STOP_GRACE_MS_DEFAULT = 10_000;
+
+/** Time that connections get to end before a task is told to, where its service says nothing: Docker's. */
+export const DRAIN_MS_DEFAULT = 2_000;
+
+/** What is left of a grace period for the process, however long its connections took. */
+export const STOP_GRACE_LEFT_MS_MIN = 1_000;

@@ -178,7 +178,7 @@ describe('a task with a health check', () => {
 
 describe('a task with published ports', () => {
   it('waits for the address of its node, and takes connections while it runs', async () => {
-    const { controller, engine, executor, publisher } = setUp();
+    const { controller, engine, executor, networks, traffic } = setUp();
     const task = controller(makeTask({}, published));
     const prepared = watch(task.prepare(makeContext()));
     await settle();
@@ -186,18 +186,15 @@ describe('a task with published ports', () => {
     await executor.configure(makeNode());
     await settle();
     expect(prepared.done).toBe(true);
-    expect(publisher.nodes[0]).toMatchObject({ nodeAddress: '10.0.0.2/24', gateway: '10.0.0.1' });
+    expect(networks.configured[0]?.attachments).toMatchObject([
+      { id: 'net1', nodeAddress: '10.0.0.2/24', ingress: true },
+    ]);
+    expect(traffic.active.size).toBe(0);
     await task.start(makeContext());
-    expect(publisher.active.get('t1')).toEqual({
-      serviceId: 's1',
-      serviceName: 'web',
-      taskId: 't1',
-      address: '10.0.0.7',
-      ports: [{ protocol: 'tcp', targetPort: 80, publishedPort: 8080 }],
-    });
+    expect(traffic.active.get('t1')).toMatchObject({ id: 't1', serviceId: 's1' });
     expect(engine.find(NAME).extras?.endpoints[0]).toMatchObject({ ingress: true });
     await task.shutdown(makeContext());
-    expect(publisher.active.size).toBe(0);
+    expect(traffic.active.size).toBe(0);
   });
 
   it('is rejected when the node gets no address', async () => {
@@ -217,11 +214,11 @@ describe('a task with published ports', () => {
     const after = setUp(engine);
     const waited = watch(after.controller(makeTask({}, published)).wait(makeContext()));
     await settle();
-    expect(after.publisher.active.size).toBe(1);
+    expect(after.traffic.active.size).toBe(1);
     engine.exit(NAME, 0);
     await settle();
     expect(waited.done).toBe(true);
-    expect(after.publisher.active.size).toBe(0);
+    expect(after.traffic.active.size).toBe(0);
   });
 });
 

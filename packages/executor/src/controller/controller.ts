@@ -7,7 +7,7 @@ import {
   type TaskLogOptions,
 } from '@skep/agent';
 import type { ContainerInspect } from '@skep/containers';
-import { Code, errorMessage, type Logger, RpcError } from '@skep/platform';
+import { errorMessage, type Logger, RpcError } from '@skep/platform';
 import { durationMs, type TaskObject } from '@skep/wire';
 import {
   type ContainerSpec,
@@ -15,15 +15,15 @@ import {
   ContainerStatusSchema,
   type PortStatus,
 } from '@skep/wire/swarmkit';
-import { STOP_GRACE_S_DEFAULT } from '../limits.js';
+import { STOP_GRACE_MS_DEFAULT } from '../limits.js';
 import { containerName } from '../request/names.js';
 import { portStatus } from '../request/ports.js';
 import { unlessAborted } from '../waiting.js';
+import { drainMaxMs, isReachable, stopTimeoutSeconds } from './draining.js';
 import { engineWork, isNotFound, unlessMissing } from './engine-errors.js';
 import { isHealthChecked, waitForHealth } from './health.js';
 import { taskLogs } from './logs.js';
 import { checkBindSources, prepareContainer } from './prepare.js';
-import { publishedTask } from './published.js';
 import type { ControllerRoom } from './room.js';
 
 export interface ContainerControllerOptions {
@@ -34,7 +34,6 @@ export interface ContainerControllerOptions {
 }
 
 const UNHEALTHY = 'dockerexec: unhealthy container';
-const MS_PER_S = 1_000;
 
 /** Runs a task as one container, which it finds again by name whatever happened in between. */
 export class ContainerController implements TaskController {
@@ -93,19 +92,20 @@ export class ContainerController implements TaskController {
   }
 
   async shutdown({ signal }: OperationContext): Promise<void> {
-    await this.#deactivate();
+    const found = await unlessMissing(() => this.#look());
+    const drainedMs = found?.State.Running ? await this.#letGo(found.Id, signal) : 0;
     // Let go of, the engine still finishes it; the next start of this process does not wait for it twice.
-    await unlessMissing(() => unlessAborted(signal, this.#stopGracefully()));
+    await unlessMissing(() => unlessAborted(signal, this.#stopGracefully(drainedMs)));
     await unlessMissing(() => this.#look());
   }
 
   async terminate(_context: OperationContext): Promise<void> {
-    await this.#deactivate();
+    this.#withdrawSoon();
     await unlessMissing(() => this.#room.engine.stop(this.#name, { timeoutSeconds: 0 }));
   }
 
   async remove({ busy }: OperationContext): Promise<void> {
-    await this.#deactivate();
+    this.#withdrawSoon();
     const { engine } = this.#room;
     await unlessMissing(() =>
       busy(() => engine.remove(this.#name, { force: true, volumes: true })),
@@ -156,7 +156,6 @@ export class ContainerController implements TaskController {
     const watch = { engine, events, containerId: found.Id, signal };
     const health = await engineWork(() => waitForHealth(watch, ['healthy', 'unhealthy', 'ended']));
     if (health === 'unhealthy') {
-      await this.#deactivate();
       await unlessMissing(() => this.#stopGracefully());
     }
     const { State } = await engineWork(() => this.#look());
@@ -171,7 +170,7 @@ export class ContainerController implements TaskController {
     try {
       const watch = { engine, events, containerId, signal };
       if ((await waitForHealth(watch, ['unhealthy', 'ended'])) !== 'unhealthy') return false;
-      await this.#deactivate();
+      await this.#withdraw();
       await this.#stopGracefully();
       return true;
     } catch (error) {
@@ -182,31 +181,44 @@ export class ContainerController implements TaskController {
     }
   }
 
-  #stopGracefully(): Promise<boolean> {
-    const graceMs = durationMs(this.#spec.stopGracePeriod, STOP_GRACE_S_DEFAULT * MS_PER_S);
-    const timeoutSeconds = Math.trunc(graceMs / MS_PER_S);
+  #stopGracefully(drainedMs = 0): Promise<boolean> {
+    const timeoutSeconds = stopTimeoutSeconds(this.#graceMs, drainedMs);
     return this.#room.engine.stop(this.#name, { timeoutSeconds });
+  }
+
+  get #graceMs(): number {
+    return durationMs(this.#spec.stopGracePeriod, STOP_GRACE_MS_DEFAULT);
   }
 
   /** The container ended by itself: nobody is to be sent to it any more. */
   async #ended(): Promise<void> {
-    await this.#deactivate();
+    this.#withdrawSoon();
     await unlessMissing(() => this.#look());
   }
 
   async #activate(): Promise<void> {
-    const published = publishedTask(this.#task);
-    if (published) await engineWork(() => this.#room.publisher.activate(published));
+    if (!isReachable(this.#task)) return;
+    await engineWork(() => this.#room.traffic.activate(this.#task));
   }
 
-  /** Failing at it must not keep a container from being stopped. */
-  async #deactivate(): Promise<void> {
-    if (!publishedTask(this.#task)) return;
-    try {
-      await this.#room.publisher.deactivate(this.#task.id);
-    } catch (error) {
-      const code = error instanceof RpcError ? Code[error.code] : undefined;
-      this.#logger.warn({ error: errorMessage(error), code }, 'could not withdraw published ports');
-    }
+  /** Nobody new comes, and those who are there may finish. Resolves how long they took. */
+  async #letGo(containerId: string, signal: AbortSignal): Promise<number> {
+    if (!isReachable(this.#task)) return 0;
+    await unlessAborted(signal, this.#withdraw());
+    const { clock, traffic } = this.#room;
+    const startMs = clock.monotonic();
+    const maxMs = drainMaxMs(this.#task.serviceAnnotations.labels, this.#graceMs);
+    const left = await traffic.drained(containerId, maxMs, signal);
+    if (left > 0) this.#logger.info({ left, maxMs }, 'the task stops with connections open');
+    return clock.monotonic() - startMs;
+  }
+
+  /** For a container that is stopped or ends without being asked: its end waits for nobody. */
+  #withdrawSoon(): void {
+    void this.#withdraw();
+  }
+
+  async #withdraw(): Promise<void> {
+    if (isReachable(this.#task)) await this.#room.traffic.withdraw(this.#task.id);
   }
 }

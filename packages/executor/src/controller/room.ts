@@ -1,16 +1,25 @@
 import type { Dependencies } from '@skep/agent';
 import type { ContainerEngine, ImageEngine, VolumeEngine } from '@skep/containers';
-import type { Disk, Logger } from '@skep/platform';
+import type { TaskTraffic } from '@skep/network';
+import type { Clock, Disk, Logger } from '@skep/platform';
 import type { NodeDescription } from '@skep/wire/swarmkit';
 import type { ImagePuller } from '../image/puller.js';
 import type { NodeAttachments } from '../node/attachments.js';
-import type { ServicePublisher } from '../publisher.js';
 import type { ContainerEvents } from './container-events.js';
 
 /** What tasks need of the engine room. */
 export type TaskEngine = Pick<
   ContainerEngine,
-  'create' | 'inspect' | 'list' | 'logs' | 'onEvent' | 'remove' | 'start' | 'stop' | 'wait'
+  | 'create'
+  | 'disconnect'
+  | 'inspect'
+  | 'list'
+  | 'logs'
+  | 'onEvent'
+  | 'remove'
+  | 'start'
+  | 'stop'
+  | 'wait'
 >;
 export type TaskImages = Pick<ImageEngine, 'pull' | 'resolve'>;
 export type TaskVolumes = Pick<VolumeEngine, 'create'>;
@@ -22,7 +31,8 @@ export interface SharedRoom {
   events: ContainerEvents;
   puller: ImagePuller;
   attachments: NodeAttachments;
-  publisher: ServicePublisher;
+  traffic: TaskTraffic;
+  clock: Clock;
   disk: Pick<Disk, 'stat'>;
   logger: Logger;
 }

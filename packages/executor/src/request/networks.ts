@@ -27,6 +27,7 @@ function endpoint(attachment: NetworkAttachment): TaskEndpoint[] {
       subnet: ipam?.subnet ?? '',
       gateway: ipam?.gateway ?? '',
       ingress: network.spec?.ingress ?? false,
+      internal: network.spec?.internal ?? false,
       aliases,
     },
   ];

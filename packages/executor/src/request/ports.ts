@@ -8,38 +8,23 @@ import {
   type PortStatus,
   PortStatusSchema,
 } from '@skep/wire/swarmkit';
-import type { IngressPort, PortProtocol } from '../publisher.js';
 
-const PROTOCOLS: Record<PortConfig_Protocol, PortProtocol> = {
+const PROTOCOLS: Record<PortConfig_Protocol, string> = {
   [PortConfig_Protocol.TCP]: 'tcp',
   [PortConfig_Protocol.UDP]: 'udp',
   [PortConfig_Protocol.SCTP]: 'sctp',
 };
 
-function portsOf(task: TaskObject, mode: PortConfig_PublishMode) {
-  return (task.endpoint?.ports ?? []).filter((port) => port.publishMode === mode);
-}
-
 /** Host-mode ports, to be bound by the engine; port 0 asks for a free one. */
 export function hostPortBindings(task: TaskObject): PortMap {
   const bindings: PortMap = {};
-  for (const port of portsOf(task, PortConfig_PublishMode.HOST)) {
+  for (const port of task.endpoint?.ports ?? []) {
+    if (port.publishMode !== PortConfig_PublishMode.HOST) continue;
     const key = `${port.targetPort}/${PROTOCOLS[port.protocol]}`;
     const HostPort = port.publishedPort === 0 ? '' : String(port.publishedPort);
     bindings[key] = [...(bindings[key] ?? []), { HostIp: '', HostPort }];
   }
   return bindings;
-}
-
-/** Ports that the routing mesh brings to the task. */
-export function ingressPorts(task: TaskObject): IngressPort[] {
-  return portsOf(task, PortConfig_PublishMode.INGRESS)
-    .filter((port) => port.publishedPort > 0)
-    .map(({ protocol, publishedPort, targetPort }) => ({
-      protocol: PROTOCOLS[protocol],
-      publishedPort,
-      targetPort,
-    }));
 }
 
 /** The host ports a container got, as its task's status tells them. */

@@ -20,6 +20,8 @@ export interface FakeContainer {
   exitCode: number;
   health: 'none' | 'starting' | 'healthy' | 'unhealthy';
   starts: number;
+  /** What a test has given it. */
+  endpoints: { NetworkID: string; IPAddress: string }[];
 }
 
 /** An engine of containers that are only remembered. Processes end when a test says so. */
@@ -83,6 +85,7 @@ export class FakeEngine implements TaskEngine {
       exitCode: 0,
       health: test.length > 0 && test[0] !== 'NONE' ? 'starting' : 'none',
       starts: 0,
+      endpoints: [],
     });
     return { Id: id, Warnings: [] };
   }
@@ -100,6 +103,12 @@ export class FakeEngine implements TaskEngine {
     const wasRunning = this.find(nameOrId).status === 'running';
     if (wasRunning) this.exit(nameOrId, this.stopExitCode);
     return wasRunning;
+  }
+
+  async disconnect(nameOrId: string, network: string): Promise<void> {
+    this.#call('disconnect', `${nameOrId} ${network}`);
+    const container = this.find(nameOrId);
+    container.endpoints = container.endpoints.filter(({ NetworkID }) => NetworkID !== network);
   }
 
   async remove(nameOrId: string, options: { force: boolean; volumes: boolean }): Promise<void> {
@@ -124,7 +133,7 @@ export class FakeEngine implements TaskEngine {
   }
 
   async inspect(nameOrId: string): Promise<ContainerInspect> {
-    const { exitCode, health, id, name, request, status } = this.find(nameOrId);
+    const { endpoints, exitCode, health, id, name, request, status } = this.find(nameOrId);
     const Running = status === 'running';
     return {
       Id: id,
@@ -137,7 +146,10 @@ export class FakeEngine implements TaskEngine {
         ...(health === 'none' ? {} : { Health: { Status: health, FailingStreak: 0, Log: [] } }),
       },
       Config: { Healthcheck: request.Healthcheck },
-      NetworkSettings: { Ports: Running ? (request.HostConfig?.PortBindings ?? {}) : {} },
+      NetworkSettings: {
+        Ports: Running ? (request.HostConfig?.PortBindings ?? {}) : {},
+        Networks: Object.fromEntries(endpoints.map((endpoint, at) => [`net${at}`, endpoint])),
+      },
     } as unknown as ContainerInspect;
   }
 

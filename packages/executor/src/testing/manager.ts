@@ -5,6 +5,8 @@ import { durationFromMs, type TaskObject } from '@skep/wire';
 import {
   AssignmentsMessage_Type,
   AssignmentsMessageSchema,
+  AttachNetworkResponseSchema,
+  DetachNetworkResponseSchema,
   HeartbeatResponseSchema,
   SessionMessageSchema,
   type TaskState,
@@ -43,6 +45,12 @@ export class FakeManager implements ManagerLink {
     return new BoundedQueue<never>(QUEUE_ITEMS_MAX);
   }
   async publishLogs(): Promise<void> {}
+  async attachNetwork() {
+    return create(AttachNetworkResponseSchema);
+  }
+  async detachNetwork() {
+    return create(DetachNetworkResponseSchema);
+  }
 
   /** A stream of one message that stays open. */
   #only<T>(message: T): BoundedQueue<T> {

@@ -1,9 +1,12 @@
 import type { OperationContext, TaskController } from '@skep/agent';
+import type { TaskTraffic } from '@skep/network';
 import { SimClock, SimDisk, silentLogger } from '@skep/platform';
 import type { ConfigObject, SecretObject, TaskObject } from '@skep/wire';
+import { ContainerAttachments } from '../attachment/container-attachments.js';
 import { ContainerExecutor } from '../executor.js';
 import type { NodeFacts } from '../node/describe.js';
-import type { IngressAttachment, PublishedTask, ServicePublisher } from '../publisher.js';
+import type { NodeNetworking, NodeNetworks } from '../node/networks.js';
+import { unlessAborted } from '../waiting.js';
 import { FakeEngine } from './fake-engine.js';
 import { FakeImages } from './fake-images.js';
 
@@ -17,23 +20,42 @@ export const FACTS: NodeFacts = {
   genericResources: [],
 };
 
-/** Remembers what is published, and everything it was told. */
-export class FakePublisher implements ServicePublisher {
-  readonly active = new Map<string, PublishedTask>();
-  readonly nodes: (IngressAttachment | undefined)[] = [];
-  readonly restoredWith: string[][] = [];
+/** Networks that stand as soon as the node has an address in them. */
+export class FakeNetworks implements NodeNetworks {
+  readonly configured: NodeNetworking[] = [];
+  readonly #arrived = new Set<() => void>();
 
-  async activate(task: PublishedTask): Promise<void> {
-    this.active.set(task.taskId, task);
+  async configure(networking: NodeNetworking): Promise<void> {
+    this.configured.push(networking);
+    for (const arrive of this.#arrived) arrive();
   }
-  async deactivate(taskId: string): Promise<void> {
+  async whenReady(networkId: string, signal: AbortSignal): Promise<void> {
+    const isHere = () =>
+      this.configured.at(-1)?.attachments.some(({ id }) => id === networkId) ?? false;
+    while (!isHere()) {
+      await unlessAborted(signal, new Promise<void>((resolve) => this.#arrived.add(resolve)));
+    }
+  }
+}
+
+/** Remembers whom traffic goes to; connections drain when a test says so. */
+export class FakeTraffic implements TaskTraffic {
+  readonly active = new Map<string, TaskObject>();
+  /** What was asked of it, in order; shared with the engine by who wants to know which came first. */
+  calls: string[] = [];
+  /** Resolves when the connections are gone. */
+  drain: (maxMs: number, signal: AbortSignal) => Promise<number> = async () => 0;
+
+  async activate(task: TaskObject): Promise<void> {
+    this.active.set(task.id, task);
+  }
+  async withdraw(taskId: string): Promise<void> {
+    this.calls.push(`withdraw ${taskId}`);
     this.active.delete(taskId);
   }
-  async configureNode(ingress: IngressAttachment | undefined): Promise<void> {
-    this.nodes.push(ingress);
-  }
-  async restored(liveTaskIds: readonly string[]): Promise<void> {
-    this.restoredWith.push([...liveTaskIds]);
+  async drained(containerId: string, maxMs: number, signal: AbortSignal): Promise<number> {
+    this.calls.push(`drain ${containerId} ${maxMs}`);
+    return this.drain(maxMs, signal);
   }
 }
 
@@ -52,13 +74,22 @@ export interface Objects {
 export function setUp(engine = new FakeEngine()) {
   const clock = new SimClock();
   const images = new FakeImages();
-  const publisher = new FakePublisher();
+  const networks = new FakeNetworks();
+  const traffic = new FakeTraffic();
+  traffic.calls = engine.calls;
   const disk = new SimDisk();
+  const containerAttachments = new ContainerAttachments({
+    clock,
+    logger: silentLogger,
+    resources: () => undefined,
+  });
   const volumes: object[] = [];
   const executor = new ContainerExecutor({
     engine,
     images,
-    publisher,
+    networks,
+    traffic,
+    containerAttachments,
     disk,
     clock,
     logger: silentLogger,
@@ -75,7 +106,7 @@ export function setUp(engine = new FakeEngine()) {
       secret: (id) => found(objects.secrets?.[id], `secret ${id} not found`),
       config: (id) => found(objects.configs?.[id], `config ${id} not found`),
     });
-  return { clock, controller, disk, engine, executor, images, publisher, volumes };
+  return { clock, controller, disk, engine, executor, images, networks, traffic, volumes };
 }
 
 function found<T>(value: T | undefined, message: string): T {
