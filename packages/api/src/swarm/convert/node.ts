@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import { isMark } from '@skep/wire';
 import {
   type ManagerStatus,
   type Node,
@@ -48,7 +49,9 @@ function descriptionToJson(description: NodeDescription | undefined): Json {
     Engine: omitEmpty({
       EngineVersion: engine?.engineVersion,
       Labels: engine?.labels,
-      Plugins: engine?.plugins.map(({ type, name }) => omitEmpty({ Type: type, Name: name })),
+      Plugins: engine?.plugins
+        .filter((plugin) => !isMark(plugin))
+        .map(({ type, name }) => omitEmpty({ Type: type, Name: name })),
     }),
     TLSInfo: tlsInfoToJson(description?.tlsInfo),
     ...omitEmpty({

@@ -124,7 +124,15 @@ describe('objects in Docker’s JSON', () => {
             { resource: { case: 'namedResourceSpec', value: { kind: 'GPU', value: 'u1' } } },
           ],
         },
-        engine: { engineVersion: '1', plugins: [{ type: 'Network', name: 'overlay' }] },
+        engine: {
+          engineVersion: '1',
+          // What our agents tell managers is no plugin that anybody could use.
+          plugins: [
+            { type: 'Agent', name: 'skep' },
+            { type: 'DataPath', name: '192.168.9.1' },
+            { type: 'Network', name: 'overlay' },
+          ],
+        },
         tlsInfo: { trustRoot: Buffer.from('pem'), certIssuerSubject: Uint8Array.of(1) },
       },
     });
