@@ -9,9 +9,13 @@ import { manyNodes } from './cluster/many-nodes.mjs';
 import { workerLost } from './cluster/worker-lost.mjs';
 import { writes } from './cluster/writes.mjs';
 import { printTable } from './lib/table.mjs';
+import { networkServices } from './network/services.mjs';
 import { oneNode } from './one-node.mjs';
 
-const PARTS = [oneNode, fiftyTasks, workerLost, leaderLost, writes, manyNodes];
+const PARTS = [
+  ...[oneNode, fiftyTasks, workerLost, leaderLost, writes, manyNodes],
+  networkServices,
+];
 const NAMES = PARTS.map(({ name }) => name).join(', ');
 
 const USAGE = `npm run bench -- [--only NAME]... [--quick]
