@@ -8,8 +8,12 @@ import {
   type Random,
   RpcError,
 } from '@skep/platform';
-import { completeObject, markOwnAgent } from '@skep/wire';
+import { completeObject, type DataPath, markOwnAgent } from '@skep/wire';
 import {
+  type AttachNetworkRequest,
+  type AttachNetworkResponse,
+  type DetachNetworkRequest,
+  type DetachNetworkResponse,
   type Node,
   type NodeDescription,
   NodeSchema,
@@ -22,6 +26,7 @@ import type { Executor } from './executor.js';
 import { type AgentLimits, DEFAULT_LIMITS } from './limits.js';
 import type { ManagerLink } from './link.js';
 import { LogPublisher } from './log-publisher.js';
+import type { NetworkResources } from './network-resources.js';
 import { Reporter } from './reporter.js';
 import { runSession } from './session.js';
 import { TaskLog } from './task-log.js';
@@ -39,6 +44,8 @@ export interface AgentOptions {
   /** Where the node keeps its tasks, `<swarm directory>/worker`. */
   directory: string;
   limits?: Partial<AgentLimits>;
+  /** Where other nodes send this one's overlay packets. */
+  dataPath?(): DataPath;
   /** Certificate facts for the node's description; absent on a node without certificates. */
   tlsInfo?(): NodeTLSInfo | undefined;
   /**
@@ -51,7 +58,7 @@ export interface AgentOptions {
 }
 
 /** A worker: keeps its tasks going, with and without a manager. */
-export class Agent {
+export class Agent implements NetworkResources {
   readonly #options: AgentOptions;
   readonly #limits: AgentLimits;
   readonly #logger: Logger;
@@ -62,6 +69,8 @@ export class Agent {
   readonly #backoff: Backoff;
   readonly #stop = new AbortController();
   #sessionId = '';
+  /** The manager of the session there is. */
+  #link: ManagerLink | undefined;
   #node: Node | undefined;
   #configuring: Promise<void> = Promise.resolve();
   #loop: Promise<void> = Promise.resolve();
@@ -119,6 +128,19 @@ export class Agent {
     await this.#log.close();
   }
 
+  attachNetwork(request: AttachNetworkRequest): Promise<AttachNetworkResponse> {
+    return this.#mustHaveManager().attachNetwork(request);
+  }
+
+  detachNetwork(request: DetachNetworkRequest): Promise<DetachNetworkResponse> {
+    return this.#mustHaveManager().detachNetwork(request);
+  }
+
+  #mustHaveManager(): ManagerLink {
+    if (this.#link) return this.#link;
+    throw new RpcError(Code.UNAVAILABLE, 'this node has no session with a manager');
+  }
+
   async #endSession(): Promise<void> {
     this.#stop.abort(new RpcError(Code.CANCELED, 'the node stops'));
     await this.#loop;
@@ -133,6 +155,7 @@ export class Agent {
         if (signal.aborted) break;
         this.#logger.info({ error: errorMessage(error) }, 'the session with the manager ended');
       }
+      this.#link = undefined;
       this.#reporter.detach();
       this.#publisher.closeAll();
       await this.#options.clock.sleep(this.#backoff.next(), signal).catch(() => {});
@@ -165,7 +188,8 @@ export class Agent {
   }
 
   async #describe(): Promise<NodeDescription> {
-    const description = markOwnAgent(await this.#options.executor.describe());
+    const described = await this.#options.executor.describe();
+    const description = markOwnAgent(described, this.#options.dataPath?.());
     const tlsInfo = this.#options.tlsInfo?.();
     return tlsInfo ? { ...description, tlsInfo } : description;
   }
@@ -173,6 +197,7 @@ export class Agent {
   #registered(link: ManagerLink, sessionId: string): void {
     const { clock } = this.#options;
     this.#sessionId = sessionId;
+    this.#link = link;
     this.#backoff.reset();
     this.#reporter.attach(async (updates) => {
       const call = link.updateTaskStatus(

@@ -4,6 +4,12 @@ import { durationFromMs } from '@skep/wire';
 import {
   type AssignmentsMessage,
   type AssignmentsRequest,
+  type AttachNetworkRequest,
+  type AttachNetworkResponse,
+  AttachNetworkResponseSchema,
+  type DetachNetworkRequest,
+  type DetachNetworkResponse,
+  DetachNetworkResponseSchema,
   type HeartbeatRequest,
   type HeartbeatResponse,
   HeartbeatResponseSchema,
@@ -37,6 +43,8 @@ export class FakeLink implements ManagerLink {
   readonly sessions: FakeSession[] = [];
   readonly reports: UpdateTaskStatusRequest[] = [];
   readonly published: PublishLogsMessage[] = [];
+  readonly attached: AttachNetworkRequest[] = [];
+  readonly detached: string[] = [];
   heartbeats = 0;
   periodMs = 5_000;
   down = false;
@@ -93,5 +101,13 @@ export class FakeLink implements ManagerLink {
   }
   async publishLogs(messages: AsyncIterable<PublishLogsMessage>): Promise<void> {
     for await (const message of messages) this.published.push(message);
+  }
+  async attachNetwork(request: AttachNetworkRequest): Promise<AttachNetworkResponse> {
+    this.attached.push(request);
+    return create(AttachNetworkResponseSchema, { attachmentId: `a${this.attached.length}` });
+  }
+  async detachNetwork({ attachmentId }: DetachNetworkRequest): Promise<DetachNetworkResponse> {
+    this.detached.push(attachmentId);
+    return create(DetachNetworkResponseSchema);
   }
 }

@@ -2,6 +2,7 @@ import type { ManagerLink } from '@skep/agent';
 import type { Clock } from '@skep/platform';
 import type { Channel, Dialer } from '@skep/rpc';
 import type { SessionMessage, SessionRequest } from '@skep/wire/swarmkit';
+import { channelNetworks, type NetworksFollower, withNetworks } from '../networks/index.js';
 import type { RemoteManager } from '../remotes/remotes.js';
 import { channelLink } from './channel-link.js';
 import { CONNECTION_PATIENCE_MAX_MS, CONNECTION_PATIENCE_MS } from './limits.js';
@@ -17,6 +18,8 @@ export interface AgentConnectorOptions {
   clock: Clock;
   dialer: Dialer;
   remotes: ManagerChoice;
+  /** Follows the tables of the manager of each session. */
+  networks?: NetworksFollower | undefined;
 }
 
 /** The agent's way to a manager: one at a time, another after each session that ended. */
@@ -48,7 +51,9 @@ export class AgentConnector {
     const channel = this.#options.dialer.dial(manager.address, { serverName: 'swarm-manager' });
     this.#channel = channel;
     this.#manager = manager;
-    const link = channelLink(channel);
+    const plain = channelLink(channel);
+    const { networks } = this.#options;
+    const link = networks ? withNetworks(plain, channelNetworks(channel), networks) : plain;
     return {
       ...link,
       session: (request, signal) => this.#session(link, { channel, manager }, request, signal),

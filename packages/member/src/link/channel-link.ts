@@ -1,7 +1,7 @@
 import type { ManagerLink } from '@skep/agent';
 import type { Channel } from '@skep/rpc';
-import { Dispatcher, LogBroker } from '@skep/wire/swarmkit';
-import { CALL_TIMEOUT_MS } from './limits.js';
+import { Dispatcher, LogBroker, ResourceAllocator } from '@skep/wire/swarmkit';
+import { ATTACH_CALL_TIMEOUT_MS, CALL_TIMEOUT_MS } from './limits.js';
 
 /**
  * A manager over a channel to it. Everything of a session goes over this one channel, as managers
@@ -10,6 +10,7 @@ import { CALL_TIMEOUT_MS } from './limits.js';
 export function channelLink(channel: Channel): ManagerLink {
   const timeoutMs = CALL_TIMEOUT_MS;
   const dispatcher = Dispatcher.method;
+  const resources = ResourceAllocator.method;
   return {
     session: (request, signal) =>
       channel.serverStream(dispatcher.session, request, { signal, timeoutMs }),
@@ -25,5 +26,8 @@ export function channelLink(channel: Channel): ManagerLink {
     publishLogs: async (messages) => {
       await channel.clientStream(LogBroker.method.publishLogs, messages);
     },
+    attachNetwork: (request) =>
+      channel.unary(resources.attachNetwork, request, { timeoutMs: ATTACH_CALL_TIMEOUT_MS }),
+    detachNetwork: (request) => channel.unary(resources.detachNetwork, request, { timeoutMs }),
   };
 }

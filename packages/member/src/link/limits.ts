@@ -8,3 +8,6 @@ export const CALL_TIMEOUT_MS = 5_000;
  */
 export const CONNECTION_PATIENCE_MS = 1_500;
 export const CONNECTION_PATIENCE_MAX_MS = 6_000;
+
+/** Time for a manager to find an address for a container: it answers when it has, within 5 s. */
+export const ATTACH_CALL_TIMEOUT_MS = 15_000;

@@ -13,6 +13,8 @@ import {
   type ManagerMember,
   type ManagerMembers,
   type ManagerPeer,
+  Networks,
+  type NetworksFlaws,
   Orchestrator,
   ResourceAllocator,
   RestartSupervisor,
@@ -30,8 +32,12 @@ export interface LeaderRoomsOptions extends LoopOptions {
   newJoinToken(rootCertificate: Uint8Array): string;
   /** Authorities elsewhere that a swarm may have its certificates signed by. */
   external: ExternalAuthority;
+  /** Subnets in use on this manager's host, as CIDRs: new networks keep clear of them. */
+  hostSubnets?(): readonly string[];
   /** Resolves when this manager is known to have led at the time of the call. */
   readBarrier(): Promise<void>;
+  /** Known bugs in what nodes are told of networks, for the simulator. */
+  flaws?: NetworksFlaws | undefined;
 }
 
 /**
@@ -44,6 +50,7 @@ export class LeaderRooms {
   readonly logBroker: LogBroker;
   readonly authority: CertificateAuthority;
   readonly resources: ResourceAllocator;
+  readonly networks: Networks;
   readonly #loops: readonly ControlLoop[];
   readonly #forgetMembers: () => void;
 
@@ -53,6 +60,7 @@ export class LeaderRooms {
     this.logBroker = new LogBroker(options);
     this.resources = new ResourceAllocator(options);
     this.authority = new CertificateAuthority(options);
+    this.networks = new Networks(options);
     this.dispatcher = new Dispatcher({
       ...options,
       nodeId,
@@ -63,6 +71,7 @@ export class LeaderRooms {
       this.dispatcher,
       this.logBroker,
       this.authority,
+      this.networks,
       new Allocator(options),
       new Scheduler(options),
       new Orchestrator(options),

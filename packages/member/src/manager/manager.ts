@@ -6,6 +6,7 @@ import {
   type Control,
   Health,
   type LogBrokerService,
+  type NetworksFlaws,
   RAFT_SERVICE,
   StoreWatch,
   type WatchService,
@@ -52,6 +53,10 @@ export interface ManagerOptions extends MemberPlatform {
   keyWrapping: KeyWrapping | undefined;
   entry: Entry;
   founding: Founding | undefined;
+  /** Subnets in use on this manager's host, as CIDRs: new networks keep clear of them. */
+  hostSubnets(): readonly string[];
+  /** Known bugs in what nodes are told of networks, for the simulator. */
+  networksFlaws?: NetworksFlaws | undefined;
   /** Has this node's keys under the swarm's unlock key: its own, and by `rewrap` that of Raft's log. */
   protect(
     unlockKey: Uint8Array | undefined,
@@ -247,7 +252,9 @@ export class Manager {
       onFatal: this.#options.onFatal,
       members: managerMembers(this.#raft),
       external: this.#options.external,
+      hostSubnets: () => this.#options.hostSubnets(),
       readBarrier: () => this.#raft.readBarrier(),
+      flaws: this.#options.networksFlaws,
       newJoinToken: () => generateJoinToken(rootCertificate(store.view), random),
     });
   }

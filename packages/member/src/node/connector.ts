@@ -3,14 +3,17 @@ import type { Clock } from '@skep/platform';
 import type { Dialer } from '@skep/rpc';
 import { AgentConnector } from '../link/index.js';
 import type { Manager } from '../manager/manager.js';
+import { type NetworksFollower, withNetworks } from '../networks/index.js';
 import type { Remotes } from '../remotes/index.js';
-import { localLink } from './local-link.js';
+import { localLink, localNetworks } from './local-link.js';
 
 export interface ConnectorOptions {
   nodeId: string;
   clock: Clock;
   dialer: Dialer;
   remotes: Remotes;
+  /** Follows the tables of the manager that the agent talks to. */
+  networks?: NetworksFollower | undefined;
   /** Host this node is reached at, for what managers show of it. */
   ownHost(): string;
   /** This node's manager, if it is one. */
@@ -24,10 +27,11 @@ export interface ConnectorOptions {
  * where it is known, so that nobody has to forward; else any of the managers.
  */
 export function managerConnector(options: ConnectorOptions): () => Promise<ManagerLink> {
-  const { clock, dialer, manager, nodeId, ownHost, remotes } = options;
+  const { clock, dialer, manager, networks, nodeId, ownHost, remotes } = options;
   const connector = new AgentConnector({
     clock,
     dialer,
+    networks,
     remotes: {
       choose: (avoid) => manager()?.otherLeader ?? remotes.choose({ exclude: [nodeId], avoid }),
       observe: (which, isGood) => remotes.observe(which, isGood),
@@ -43,6 +47,7 @@ export function managerConnector(options: ConnectorOptions): () => Promise<Manag
     const rooms = manager()?.rooms;
     if (!rooms) return await connector.connect();
     connector.close();
-    return localLink(nodeId, ownHost(), rooms);
+    const link = localLink(nodeId, ownHost(), rooms);
+    return networks ? withNetworks(link, localNetworks(nodeId, rooms), networks) : link;
   };
 }

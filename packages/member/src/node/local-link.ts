@@ -1,11 +1,14 @@
+import { create } from '@bufbuild/protobuf';
 import type { ManagerLink } from '@skep/agent';
+import { WithdrawRequestSchema } from '@skep/wire/skep';
 import type { LeaderRooms } from '../manager/leader-rooms.js';
+import type { NetworksLink } from '../networks/index.js';
 
 /** A worker's view of the manager in the same process: no wire between, the same messages. */
 export function localLink(
   nodeId: string,
   address: string,
-  { dispatcher, logBroker }: Pick<LeaderRooms, 'dispatcher' | 'logBroker'>,
+  { dispatcher, logBroker, resources }: Pick<LeaderRooms, 'dispatcher' | 'logBroker' | 'resources'>,
 ): ManagerLink {
   return {
     session: (request, signal) => dispatcher.session(nodeId, request, address, signal),
@@ -16,5 +19,19 @@ export function localLink(
     publishLogs: async (messages) => {
       await logBroker.publishLogs(nodeId, messages);
     },
+    attachNetwork: (request) => resources.attachNetwork(nodeId, request),
+    detachNetwork: (request) => resources.detachNetwork(nodeId, request),
+  };
+}
+
+/** The tables of the manager in the same process. */
+export function localNetworks(
+  nodeId: string,
+  { networks }: Pick<LeaderRooms, 'networks'>,
+): NetworksLink {
+  return {
+    watch: (requests, signal) => networks.watch(nodeId, requests, signal),
+    withdraw: (taskId, signal) =>
+      networks.withdraw(nodeId, create(WithdrawRequestSchema, { taskId }), signal),
   };
 }

@@ -1,12 +1,15 @@
 import { join } from 'node:path';
-import { Agent, type Executor } from '@skep/agent';
+import { Agent, type Executor, type NetworkResources } from '@skep/agent';
 import type { ExternalAuthority, NodeRole } from '@skep/ca';
+import type { NetworksFlaws } from '@skep/manager';
 import { Code, errorMessage, invariant, RpcError } from '@skep/platform';
 import type { Entry } from '@skep/raft';
 import type { Dialer, Host, IdentitySource } from '@skep/rpc';
+import type { DataPath, WireguardEnd } from '@skep/wire';
 import type { SessionMessage } from '@skep/wire/swarmkit';
 import { type NodeIdentityStore, Renewer } from '../identity/index.js';
 import { type Founding, Manager, raftDirectory } from '../manager/manager.js';
+import { NetworksFollower, type NetworkTablesSink } from '../networks/index.js';
 import type { MemberPlatform } from '../platform.js';
 import type { RemoteManager, Remotes } from '../remotes/index.js';
 import { type SwarmState, SwarmStateFile } from '../state/state-file.js';
@@ -33,6 +36,14 @@ export interface MemberOptions extends MemberPlatform {
   doors(identity: IdentitySource): Doors;
   /** Whether a host (an IP) is this machine. */
   isOwnHost(host: string): boolean;
+  /** Subnets in use on this host, as CIDRs: networks made while this node leads keep clear of them. */
+  hostSubnets?(): readonly string[];
+  /** Takes what managers tell of this node's networks; without it, they are not asked. */
+  networkTables?: NetworkTablesSink;
+  /** This node's end of encrypted tunnels, if it has one. Asked each time it describes itself. */
+  wireguard?(): WireguardEnd | undefined;
+  /** Known bugs, for the simulator. */
+  networksFlaws?: NetworksFlaws | undefined;
 }
 
 /** How the first manager of this run starts, where that is not as usual. */
@@ -54,6 +65,7 @@ export class SwarmMember {
   readonly #keys: KeyKeeper;
   readonly #keeper: ManagerKeeper;
   readonly #renewer: Renewer;
+  readonly #networks: NetworksFollower | undefined;
   readonly #abort = new AbortController();
   readonly #listeners = new Set<() => void>();
   readonly #forgetIdentity: () => void;
@@ -79,6 +91,8 @@ export class SwarmMember {
     this.#doors = doors;
     this.#file = new SwarmStateFile(options.disk, options.directory);
     this.#keys = new KeyKeeper(identity, random);
+    const { networkTables: sink, networksFlaws: flaws } = options;
+    this.#networks = sink && new NetworksFollower({ clock, log, sink, flaws });
     const shared = { clock, random, logger: log, remotes, dialer: doors.dialer };
     this.#renewer = new Renewer({ ...shared, store: identity, onRenewed: () => this.#changed() });
     this.#keeper = new ManagerKeeper({
@@ -126,10 +140,12 @@ export class SwarmMember {
           clock,
           dialer: this.#doors.dialer,
           remotes: this.#remotes,
+          networks: this.#networks,
           ownHost: () => hostOf(this.advertiseAddress),
           manager: () => this.#keeper.manager,
           onChange: (listener) => void this.onChange(listener),
         }),
+        dataPath: () => this.#dataPath,
         tlsInfo: () => this.#identity.tlsInfo(),
         onTlsChange: (listener) => this.#identity.onChange(listener),
         onSession: (message) => this.#onSession(message),
@@ -187,6 +203,28 @@ export class SwarmMember {
     const { advertiseAddress, listenAddress } = this.#state;
     if (advertiseAddress || this.#seenHost === undefined) return advertiseAddress;
     return joinHostPort(this.#seenHost, portOf(listenAddress));
+  }
+
+  /** Where others send this node's overlay packets, as far as its user or its daemon knows. */
+  get #dataPath(): DataPath {
+    const { advertiseAddress, dataPathAddress } = this.#state;
+    const address = dataPathAddress || hostOf(advertiseAddress);
+    return { address, wireguard: this.#options.wireguard?.() };
+  }
+
+  /**
+   * Has a task of this node taken out of use on all nodes. Resolves when that is done, or enough time
+   * has passed for it; rejects UNIMPLEMENTED where managers are of another kind, UNAVAILABLE without
+   * one.
+   */
+  async withdraw(taskId: string, signal: AbortSignal): Promise<void> {
+    if (this.#networks) return await this.#networks.withdraw(taskId, signal);
+    throw new RpcError(Code.UNIMPLEMENTED, 'this node does not follow its networks');
+  }
+
+  /** Addresses for containers that are no tasks. */
+  get networkResources(): NetworkResources | undefined {
+    return this.#agent;
   }
 
   /** The manager at work, if this node is one. */
@@ -276,6 +314,8 @@ export class SwarmMember {
       keyWrapping: this.#keys.wrapping,
       entry: first?.entry ?? { kind: 'join', join },
       founding: first?.founding,
+      networksFlaws: this.#options.networksFlaws,
+      hostSubnets: () => this.#options.hostSubnets?.() ?? [],
       protect: (key, version, rewrap) => this.#keys.protect(key, version, rewrap),
     });
     this.#first = undefined;

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Disk, hasErrno, invariant } from '@skep/platform';
 
 /** What a node must know of its swarm at start, besides its certificate. */
@@ -67,5 +67,7 @@ export class SwarmStateFile {
     await this.#disk.remove(join(this.directory, FILE));
     await this.#disk.syncDirectory(this.directory);
     await this.#disk.remove(this.directory);
+    // A power cut shall not bring the keys of a swarm back that this node has left.
+    await this.#disk.syncDirectory(dirname(this.directory));
   }
 }

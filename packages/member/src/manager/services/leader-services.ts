@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { Code, RpcError } from '@skep/platform';
 import { type BoundService, implement } from '@skep/rpc';
+import { Networks } from '@skep/wire/skep';
 import {
   CA,
   Control,
@@ -42,6 +43,12 @@ export function forwardedServices(rooms: Rooms): BoundService[] {
         rooms().dispatcher.assignments(nodeIdOf(context), request, context.signal),
       // No volumes are ever published to a node, so there is nothing that it could have unpublished.
       updateVolumeStatus: async () => create(UpdateVolumeStatusResponseSchema),
+    }),
+    implement(Networks, {
+      watch: (requests, context) =>
+        rooms().networks.watch(nodeIdOf(context), requests, context.signal),
+      withdraw: (request, context) =>
+        rooms().networks.withdraw(nodeIdOf(context), request, context.signal),
     }),
     implement(LogBroker, {
       listenSubscriptions: (_, context) =>
