@@ -22,6 +22,8 @@ export interface SimExecutorOptions {
   draw: Draw;
   /** A task's container has just started. */
   onStarted(task: TaskObject): void;
+  /** Has a task taken out of use on all nodes before it stops. */
+  withdraw(taskId: string, signal: AbortSignal): Promise<void>;
 }
 
 /** How long an engine takes for an operation, ms. */
@@ -47,6 +49,7 @@ export class SimExecutor implements Executor {
       hostname: this.#options.hostname,
       platform: { architecture: 'x86_64', os: 'linux' },
       resources: { nanoCpus: NANO_CPUS, memoryBytes: MEMORY_BYTES },
+      engine: { plugins: [{ type: 'Network', name: 'overlay' }] },
     });
   }
 
@@ -108,6 +111,10 @@ class SimController implements TaskController {
   }
 
   async shutdown({ signal }: OperationContext): Promise<void> {
+    // A task stops all the same when no manager can be asked.
+    if (this.#task.networks.length > 0) {
+      await this.#options.withdraw(this.#task.id, signal).catch(() => {});
+    }
     await this.#work('shutdown', signal);
     this.#options.containers.exit(this.#task.id, 0);
   }

@@ -1,6 +1,8 @@
+import { create } from '@bufbuild/protobuf';
+import { CreateNetworkRequestSchema, NetworkSpecSchema } from '@skep/wire/swarmkit';
 import { joinAs } from './joining.js';
 import type { ClusterMachine } from './machine.js';
-import { foundRequest } from './specs.js';
+import { foundRequest, NETWORK } from './specs.js';
 import { notWell } from './well.js';
 import type { ClusterWorld } from './world.js';
 
@@ -16,6 +18,9 @@ export async function foundSwarm(world: ClusterWorld): Promise<ClusterMachine> {
   const founded = machine.life?.membership.found(foundRequest(machine.address));
   void world.watch(Promise.resolve(founded));
   await world.until('a swarm is founded', FORM_WITHIN_MS, () => notWell(world));
+  const spec = create(NetworkSpecSchema, { annotations: { name: NETWORK } });
+  const request = create(CreateNetworkRequestSchema, { spec });
+  void world.watch(Promise.resolve(machine.member?.manager?.control.createNetwork(request)));
   return machine;
 }
 

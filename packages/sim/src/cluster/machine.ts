@@ -1,3 +1,4 @@
+import { type NetworksFlaws, SimTables } from '@skep/manager';
 import { Membership } from '@skep/member';
 import {
   errorMessage,
@@ -13,6 +14,7 @@ import { Draw, MachineClock, streamOf, type Timeline, ViolationError } from '../
 import { Containers } from './containers.js';
 import { SimExecutor } from './executor.js';
 import { noExternalAuthority } from './external.js';
+import { KernelSink } from './kernel-sink.js';
 
 /** One life of a machine's program, from start to end. */
 export interface ClusterLife {
@@ -39,6 +41,7 @@ export interface ClusterMachineOptions {
   network: SimNetwork;
   /** How much faster than the world's its clock goes, in parts of 1. */
   drift: number;
+  networksFlaws: NetworksFlaws;
   note(who: string, what: string): void;
   /** Follows what one life of the machine does; called at each change of its membership. */
   onChange(machine: ClusterMachine): void;
@@ -61,6 +64,8 @@ export class ClusterMachine {
   readonly ip: string;
   readonly disk = new SimDisk();
   readonly containers = new Containers();
+  /** What its kernel has of the networks: it outlives the program, too. */
+  readonly tables = new SimTables();
   /** Left for good: nobody starts it again. */
   isRetired = false;
   life: ClusterLife | undefined;
@@ -123,12 +128,15 @@ export class ClusterMachine {
     const { random } = this.#draw;
     const onFatal = (error: unknown) => this.#exit(clock, error);
     const host = network.host(this.ip);
-    return new Membership({
+    const membership: Membership = new Membership({
       ...{ clock, random, disk: this.disk, log: this.#logger(), onFatal, directory: DIRECTORY },
       executor: new SimExecutor({
         ...{ hostname: this.name, containers: this.containers, clock, draw: this.#draw },
         onStarted: (task) => onStarted(this, task),
+        withdraw: async (taskId, signal) => membership.member?.withdraw(taskId, signal),
       }),
+      networkTables: new KernelSink({ clock, draw: this.#draw, tables: this.tables }),
+      networksFlaws: this.#options.networksFlaws,
       doors: (identity) => ({
         dialer: host.dialer({ identity, clock, random }),
         host: host.server({ identity, clock, onFatal }),
@@ -136,6 +144,7 @@ export class ClusterMachine {
       }),
       isOwnHost: (ip) => ip === this.ip,
     });
+    return membership;
   }
 
   /** What the program says is part of the run. */
@@ -184,6 +193,7 @@ export class ClusterMachine {
     this.disk.cutPower();
     this.disk.crash({ random: this.#draw.random });
     this.containers.losePower();
+    this.tables.clear();
   }
 
   #bury(): void {

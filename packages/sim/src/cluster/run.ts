@@ -1,3 +1,4 @@
+import type { NetworksFlaws } from '@skep/manager';
 import { checkEqualStores } from '../checkers/index.js';
 import { Draw, streamOf, type Trace } from '../engine/index.js';
 import { removeDeparted } from './administrator.js';
@@ -16,15 +17,21 @@ const LAST_WRITE_MS = 500;
 /** Time between the last fault and the end of the world's mending, for the last answers, ms. */
 const LAST_ANSWERS_MS = 200;
 
+export interface ClusterRunOptions {
+  scenario: ClusterScenario;
+  trace: Trace;
+  networksFlaws?: NetworksFlaws;
+}
+
 /** A run of one scenario, from the founding of a swarm to the last comparison. Throws a violation. */
 export class ClusterRun {
   readonly #scenario: ClusterScenario;
   readonly #world: ClusterWorld;
   readonly #users: User[] = [];
 
-  constructor({ scenario, trace }: { scenario: ClusterScenario; trace: Trace }) {
+  constructor({ networksFlaws, scenario, trace }: ClusterRunOptions) {
     this.#scenario = scenario;
-    this.#world = new ClusterWorld(scenario, trace);
+    this.#world = new ClusterWorld(scenario, trace, networksFlaws);
   }
 
   /** Events that happened. */

@@ -48,6 +48,7 @@ export function serviceSpec({ image, name, replicas }: Wish): ServiceSpec {
   return create(ServiceSpecSchema, {
     annotations: { name },
     task: {
+      networks: [{ target: NETWORK, aliases: [`${name}-alias`] }],
       runtime: { case: 'container', value: { image } },
       restart: {
         condition: RestartPolicy_RestartCondition.ANY,
@@ -55,9 +56,14 @@ export function serviceSpec({ image, name, replicas }: Wish): ServiceSpec {
       },
     },
     mode,
+    // By the mesh as well, on a port that the swarm picks.
+    endpoint: { ports: [{ targetPort: 80 }] },
     update: { parallelism: 1n, failureAction: UpdateConfig_FailureAction.CONTINUE },
   });
 }
+
+/** The network that all services are in. */
+export const NETWORK = 'net';
 
 /** Short, so that what restarts does so within a run. */
 const RESTART_DELAY_MS = 500;

@@ -1,3 +1,4 @@
+import { networksOfNode, SimTables } from '@skep/manager';
 import type { Manager } from '@skep/member';
 import type { ReadView } from '@skep/store';
 import type { TaskObject } from '@skep/wire';
@@ -21,7 +22,8 @@ export function notWell(world: ClusterWorld): string | undefined {
     notManaging(world, leader) ??
     notReady(world, leader.view) ??
     notServed(leader.view) ??
-    notRunning(world, leader.view)
+    notRunning(world, leader.view) ??
+    notConnected(world, leader.view)
   );
 }
 
@@ -126,4 +128,17 @@ function notRunning({ wanted }: ClusterWorld, view: ReadView): string | undefine
 function tasksSaidOf({ nodeId = '' }: ClusterMachine, view: ReadView): string[] {
   const running = [...view.tasksOfNode(nodeId)].filter(isRunning);
   return running.map(({ id }) => id).sort();
+}
+
+/** What each kernel has of the networks is what the store says. */
+function notConnected({ wanted }: ClusterWorld, view: ReadView): string | undefined {
+  for (const { name, nodeId = '', tables } of wanted) {
+    const said = new Set(SimTables.of(networksOfNode(view, nodeId)).lines);
+    const found = new Set(tables.lines);
+    const missing = [...said].find((line) => !found.has(line));
+    if (missing) return `${name} lacks ${missing}`;
+    const stale = [...found].find((line) => !said.has(line));
+    if (stale) return `${name} still has ${stale}`;
+  }
+  return undefined;
 }

@@ -1,4 +1,5 @@
 import { formatUnlockKey } from '@skep/ca';
+import type { NetworksFlaws } from '@skep/manager';
 import type { Manager } from '@skep/member';
 import { type Random, SimPowerCutError } from '@skep/platform';
 import { SimNetwork } from '@skep/rpc';
@@ -46,8 +47,11 @@ export class ClusterWorld {
   readonly #managers = new Map<ClusterMachine, Manager>();
   #violation: ViolationError | undefined;
 
-  constructor(scenario: ClusterScenario, trace: Trace) {
+  readonly #networksFlaws: NetworksFlaws;
+
+  constructor(scenario: ClusterScenario, trace: Trace, networksFlaws: NetworksFlaws = new Set()) {
     this.scenario = scenario;
+    this.#networksFlaws = networksFlaws;
     this.#trace = trace;
     this.#random = streamOf(scenario.seed, 'world');
     this.network = new SimNetwork({
@@ -120,6 +124,7 @@ export class ClusterWorld {
     const machine = new ClusterMachine({
       ...{ name: `m${number}`, ip: `10.0.0.${FIRST_IP + number - 1}`, seed },
       ...{ timeline: this.timeline, network: this.network, drift: drifts[number - 1] ?? 0 },
+      networksFlaws: this.#networksFlaws,
       note: (who, what) => this.note(who, what),
       onChange: (changed) => this.#follow(changed),
       onStarted: (where, task) => this.#onStarted(where, task),
