@@ -1,9 +1,16 @@
-import { errorMessage, type Logger } from '@skep/platform';
+import { Code, errorMessage, type Logger, RpcError } from '@skep/platform';
 import { HOST, type NetKernel } from '../kernel/contract.js';
+import type { EncryptedCarrier } from '../overlay/contract.js';
 import { Serial } from '../serial.js';
-import type { NetworkNode, TableChange, TablesReader, TablesView } from '../tables/contract.js';
+import type {
+  NetworkNode,
+  OverlayNetwork,
+  TableChange,
+  TablesReader,
+  TablesView,
+} from '../tables/contract.js';
 import { encryptionTable } from './rules.js';
-import type { WireGuard } from './wireguard.js';
+import { WIREGUARD_OVERHEAD_BYTES, type WireGuard } from './wireguard.js';
 import { wireGuardPeers } from './wireguard-config.js';
 
 export interface EncryptedWayOptions {
@@ -14,20 +21,24 @@ export interface EncryptedWayOptions {
   table: string;
   /** The link that encrypts. */
   link: string;
+  tables: TablesView;
   vxlanPort: () => number;
   ownNodeId: () => string;
+  /** Whether tunnels of the network stand in this node's kernel. */
+  isStanding(networkId: string): boolean;
 }
 
 /**
  * The way that datagrams of encrypted networks take between nodes. It is there while this node is on such a
- * network. Rules come before the tunnels: at no moment could a datagram leave or come in clear.
+ * network. Rules come before tunnels and go after them: at no moment could a datagram leave or come in clear.
  */
-export class EncryptedWay implements TablesReader {
+export class EncryptedWay implements TablesReader, EncryptedCarrier {
   readonly name = 'encrypted networks';
+  readonly overheadBytes = WIREGUARD_OVERHEAD_BYTES;
   readonly #options: EncryptedWayOptions;
   readonly #serial = new Serial();
-  #inUse = false;
-  #view: TablesView | undefined;
+  /** Networks that were prepared, and may stand. */
+  readonly #prepared = new Map<string, OverlayNetwork>();
   #unreachable: NetworkNode[] = [];
   #failure: string | undefined;
 
@@ -35,16 +46,30 @@ export class EncryptedWay implements TablesReader {
     this.#options = options;
   }
 
-  async apply(changes: readonly TableChange[], view: TablesView): Promise<void> {
-    this.#view = view;
+  prepare(network: OverlayNetwork): Promise<void> {
+    return this.#serial.run(async () => {
+      const problem = await this.#options.wireGuard.problem();
+      if (problem) throw new RpcError(Code.FAILED_PRECONDITION, problem);
+      this.#prepared.set(network.id, network);
+      await this.#settle();
+    });
+  }
+
+  async apply(changes: readonly TableChange[]): Promise<void> {
     const concerns = changes.some(({ table }) => table === 'network' || table === 'node');
-    const inUse = view.networks().some(({ encrypted }) => encrypted);
-    if (concerns && (inUse || this.#inUse)) await this.compare();
+    if (concerns) await this.compare();
   }
 
   /** Puts rules, link and tunnels as the tables say; for a timer, too. */
   compare(): Promise<void> {
-    return this.#serial.run(() => this.#compare());
+    return this.#serial.run(async () => {
+      if (this.#prepared.size === 0) return;
+      try {
+        await this.#settle();
+      } catch (error) {
+        this.#options.logger.error({ error: errorMessage(error) }, 'encrypted networks differ');
+      }
+    });
   }
 
   /** Sentences for `docker info`. */
@@ -57,32 +82,43 @@ export class EncryptedWay implements TablesReader {
     return this.#failure ? [...cannot, `encrypted networks: ${this.#failure}`] : cannot;
   }
 
-  async #compare(): Promise<void> {
-    const view = this.#view;
-    if (!view) return;
-    const { kernel, link, logger, ownNodeId, table, vxlanPort, wireGuard } = this.#options;
-    const encrypted = view.networks().filter((network) => network.encrypted);
-    const vnis = encrypted.flatMap(({ subnets }) => subnets.map(({ vni }) => vni)).filter(Boolean);
+  async #settle(): Promise<void> {
     try {
-      if (vnis.length === 0) {
-        if (this.#inUse) await wireGuard.remove();
-        const changes = [{ kind: 'table-remove', table } as const];
-        await kernel.run([{ op: 'nft', namespace: HOST, changes }], { onRefusal: 'continue' });
-        this.#inUse = false;
-        this.#unreachable = [];
-        return;
-      }
-      this.#inUse = true;
-      const layout = encryptionTable({ vnis, vxlanPort: vxlanPort(), link });
-      const changes = [{ kind: 'table-replace', table, layout } as const];
-      await kernel.run([{ op: 'nft', namespace: HOST, changes }]);
-      const { peers, unreachable } = wireGuardPeers(view, ownNodeId());
-      this.#unreachable = unreachable;
-      await wireGuard.configure(peers);
+      this.#forgetGone();
+      if (this.#prepared.size === 0) await this.#takeDown();
+      else await this.#build();
       this.#failure = undefined;
     } catch (error) {
       this.#failure = errorMessage(error);
-      logger.error({ error: this.#failure }, 'encrypted networks are not as they should be');
+      throw error;
     }
+  }
+
+  #forgetGone(): void {
+    const { isStanding, tables } = this.#options;
+    for (const id of [...this.#prepared.keys()]) {
+      if (!tables.network(id)?.encrypted && !isStanding(id)) this.#prepared.delete(id);
+    }
+  }
+
+  async #build(): Promise<void> {
+    const { kernel, link, ownNodeId, table, tables, vxlanPort, wireGuard } = this.#options;
+    const vnis = [...this.#prepared.values()].flatMap(({ subnets }) =>
+      subnets.map(({ vni }) => vni).filter((vni) => vni > 0),
+    );
+    const layout = encryptionTable({ vnis, vxlanPort: vxlanPort(), link });
+    const changes = [{ kind: 'table-replace', table, layout } as const];
+    await kernel.run([{ op: 'nft', namespace: HOST, changes }]);
+    const { peers, unreachable } = wireGuardPeers(tables, ownNodeId());
+    this.#unreachable = unreachable;
+    await wireGuard.configure(peers);
+  }
+
+  async #takeDown(): Promise<void> {
+    const { kernel, table, wireGuard } = this.#options;
+    this.#unreachable = [];
+    await wireGuard.remove();
+    const changes = [{ kind: 'table-remove', table } as const];
+    await kernel.run([{ op: 'nft', namespace: HOST, changes }], { onRefusal: 'continue' });
   }
 }

@@ -46,16 +46,27 @@ beforeEach(async () => {
     port: 7_947,
     mtuBytes: 1_440,
   });
+  tables = new Tables();
+  standing.clear();
   way = new EncryptedWay({
     ...shared,
     wireGuard,
+    tables,
+    isStanding: (id) => standing.has(id),
     table: TABLE,
     vxlanPort: () => 4_789,
     ownNodeId: () => 'n1',
   });
-  tables = new Tables();
   tables.addReader(way);
 });
+
+/** Networks whose tunnels stand. */
+const standing = new Set<string>();
+
+async function carried(...nodes: ReturnType<typeof on>[]) {
+  await tables.update(updateOf(1n, { networks: [SECRET, OPEN], nodes }));
+  await way.prepare(SECRET);
+}
 
 const text = async () => new TextDecoder().decode(await disk.readFile(CONFIG));
 const links = async () => (await kernel.inspect('')).links.map(({ name }) => name);
@@ -78,13 +89,13 @@ describe('keys', () => {
 describe('the encrypted way', () => {
   it('is not made while no network needs it', async () => {
     await tables.update(updateOf(1n, { networks: [OPEN], nodes: [on('open', 'n2')] }));
+    await way.compare();
     expect(programs.calls).toEqual([]);
     expect(await hasTable()).toBe(false);
   });
 
   it('leads to the other nodes of encrypted networks, each for its own address alone', async () => {
-    const nodes = [on('secret', 'n1'), on('secret', 'n2'), on('open', 'n3')];
-    await tables.update(updateOf(1n, { networks: [SECRET, OPEN], nodes }));
+    await carried(on('secret', 'n1'), on('secret', 'n2'), on('open', 'n3'));
     expect(await links()).toContain(LINK);
     expect(await hasTable()).toBe(true);
     expect(programs.calls.at(-1)).toBe(`wg syncconf ${LINK} ${CONFIG}`);
@@ -94,16 +105,22 @@ describe('the encrypted way', () => {
     expect(config.match(/\[Peer\]/g)).toHaveLength(1);
   });
 
+  it('follows nodes that come', async () => {
+    await carried(on('secret', 'n2'));
+    await tables.update(updateOf(2n, { nodes: [on('secret', 'n3')] }));
+    expect((await text()).match(/\[Peer\]/g)).toHaveLength(2);
+  });
+
   it('takes the link of the kernel where it has one', async () => {
     programs.inKernel = true;
-    await tables.update(updateOf(1n, { networks: [SECRET], nodes: [on('secret', 'n2')] }));
+    await carried(on('secret', 'n2'));
     expect(programs.calls.some((call) => call.startsWith('wireguard-go'))).toBe(false);
     expect(await links()).toContain(LINK);
   });
 
   it('has its rules before its tunnels, and says when it has no tunnels', async () => {
     programs.refusal = 'Unable to modify interface';
-    await tables.update(updateOf(1n, { networks: [SECRET], nodes: [on('secret', 'n2')] }));
+    await expect(carried(on('secret', 'n2'))).rejects.toThrow('wg syncconf: Unable to modify');
     expect(await hasTable()).toBe(true);
     expect(way.warnings().join()).toContain('wg syncconf: Unable to modify interface');
     programs.refusal = undefined;
@@ -111,18 +128,26 @@ describe('the encrypted way', () => {
     expect(way.warnings()).toEqual([]);
   });
 
+  it('is refused where it cannot be made, in words', async () => {
+    programs.installed.delete('wg');
+    await expect(carried(on('secret', 'n2'))).rejects.toThrow('wireguard-tools is not installed');
+  });
+
   it('sends nothing to nodes without a key, and names them', async () => {
-    const docker = on('secret', 'n2', { wireguardKey: new Uint8Array(), ownAgent: false });
-    await tables.update(updateOf(1n, { networks: [SECRET], nodes: [docker] }));
+    await carried(on('secret', 'n2', { wireguardKey: new Uint8Array(), ownAgent: false }));
     expect(await text()).not.toContain('[Peer]');
     expect(way.warnings().join()).toContain('node n2 cannot take part in encrypted networks');
   });
 
-  it('is taken down with the last network that needs it', async () => {
-    await tables.update(updateOf(1n, { networks: [SECRET], nodes: [on('secret', 'n2')] }));
+  it('is taken down after the last network that needs it, not before its tunnels', async () => {
+    await carried(on('secret', 'n2'));
+    standing.add('secret');
     await tables.update(
       updateOf(2n, { gone: [{ table: 'network', networkId: 'secret', id: '' }] }),
     );
+    expect(await hasTable()).toBe(true);
+    standing.clear();
+    await way.compare();
     expect(await links()).not.toContain(LINK);
     expect(await hasTable()).toBe(false);
   });
