@@ -1,4 +1,4 @@
-import type { ContainerConfig, CreateRequest, TaskExtras } from './config.js';
+import type { ContainerConfig, CreateRequest, EndpointConfig, TaskExtras } from './config.js';
 import type { ContainerInspect, ContainerSummary, EngineEvent, ExecInspect } from './state.js';
 
 /**
@@ -101,6 +101,12 @@ export interface ContainerEngine {
   pause(container: string): Promise<void>;
   unpause(container: string): Promise<void>;
   rename(container: string, name: string): Promise<void>;
+  /**
+   * Puts a container on a network of the swarm, by the network's name or id: now when it runs, at its next
+   * start otherwise.
+   */
+  connect(container: string, network: string, config: EndpointConfig): Promise<void>;
+  disconnect(container: string, network: string): Promise<void>;
   remove(container: string, options: { force: boolean; volumes: boolean }): Promise<void>;
   wait(container: string, condition: WaitCondition, signal?: AbortSignal): Promise<WaitResult>;
   inspect(container: string, options?: { size?: boolean }): Promise<ContainerInspect>;

@@ -18,7 +18,7 @@ import {
 } from '../records/record.js';
 import { removeInjectedFiles, writeInjectedFiles } from '../run/injected-files.js';
 import { checkBindSource, makeBindSource } from '../run/mount-sources.js';
-import { checkNetworkMode } from '../run/network-mode.js';
+import { settleNetworks } from '../run/network-mode.js';
 import { mountRoot, unmountRoot } from '../run/root-mount.js';
 import { copyUp } from '../volumes/copy-up.js';
 import { completeHostConfig, mergeConfig } from './merge.js';
@@ -78,7 +78,7 @@ export class Creator {
     const image = await context.images.resolve(request.Image);
     const record = this.#makeRecord(id, name, request, image);
     if (task) record.task = { endpoints: task.endpoints, files: [] };
-    checkNetworkMode(record.hostConfig.NetworkMode, (task?.endpoints.length ?? 0) > 0);
+    else settleNetworks(record, context.swarmNetworks.isAvailable);
     const wanted = wantedMounts(record.config, record.hostConfig);
     record.mounts = await this.#resolveMounts(wanted);
     if (record.task) record.task.files = writeInjectedFiles(context, id, task?.files ?? []);

@@ -3,6 +3,7 @@ import type { Clock, Logger, Processes, Random } from '@skep/platform';
 import type { Containerd } from '../containerd/containerd.js';
 import type { ImageEngine } from '../contract/engine.js';
 import type { ContainerNetworking } from '../contract/networking.js';
+import type { SwarmNetworks } from '../contract/swarm-networks.js';
 import type { Kernel } from '../linux/kernel.js';
 import type { ContainerDirectory } from '../records/directory.js';
 import type { RecordStore } from '../records/record-store.js';
@@ -16,6 +17,7 @@ export interface EngineContext {
   containerd: Containerd;
   images: Pick<ImageEngine, 'resolve'>;
   networking: ContainerNetworking;
+  swarmNetworks: SwarmNetworks;
   volumes: Volumes;
   clock: Clock;
   random: Random;

@@ -1,16 +1,19 @@
 import {
   type Clock,
+  Code,
   type Logger,
   type Processes,
   type Random,
   RealClock,
   RealProcesses,
   RealRandom,
+  RpcError,
 } from '@skep/platform';
 import type { Containerd } from '../containerd/containerd.js';
 import type { LogConfig } from '../contract/config.js';
 import type { ImageEngine } from '../contract/engine.js';
 import type { ContainerNetworking } from '../contract/networking.js';
+import type { SwarmNetworks } from '../contract/swarm-networks.js';
 import { type Kernel, RealKernel } from '../linux/kernel.js';
 import { ContainerDirectory } from '../records/directory.js';
 import { RecordStore } from '../records/record-store.js';
@@ -31,6 +34,8 @@ export interface EngineOptions {
   containerd: Containerd;
   images: Pick<ImageEngine, 'resolve'>;
   networking: ContainerNetworking;
+  /** Without it, containers can be on this node's own networks only. */
+  swarmNetworks?: SwarmNetworks;
   logger: Logger;
   /** Log configuration of containers that name none. */
   defaultLog?: LogConfig;
@@ -40,6 +45,15 @@ export interface EngineOptions {
   kernel?: Kernel;
   host?: HostFacts;
 }
+
+/** Those of a node that is in no swarm. */
+const NO_SWARM_NETWORKS: SwarmNetworks = {
+  isAvailable: false,
+  attach: async ({ network }) => {
+    throw new RpcError(Code.NOT_FOUND, `network ${network} not found`);
+  },
+  detach: () => {},
+};
 
 /** Puts the engine together. Call `restore()` on it before anything else. */
 export function createContainerEngine(options: EngineOptions): Engine {
@@ -62,6 +76,7 @@ export function createContainerEngine(options: EngineOptions): Engine {
     containerd: options.containerd,
     images: options.images,
     networking: options.networking,
+    swarmNetworks: options.swarmNetworks ?? NO_SWARM_NETWORKS,
     volumes,
     clock,
     random,

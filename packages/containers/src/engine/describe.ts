@@ -1,3 +1,4 @@
+import type { EndpointConfig } from '../contract/config.js';
 import type {
   ContainerInspect,
   ContainerSummary,
@@ -6,6 +7,7 @@ import type {
   NetworkSettings,
 } from '../contract/state.js';
 import type { MountRecord } from '../records/record.js';
+import { isOwnNetwork, userNetworks } from '../run/network-mode.js';
 import type { Container } from './container.js';
 import type { EngineContext } from './context.js';
 import { statusText } from './status-text.js';
@@ -92,15 +94,18 @@ function networkSettings(container: Container): NetworkSettings {
 function networks(container: Container): Record<string, EndpointState> {
   const sandbox = container.status.sandbox?.state;
   if (sandbox) return sandbox.endpoints;
-  const { hostConfig, task } = container.record;
-  if (hostConfig.NetworkMode.startsWith('container:')) return {};
+  const { endpointsConfig, hostConfig, task } = container.record;
+  const { NetworkMode } = hostConfig;
+  if (NetworkMode.startsWith('container:')) return {};
+  const own = isOwnNetwork(NetworkMode) ? [NetworkMode] : [];
   const wanted = task?.endpoints.length
     ? task.endpoints.map((endpoint) => endpoint.networkName)
-    : [hostConfig.NetworkMode];
-  return Object.fromEntries(wanted.map((name) => [name, emptyEndpoint()]));
+    : [...own, ...userNetworks(container.record)];
+  return Object.fromEntries(wanted.map((name) => [name, futureEndpoint(endpointsConfig[name])]));
 }
 
-function emptyEndpoint(): EndpointState {
+/** A network that a container will be on when it is started. */
+function futureEndpoint(config: EndpointConfig = {}): EndpointState {
   return {
     NetworkID: '',
     EndpointID: '',
@@ -111,10 +116,10 @@ function emptyEndpoint(): EndpointState {
     GlobalIPv6Address: '',
     GlobalIPv6PrefixLen: 0,
     MacAddress: '',
-    Aliases: null,
-    IPAMConfig: null,
+    Aliases: config.Aliases ?? null,
+    IPAMConfig: config.IPAMConfig ?? null,
     Links: null,
-    DriverOpts: null,
+    DriverOpts: config.DriverOpts ?? null,
   };
 }
 

@@ -47,6 +47,8 @@ async function openEngine(): Promise<Engine> {
       tearDown: async (id) => void sandboxes.delete(id),
       restore: async () => {},
       counters: async () => ({}),
+      connect: () => expect.unreachable(),
+      disconnect: () => expect.unreachable(),
     },
     logger: silentLogger,
     clock,

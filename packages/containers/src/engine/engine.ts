@@ -1,6 +1,6 @@
 import { Code, errorMessage, RpcError } from '@skep/platform';
 import type { ContainerdEvent } from '../containerd/types.js';
-import type { CreateRequest, LogConfig, TaskExtras } from '../contract/config.js';
+import type { CreateRequest, EndpointConfig, LogConfig, TaskExtras } from '../contract/config.js';
 import type {
   AttachOptions,
   ContainerEngine,
@@ -24,6 +24,7 @@ import { ExecManager } from '../exec/exec-manager.js';
 import { HealthChecks } from '../health/health-checks.js';
 import { readLog } from '../logs/log-reader.js';
 import { checkName } from '../records/directory.js';
+import { Connector } from '../run/connector.js';
 import { ExitHandler } from '../run/exit-handler.js';
 import { Remover } from '../run/remover.js';
 import { Restorer } from '../run/restorer.js';
@@ -46,6 +47,7 @@ export class Engine implements ContainerEngine {
   readonly #starter: Starter;
   readonly #stopper: Stopper;
   readonly #remover: Remover;
+  readonly #connector: Connector;
   readonly #exits: ExitHandler;
   readonly #execs: ExecManager;
   readonly #restorer: Restorer;
@@ -63,6 +65,7 @@ export class Engine implements ContainerEngine {
     });
     this.#stopper = new Stopper(context);
     this.#remover = new Remover(context, this.#stopper);
+    this.#connector = new Connector(context);
     this.#exits = new ExitHandler(context, {
       restart: (container) => this.#startQueued(container),
       autoRemove: (container) => this.#autoRemove(container),
@@ -218,6 +221,14 @@ export class Engine implements ContainerEngine {
 
   async kill(reference: string, signal?: string): Promise<void> {
     await this.#stopper.kill(this.#find(reference), reference, signal || undefined);
+  }
+
+  async connect(reference: string, network: string, config: EndpointConfig): Promise<void> {
+    await this.#connector.connect(this.#find(reference), network, config);
+  }
+
+  async disconnect(reference: string, network: string): Promise<void> {
+    await this.#connector.disconnect(this.#find(reference), network);
   }
 
   pause(reference: string): Promise<void> {

@@ -1,4 +1,5 @@
 import { Code, RpcError } from '@skep/platform';
+import { parseDurationMs } from '@skep/wire';
 import type { Filters } from '../contract/engine.js';
 
 /** Refuses a filter that the listing does not have, as Docker does. */
@@ -29,22 +30,13 @@ export function booleanFilter(name: string, value: string): boolean {
   throw invalidFilter(name, value);
 }
 
-const DURATION_PART = /(\d+(?:\.\d+)?)(h|m|s|ms)/g;
-const UNIT_MS: Record<string, number> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
-
 /**
  * An `until` filter: an RFC 3339 time, seconds since the epoch, or a Go duration before now. Ms.
  */
 export function untilMs(text: string, nowMs: number): number {
   if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
-  const parts = [...text.matchAll(DURATION_PART)];
-  if (parts.length > 0 && parts.map((part) => part[0]).join('') === text) {
-    const ms = parts.reduce(
-      (sum, part) => sum + Number(part[1]) * (UNIT_MS[part[2] ?? ''] ?? 0),
-      0,
-    );
-    return nowMs - ms;
-  }
+  const backMs = parseDurationMs(text);
+  if (backMs !== undefined && backMs >= 0) return nowMs - backMs;
   const time = Date.parse(text);
   if (Number.isNaN(time)) throw invalidFilter('until', text);
   return time;

@@ -3,6 +3,7 @@ import type { Container } from '../engine/container.js';
 import { type EngineContext, emitContainer, saveStatus } from '../engine/context.js';
 import { restartDelayMs } from '../engine/restart-policy.js';
 import { isoTime } from '../records/record.js';
+import { emitNetworks } from './network-events.js';
 import { clearRun } from './starter.js';
 
 export interface ExitHooks {
@@ -41,6 +42,7 @@ export class ExitHandler {
     container.monitor = undefined;
     this.#hooks.endExecs(container);
     await this.#finishTask(container);
+    emitNetworks(context, 'disconnect', container);
     await clearRun(context, container);
     const startedAtMs = Date.parse(state.StartedAt);
     const ranMs = Math.max(0, exit.exitedAtMs - startedAtMs);

@@ -12,7 +12,7 @@ const BASE_HOSTS = [
   'ff02::2\tip6-allrouters',
 ];
 /** What Docker falls back to when the host's own resolvers cannot be reached from a container. */
-const FALLBACK_NAMESERVERS = ['8.8.8.8', '8.8.4.4'];
+export const FALLBACK_NAMESERVERS = ['8.8.8.8', '8.8.4.4'];
 const HOST_GATEWAY = 'host-gateway';
 
 /** The files that every container has bound over its own. */

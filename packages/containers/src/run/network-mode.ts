@@ -1,11 +1,13 @@
+import { isIP } from 'node:net';
 import { Code, RpcError } from '@skep/platform';
-import type { PortMap } from '../contract/config.js';
+import type { EndpointConfig, PortMap, TaskEndpoint } from '../contract/config.js';
 import type { SandboxRequest, SandboxState } from '../contract/networking.js';
 import type { Container } from '../engine/container.js';
 import type { EngineContext } from '../engine/context.js';
 import type { ContainerRecord } from '../records/record.js';
 
 const SHARED_PREFIX = 'container:';
+const OWN_NETWORKS: readonly string[] = ['', 'default', 'bridge', 'host', 'none'];
 /** Any user of a container may bind port 80 and send pings, as in Docker since 20.10. */
 const DEFAULT_SYSCTLS = {
   'net.ipv4.ip_unprivileged_port_start': '0',
@@ -32,11 +34,10 @@ export function joinable(context: EngineContext, reference: string, what: string
   );
 }
 
-/** What the network room is asked for at a start. */
-export function sandboxRequest(record: ContainerRecord): SandboxRequest {
+/** What the network room is asked for at a start. `endpoints`: in the swarm's networks. */
+export function sandboxRequest(record: ContainerRecord, endpoints: TaskEndpoint[]): SandboxRequest {
   const { hostConfig } = record;
-  const endpoints = record.task?.endpoints ?? [];
-  const mode = endpoints.length > 0 ? 'task' : plainMode(hostConfig.NetworkMode);
+  const mode = modeOf(record, endpoints);
   const asked = Object.entries(hostConfig.Sysctls ?? {}).filter(([name]) =>
     name.startsWith('net.'),
   );
@@ -48,19 +49,87 @@ export function sandboxRequest(record: ContainerRecord): SandboxRequest {
     endpoints,
     ports: wantedPorts(record),
     sysctls: { ...defaults, ...Object.fromEntries(asked) },
+    names: {
+      hostname: record.config.Hostname,
+      servers: hostConfig.Dns,
+      search: hostConfig.DnsSearch,
+      options: hostConfig.DnsOptions,
+    },
   };
 }
 
-function plainMode(mode: string): 'bridge' | 'host' | 'none' {
-  if (mode === 'host' || mode === 'none') return mode;
-  if (mode === 'bridge' || mode === 'default' || mode === '') return 'bridge';
-  // Not NOT_FOUND: to `docker run`, a 404 at creation says that the image is missing, and it pulls.
-  throw new RpcError(Code.INVALID_ARGUMENT, `network ${mode} not found`);
+function modeOf(
+  record: ContainerRecord,
+  endpoints: readonly TaskEndpoint[],
+): SandboxRequest['mode'] {
+  if (record.task && endpoints.length > 0) return 'task';
+  const { NetworkMode } = record.hostConfig;
+  if (NetworkMode === 'host' || NetworkMode === 'none') return NetworkMode;
+  if (isOwnNetwork(NetworkMode)) return 'bridge';
+  // Taken off every network it was made for, it has none.
+  return endpoints.length > 0 ? 'task' : 'none';
 }
 
-/** Refuses a network that does not exist before anything is made. */
-export function checkNetworkMode(mode: string, hasEndpoints: boolean): void {
-  if (!hasEndpoints && !mode.startsWith(SHARED_PREFIX)) plainMode(mode);
+/** Whether a network is one that every node has for itself. */
+export function isOwnNetwork(name: string): boolean {
+  return OWN_NETWORKS.includes(name);
+}
+
+/** The swarm networks of a plain container as it names them, that of its network mode first. */
+export function userNetworks({ hostConfig, endpointsConfig, task }: ContainerRecord): string[] {
+  const { NetworkMode } = hostConfig;
+  if (task || !canHaveOthers(NetworkMode)) return [];
+  const names = Object.keys(endpointsConfig).filter((name) => !isOwnNetwork(name));
+  return names.sort((a, b) => Number(b === NetworkMode) - Number(a === NetworkMode) || order(a, b));
+}
+
+function order(a: string, b: string): number {
+  return a < b ? -1 : 1;
+}
+
+function canHaveOthers(mode: string): boolean {
+  return !mode.startsWith(SHARED_PREFIX) && mode !== 'host' && mode !== 'none';
+}
+
+/**
+ * Has a plain container's record say which networks it is to be on, and refuses what cannot be before
+ * anything is made. Whether a network of the swarm is there only a manager knows, at the start.
+ */
+export function settleNetworks(record: ContainerRecord, isInSwarm: boolean): void {
+  const { NetworkMode } = record.hostConfig;
+  const given = Object.entries(record.endpointsConfig);
+  record.endpointsConfig = Object.fromEntries(given.map(([name, config]) => [name, config ?? {}]));
+  if (canHaveOthers(NetworkMode) && !isOwnNetwork(NetworkMode)) {
+    record.endpointsConfig[NetworkMode] ??= {};
+  }
+  const [unknown] = isInSwarm ? [] : userNetworks(record);
+  if (unknown !== undefined) {
+    // Not NOT_FOUND: to `docker run`, a 404 at creation says that the image is missing, and it pulls.
+    throw new RpcError(Code.INVALID_ARGUMENT, `network ${unknown} not found`);
+  }
+  for (const [name, config] of Object.entries(record.endpointsConfig)) checkEndpoint(name, config);
+}
+
+/** What a client may ask for on a network, in Docker's words. */
+export function checkEndpoint(network: string, { Aliases, IPAMConfig }: EndpointConfig): void {
+  const { IPv4Address: ipv4 = '', IPv6Address: ipv6 = '' } = IPAMConfig ?? {};
+  const problems: string[] = [];
+  if (isOwnNetwork(network)) {
+    if (ipv4 || ipv6) {
+      problems.push('user specified IP address is supported on user defined networks only');
+    }
+    if (Aliases?.length) {
+      problems.push(
+        'network-scoped alias is supported only for containers in user defined networks',
+      );
+    }
+  } else if (ipv6) {
+    problems.push(`IPv6 addresses are not given in networks of the swarm: ${ipv6}`);
+  }
+  if (ipv4 && isIP(ipv4) !== 4) problems.push(`invalid IPv4 address: ${ipv4}`);
+  if (problems.length === 0) return;
+  const text = `invalid endpoint settings:\n${problems.join('\n')}`;
+  throw new RpcError(Code.INVALID_ARGUMENT, text);
 }
 
 function wantedPorts(record: ContainerRecord): PortMap {

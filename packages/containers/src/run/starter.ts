@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { Code, errorMessage, RpcError } from '@skep/platform';
 import type { NewTask } from '../containerd/types.js';
+import type { TaskEndpoint } from '../contract/config.js';
 import type { Container } from '../engine/container.js';
 import { type EngineContext, emitContainer, saveStatus } from '../engine/context.js';
 import { Gate } from '../engine/operation-queue.js';
@@ -12,10 +13,12 @@ import { containerSpec } from '../spec/spec.js';
 import { resolveUser } from '../spec/user.js';
 import { ProcessStreams } from '../stdio/process-streams.js';
 import { mountSources, releaseVolumes } from './mount-sources.js';
+import { emitNetworks } from './network-events.js';
 import { NETWORK_FILES, writeNetworkFiles } from './network-files.js';
 import { joinable, networkNamespacePath, sandboxRequest, sharedNetwork } from './network-mode.js';
 import { mountRoot, readAccounts, unmountRoot } from './root-mount.js';
 import { translateStartError } from './start-error.js';
+import { attachToSwarm } from './swarm-networks.js';
 
 export interface StarterHooks {
   /** The container runs: health probes may begin. */
@@ -46,14 +49,17 @@ export class Starter {
     if (container.removing || state.Dead) {
       throw conflict('container is marked for removal and cannot be started');
     }
-    await this.#gate.run(() => this.#start(container));
+    await this.#start(container);
   }
 
   async #start(container: Container): Promise<void> {
     const context = this.#context;
     container.status.manuallyStopped = false;
     try {
-      const { pid, startedAtMs } = await this.#launch(container);
+      // Outside of the gate: a manager that is away must not hold up other containers.
+      const endpoints = await attachToSwarm(context, container.record);
+      const launch = () => this.#launch(container, endpoints);
+      const { pid, startedAtMs } = await this.#gate.run(launch);
       Object.assign(container.status.state, {
         Status: 'running',
         Running: true,
@@ -65,10 +71,11 @@ export class Starter {
         StartedAt: isoTime(startedAtMs),
       });
       saveStatus(context, container);
+      emitNetworks(context, 'connect', container);
       emitContainer(context, container, 'start');
       this.#hooks.onStarted(container);
     } catch (error) {
-      await this.#abandon(container);
+      await this.#gate.run(() => this.#abandon(container));
       const { failure, exitCode } = translateStartError(error, container.record);
       this.#noteFailure(container, exitCode, errorMessage(failure));
       throw failure;
@@ -88,12 +95,15 @@ export class Starter {
   /**
    * Network and mounts, spec, streams, process. What it leaves on failure is cleared by `#abandon`.
    */
-  async #launch(container: Container): Promise<{ pid: number; startedAtMs: number }> {
+  async #launch(
+    container: Container,
+    endpoints: TaskEndpoint[],
+  ): Promise<{ pid: number; startedAtMs: number }> {
     const context = this.#context;
     const { record } = container;
     const rootPath = mountRoot(context, record);
     const [network, sources] = await bothSettled(
-      this.#setUpNetwork(container),
+      this.#setUpNetwork(container, endpoints),
       mountSources(context, container),
     );
     const sandbox = container.status.sandbox?.state;
@@ -151,11 +161,12 @@ export class Starter {
 
   async #setUpNetwork(
     container: Container,
+    endpoints: TaskEndpoint[],
   ): Promise<{ netnsPath: string; shared: Container | undefined }> {
     const context = this.#context;
     const shared = sharedNetwork(context, container.record);
     if (shared) return { shared, netnsPath: networkNamespacePath(undefined, shared) };
-    const request = sandboxRequest(container.record);
+    const request = sandboxRequest(container.record, endpoints);
     const state = await context.networking.setUp(request);
     container.status.sandbox = { request, state };
     return { shared: undefined, netnsPath: state.netnsPath };
@@ -283,6 +294,7 @@ export async function clearRun(context: EngineContext, container: Container): Pr
     }
     delete container.status.sandbox;
   }
+  if (!container.record.task) context.swarmNetworks.detach(id);
   rmSync(context.paths.streams(id), { recursive: true, force: true });
 }
 
