@@ -100,6 +100,14 @@ const ENDPOINT: Shape = {
   },
 };
 
+/** POST /networks/{id}/connect. */
+export const NETWORK_CONNECT: Shape = {
+  fields: { Container: 'string', EndpointConfig: ENDPOINT },
+};
+
+/** POST /networks/{id}/disconnect. */
+export const NETWORK_DISCONNECT: Shape = { fields: { Container: 'string', Force: 'bool' } };
+
 /** POST /containers/create. */
 export const CONTAINER_CREATE: Shape = {
   fields: {

@@ -139,6 +139,7 @@ function ipamFromJson(json: JsonReader | undefined): IPAMOptions | undefined {
         subnet: config.string('Subnet'),
         range: config.string('IPRange'),
         gateway: config.string('Gateway'),
+        reserved: config.map('AuxiliaryAddresses'),
       }),
     ),
   });
