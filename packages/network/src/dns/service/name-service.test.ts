@@ -3,7 +3,6 @@ import { decode, encode } from 'dns-packet';
 import { describe, expect, it } from 'vitest';
 import { KernelError } from '../../kernel/contract.js';
 import { SimKernel } from '../../kernel/simulated/kernel.js';
-import { Names } from '../../names.js';
 import type { AttachedSandbox } from '../../sandbox/contract.js';
 import { networkOf, serviceOf, updateOf } from '../../tables/objects.sim.js';
 import { Tables } from '../../tables/tables.js';
@@ -22,8 +21,7 @@ async function machine(resolvConf = `nameserver ${UPSTREAM}\n`) {
   await disk.makeDirectory('/etc');
   await disk.writeFileAtomic('/etc/resolv.conf', Buffer.from(resolvConf));
   const options = { kernel, sockets, clock, disk, logger: silentLogger, random: new SimRandom(1) };
-  const boot = () =>
-    new NameService({ ...options, names: new Names({ prefix: 'tt', execRoot: '/run' }) });
+  const boot = () => new NameService({ ...options, table: 'tt_dns' });
   const service = boot();
   const tables = new Tables();
   tables.addReader(service.index);

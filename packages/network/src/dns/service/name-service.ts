@@ -1,7 +1,6 @@
 import type { Clock, Disk, Logger, Random } from '@skep/platform';
 import type { NetKernel } from '../../kernel/contract.js';
 import { MAIN_TABLE } from '../../kernel/netlink/route.js';
-import type { Names } from '../../names.js';
 import type { AttachedSandbox, SandboxReader } from '../../sandbox/contract.js';
 import { Serial } from '../../serial.js';
 import { Forwarder } from '../forward/forwarder.js';
@@ -15,7 +14,8 @@ import { ContainerNames } from './container-names.js';
 export interface NameServiceOptions {
   kernel: NetKernel;
   sockets: NameSockets;
-  names: Names;
+  /** Name of the nftables table in each container's namespace. */
+  table: string;
   clock: Clock;
   disk: Disk;
   random: Random;
@@ -70,7 +70,7 @@ export class NameService implements SandboxReader {
   }
 
   async #open(sandbox: AttachedSandbox, served: Served): Promise<void> {
-    const { kernel, sockets, names: kernelNames, random } = this.#options;
+    const { kernel, sockets, table, random } = this.#options;
     const { containerId, namespace } = sandbox;
     const names = new ContainerNames({
       index: this.index,
@@ -84,7 +84,6 @@ export class NameService implements SandboxReader {
     if (this.#served.get(containerId) !== served) return listener.close();
     served.listener = listener;
     served.names = names;
-    const table = kernelNames.nameTable;
     const change = { kind: 'table-replace', table, layout: nameTable(listener) } as const;
     try {
       await kernel.run([{ op: 'nft', namespace, changes: [change] }]);

@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import koffi from 'koffi';
 
@@ -77,8 +78,8 @@ export function bindSocket(fd: number, address: Buffer): void {
 /** Begins to connect a socket that does not block. */
 export function connectSocket(fd: number, address: Buffer): void {
   if (calls.connect(fd, address, address.length) === 0) return;
-  const error = systemError('connect', koffi.errno());
-  if (error.code !== 'EINPROGRESS') throw error;
+  const errno = koffi.errno();
+  if (errno !== constants.errno.EINPROGRESS) throw systemError('connect', errno);
 }
 
 const SOL_SOCKET = 1;
