@@ -60,6 +60,11 @@ export class Overlays implements TablesReader, OverlayPlaces {
     return this.#repairs;
   }
 
+  /** How this node's tunnels reach other nodes; undefined while that is not known. */
+  get dataPath(): DataPath | undefined {
+    return this.#dataPath;
+  }
+
   addListener(listener: OverlayListener): void {
     this.#listeners.push(listener);
   }
@@ -185,7 +190,7 @@ export class Overlays implements TablesReader, OverlayPlaces {
       ([id, ofNetwork]) => this.#overlays.get(id)?.follow(ofNetwork) ?? [],
     );
     try {
-      await kernel.run(commands, { onRefusal: 'continue' });
+      await kernel.run(commands);
     } catch (error) {
       logger.warn({ error: errorMessage(error) }, 'tunnels differ; comparing');
       for (const id of changes.keys()) await this.#settle(id);
