@@ -26,6 +26,11 @@ export const ERROR_BYTES_MAX = 4_096;
 export const ACK_PAYLOAD_BYTES_MAX = 1_400;
 /** A connection is given up after that. */
 export const STREAM_TIMEOUT_MS = 10_000;
+/**
+ * An attempt to join, or to find again who is not heard of: soon given up, as whoever is back should not
+ * wait for an attempt that was begun while he was away.
+ */
+export const JOIN_TIMEOUT_MS = 3_000;
 /** Connections of others at a time. */
 export const STREAMS_MAX = 128;
 

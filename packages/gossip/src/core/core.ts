@@ -216,7 +216,7 @@ export class GossipCore {
     return {
       members: count('alive') + count('suspect'),
       suspected: count('suspect'),
-      failed: state.peers.all().filter((peer) => peer.state === 'failed').length,
+      failed: this.#exchange.missingPeers().length,
       networks: networks.length,
       entries: networks.reduce((sum, { entries }) => sum + entries.size, 0),
       queued: networks.reduce((sum, { queue }) => sum + queue.size, state.queue.size),

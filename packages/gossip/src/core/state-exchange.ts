@@ -2,6 +2,7 @@ import { type Random, randomBelow } from '@skep/platform';
 import { type Address, sameAddress } from '../address.js';
 import { NodeState, type PushPull } from '../codec/stream.js';
 import {
+  JOIN_TIMEOUT_MS,
   PUSH_PULL_INTERVAL_MS,
   PUSH_PULL_SCALE_NODES,
   RETRY_INTERVAL_MS,
@@ -10,6 +11,7 @@ import {
   STREAM_TIMEOUT_MS,
 } from '../limits.js';
 import type { Database } from './database/database.js';
+import type { Peer } from './database/peers.js';
 import { isAt, type Members } from './membership/members.js';
 import type { Membership } from './membership/membership.js';
 import type { Outbox } from './outbox.js';
@@ -73,11 +75,21 @@ export class StateExchange {
     for (const seed of this.#missingSeeds()) this.#join(seed);
   }
 
-  /** What another node is answered that tells all it knows. */
+  /** What another node is answered that tells all it knows: whatever it has wrong is put right with that. */
   answer(received: PushPull): PushPull {
-    const answer = this.#message(received.isJoin);
     this.#merge(received);
-    return answer;
+    return this.#message(received.isJoin);
+  }
+
+  /**
+   * Nodes that are not heard of, and may come back. One behind whose address another is began again under
+   * that other name: nobody will come back there.
+   */
+  missingPeers(): Peer[] {
+    const { database, members } = this.#options;
+    const isTaken = ({ address }: Peer) => members.all().some((member) => isAt(member, address));
+    const peers = database.state.peers.all();
+    return peers.filter((peer) => peer.state === 'failed' && !isTaken(peer));
   }
 
   #missingSeeds(): Address[] {
@@ -98,9 +110,9 @@ export class StateExchange {
 
   /** One of those that are not heard of may be back. */
   #tryFailed(): void {
-    const { database, random } = this.#options;
-    const failed = database.state.peers.all().filter(({ state }) => state === 'failed');
-    const peer = failed[randomBelow(random, failed.length)];
+    const { random } = this.#options;
+    const missing = this.missingPeers();
+    const peer = missing[randomBelow(random, missing.length)];
     if (peer) this.#join(peer.address);
   }
 
@@ -116,7 +128,8 @@ export class StateExchange {
 
   #exchange(to: Address, isJoin: boolean, onDone: (isDone: boolean) => void): void {
     const message = this.#message(isJoin);
-    const request = { to, message, wantsAnswer: true, timeoutMs: STREAM_TIMEOUT_MS };
+    const timeoutMs = isJoin ? JOIN_TIMEOUT_MS : STREAM_TIMEOUT_MS;
+    const request = { to, message, wantsAnswer: true, timeoutMs };
     this.#options.outbox.exchange(request, (outcome) => {
       const answer = outcome.isDone ? outcome.answer : undefined;
       if (answer?.kind !== 'push-pull') return onDone(false);

@@ -1,5 +1,8 @@
 import { type Logger, SimClock, SimRandom, silentLogger } from '@skep/platform';
 import type { Address } from '../address.js';
+import { Keyring } from '../codec/keyring.js';
+import { encodeMessage, type Message } from '../codec/messages.js';
+import { compound } from '../codec/packet.js';
 import type { EntryChange } from '../core/outbox.js';
 import { GossipNode, type GossipNodeOptions } from '../shell/node.js';
 import { SimGossipNetwork } from '../shell/sockets.sim.js';
@@ -56,6 +59,15 @@ export class SimCluster {
     for (const way of ways(one, other)) this.#cuts.add(way);
   }
 
+  /** Cuts a node off from all others. */
+  isolate(node: SimNode, nodes: readonly SimNode[]): () => void {
+    const others = nodes.filter((other) => other !== node);
+    for (const other of others) this.cut(node, other);
+    return () => {
+      for (const other of others) this.mend(node, other);
+    };
+  }
+
   mend(one: SimNode, other: SimNode): void {
     for (const way of ways(one, other)) this.#cuts.delete(way);
   }
@@ -68,6 +80,17 @@ function ways(one: SimNode, other: SimNode): string[] {
 
 export function addressOf(number: number): Address {
   return { ip: `10.9.0.${number}`, port: 7946 };
+}
+
+/** Writes to the table `t` in `net`. */
+export function put({ node }: SimNode, key: string, value: string): void {
+  node.put('net', 't', key, Buffer.from(value));
+}
+
+/** Hands a node messages as if another member had sent them. */
+export function inject({ node }: SimNode, ...messages: readonly Message[]): void {
+  const keyring = new Keyring({ keys: KEYS, random: new SimRandom(7) });
+  node.onPacket(keyring.seal(compound(messages.map(encodeMessage))), addressOf(250));
 }
 
 /** Values of the table `t` in `net` by key, as a node shows them. */

@@ -78,7 +78,7 @@ export class Events {
     const known = attachments.get(nodeName, networkId);
     if (known && known.lamportTime >= lTime) return false;
     if (nodeName === self) {
-      if (known && known.isLeaving !== isLeaving) this.#state.isContradicted = true;
+      if (known && known.isLeaving !== isLeaving) this.#contradict(networkId);
       return false;
     }
     const peer = peers.get(nodeName);
@@ -90,6 +90,13 @@ export class Events {
       if (isLeaving) this.#deleteEntries(networkId, nodeName);
     });
     return isTaken;
+  }
+
+  /** Others hold that this node is not in a network: what it has there counts as deleted with them. */
+  #contradict(networkId: string): void {
+    const network = this.#state.networks.get(networkId);
+    if (network) network.isForgotten = true;
+    this.#state.isContradicted = true;
   }
 
   /** What a node had in a network that it left counts as deleted; it writes it anew if it comes back. */

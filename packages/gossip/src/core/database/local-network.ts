@@ -27,6 +27,8 @@ export class LocalNetwork {
   readonly asked = new Set<string>();
   /** One of them is being asked now. */
   isAsking = false;
+  /** Others hold that this node has left: it must write all it has anew. */
+  isForgotten = false;
 
   constructor({ id, nodes, eventBytesMax }: LocalNetworkOptions) {
     this.id = id;

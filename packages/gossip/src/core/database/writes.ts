@@ -115,8 +115,10 @@ export class Writes {
       this.#attach(network.id, undefined);
       for (const intent of network.intents.values()) {
         const isHeld = isEqual(this.#ownEntry(network, intent)?.value, intent.value);
-        if (!isHeld) this.#write(network, intent, TableEvent_Type.CREATE);
+        if (isHeld && !network.isForgotten) continue;
+        this.#write(network, intent, TableEvent_Type.CREATE);
       }
+      network.isForgotten = false;
     }
   }
 

@@ -1,0 +1,40 @@
+/**
+ * What a Docker Engine 20.10.24 sent, as it came over the wire, in a cluster that is no more: packets of
+ * gossip (checksum, packed, several messages) and of a ping alone, and a bulk sync over TCP.
+ */
+const bytes = (hex: string) => Buffer.from(hex.replaceAll(/\s/g, ''), 'hex');
+
+export const DOCKER_KEYS = [
+  '1ec8857cf791cd7b7838d303f5ba765a',
+  '28c1a018dbac795f84b0e2aabe24f2f6',
+  '7d7026af0a60e35c9f61e46f8d62f6a0',
+].map(bytes);
+
+export const DOCKER_FRAMES = {
+  gossip: bytes(`
+    01be640e3e0f4fdcb55554b808c1d11c38cba53f364ddec53dc58700faad21efbcdac8127892896485ae45b232
+    3f9b798d535141cab33b881a5eb2594938d5f4db65beb2cd951ee49741b41d1e1828c08791d89084114a185c03
+    e7886f6af0651f0a00ac668f1dbab10c164ca0d127300b8c24ff7dea81f5b4abe48cc34ffbf135acd32c8d8916
+    bcea46251faede9107daadd3c156b8e3a96c7b4c410f01e29d4b0cbc61c48eee965bc87a93cecf36eff831b86b
+    ed61aa681626f66281214f7b5aaad1e1114d3a12b9e3e7ef0070ece87cea33d9b6e24fcc3be6e26130520a0e72
+    fba3e200b9ba541ce7dc23fe10b17bac718c1e0aedf9a3b1150e5bd5cd8783819fc4ed60a6b3445df8006734f8
+    8e970f3caac79944801af841dd7f97ff8306bd600ae86f6bfd2e3c88a8c146ce41
+  `),
+  ping: bytes(`
+    01daead8cd0dface61782d5a0dbe9205d3183ca3342debce2296b90cdb51568621b1f582f2f9e1ec5301f93368
+    70d6f92c05daf1aab5b84d5b083d62de0f90f7afade82eda8d8d657e3fc1d3c15bc300152689cff8e807ad2725
+    c93c6e968ca6d5344c38dec107fccb9e4be3ed55
+  `),
+  bulkSync: bytes(`
+    0a000001b3011ff0b3ed78434e4e0177d2d6e031bc6e87d852f167695318bdda89e1c522cf1eb5b5f8b038980d
+    d3b4e4c9982a76ceaadae7ea948694b7b4973e80e51f1d4fa1b25f5ee5090a3dcbd50483864e15ec27bdfcbe79
+    518d1d3618be0924203e3133056137d41fa2f6185414433916f8c9c3ccd1b4a60cd3aadbacdab4fb97843decf5
+    304c123d35631f5cc0d233bc1ad22e8eb66805212e76eaed12075a4c7dfb72be17cacf42b79c44067ebccd87d5
+    e3eab75ea7f1fdc1f535160893b4d77c75b9e7ffbff25334f98dcd01be216bb03d4f5e978c865015c5b062d4ce
+    f42ba621172f4ca5a11cdaaf4bcbe0e7afe6dc52bc88b655b14aec6e6e4459e7f9f66a2893328724b7bdb7fcc9
+    5d1355884b5d23cffc00e98fbee88b8c0a3a1fd24ce43729e085738b1b5cf96b87ff8c30b4ccc8ed72ebe0bed7
+    cf10ab27dd81385491d7d5293f26c8764a840b9d2a9edaddefb5b9734d4a26af121ef62c16ea5aedf0d3ff041c
+    9ad1c9313e26a50066dd46b42a531e537687c55c8456e90022315ac1afbbdde936b52ea490ff5728692dedb191
+    1d5e063986bd539627995a74321a0ebfe6c398e9a8e42673f53d41867b97797fbbe296
+  `),
+};
