@@ -309,6 +309,18 @@ describe('a task that is withdrawn', () => {
     expect((await answer).waitedInVainFor).toEqual([]);
   });
 
+  it('waits for no update that there is nothing to tell in', async () => {
+    await watch('n2');
+    await withdraw('t1');
+    let answer: ReturnType<typeof withdraw> | undefined;
+    const unsubscribe = sim.store.subscribe(() => {
+      answer = withdraw('t1');
+    });
+    await sim.put('network', overlayOf('other', 3));
+    unsubscribe();
+    expect((await answer)?.waitedInVainFor).toEqual([]);
+  });
+
   it('takes part again when it still runs after a long time, and is forgotten when it ends', async () => {
     const two = await watch('n2');
     await withdraw('t1');

@@ -16,7 +16,7 @@ import { SimTables } from './tables.sim.js';
 vi.mock('./limits.js', async (load) => ({
   ...(await load<object>()),
   ROWS_PER_MESSAGE: 2,
-  CHANGED_ROWS_MAX: 6,
+  CHANGED_ROWS_MAX: 3,
 }));
 
 const NETWORKS = ['a', 'b', 'ingress'];
@@ -126,6 +126,21 @@ class World {
     await this.sim.put('service', serviceWith(id, spec, virtualIps));
   }
 }
+
+it('a network that goes while it is told of, and comes back, is told of from the start', async () => {
+  const world = new World();
+  const { sim } = world;
+  await sim.put('network', overlayOf('a', 1), overlayOf('b', 2));
+  const attached = attachments({ a: '10.0.1.2/24', b: '10.0.2.2/24' });
+  await sim.put('node', nodeOf('n1', { attachments: attached }));
+  expect(world.read('n1')).toBe(true);
+  await sim.remove('network', 'b');
+  while (world.read('n1'));
+  await sim.put('network', overlayOf('b', 2));
+  while (world.read('n1'));
+  const said = SimTables.of(networksOfNode(sim.store.view, 'n1'));
+  expect(world.readers.get('n1')?.known.lines).toEqual(said.lines);
+});
 
 it('changes applied one after the other come to what the store says, whenever they are read', async () => {
   await fc.assert(
