@@ -1,4 +1,4 @@
-import { RealClock, RealDisk, RealRandom, silentLogger } from '@skep/platform';
+import { RealClock, RealDisk, RealProcesses, RealRandom, silentLogger } from '@skep/platform';
 import { RealNameSockets } from './dns/sockets/real.js';
 import { claimNamespace } from './host/claim.js';
 import { RealKernel } from './kernel/real/kernel.js';
@@ -50,6 +50,7 @@ export async function createNetwork(
       kernel,
       holder: options.holder ?? new SocketPortHolder(),
       disk: options.disk ?? new RealDisk(),
+      processes: options.processes ?? new RealProcesses(),
       random: options.random ?? new RealRandom(),
       clock,
       nameSockets: new RealNameSockets({ opener: kernel, clock }),

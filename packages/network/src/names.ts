@@ -54,6 +54,11 @@ export class Names {
     return `${this.prefix}_mesh`;
   }
 
+  /** nftables table in a container's namespace, for answers to clients of the mesh. */
+  get answerTable(): string {
+    return `${this.prefix}_in`;
+  }
+
   /** nftables table in a container's namespace that leads to its name server. */
   get nameTable(): string {
     return `${this.prefix}_dns`;
@@ -67,6 +72,16 @@ export class Names {
   /** The way out for containers of swarm networks. */
   get gatewayBridge(): string {
     return `${this.prefix}_gw`;
+  }
+
+  /** nftables table on the host that keeps clear datagrams out of encrypted networks, and in. */
+  get encryptionTable(): string {
+    return `${this.prefix}_enc`;
+  }
+
+  /** The link that encrypts what goes to other nodes. */
+  get encryptedLink(): string {
+    return `${this.prefix}_wg`;
   }
 
   /** The host's end of the link to the ingress namespace. */

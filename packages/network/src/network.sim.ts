@@ -1,6 +1,7 @@
 import type { SandboxRequest, TaskEndpoint } from '@skep/containers';
 import { SimClock, SimDisk, SimRandom, silentLogger } from '@skep/platform';
 import { SimNameSockets } from './dns/sockets/sockets.sim.js';
+import { SimWireGuardPrograms } from './encryption/wireguard.sim.js';
 import { SimKernel } from './kernel/simulated/kernel.js';
 import { assembleNetwork, type Network, type NetworkSettings } from './network.js';
 import { SimPortHolder } from './ports/holder.sim.js';
@@ -36,6 +37,7 @@ export class SimMachine {
         holder: this.holder,
         nameSockets: new SimNameSockets(),
         disk: this.disk,
+        processes: new SimWireGuardPrograms(this.kernel),
         clock: this.clock,
         random: new SimRandom(this.#seed++),
         logger: silentLogger,

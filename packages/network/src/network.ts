@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import type { ContainerNetworking } from '@skep/containers';
-import type { Clock, Disk, Logger, Random } from '@skep/platform';
+import type { Clock, Disk, Logger, Processes, Random } from '@skep/platform';
 import { AddressAllocator } from './address/allocator.js';
 import { formatAddress, subnetOf } from './address/ipv4.js';
 import { type AddressPool, LOCAL_POOLS } from './address/pool.js';
 import { NameService } from './dns/service/name-service.js';
 import type { NameSockets } from './dns/sockets/contract.js';
+import { assembleEncryption, type EncryptedEnd } from './encryption/assemble.js';
 import { egressMtuBytes } from './host/bridges.js';
 import { hostWarnings, readLegacyTables } from './host/warnings.js';
 import { HOST, type NetKernel } from './kernel/contract.js';
@@ -18,6 +19,7 @@ import { Overlays } from './overlay/overlays.js';
 import type { DataPath } from './overlay/plan.js';
 import { PortBook } from './ports/book.js';
 import type { PortHolder } from './ports/holder.js';
+import { DatagramAnswers } from './publish/datagram-answers.js';
 import { Mesh, type MeshCounters } from './publish/mesh.js';
 import { Restorer } from './restore.js';
 import type { SandboxReader } from './sandbox/contract.js';
@@ -34,6 +36,7 @@ export interface NetworkParts {
   /** Of the name server in each container. */
   nameSockets: NameSockets;
   disk: Disk;
+  processes: Processes;
   random: Random;
   clock: Clock;
   logger: Logger;
@@ -59,6 +62,8 @@ export interface Network {
   /** What stands in the overlay networks of this node, to be filled by whoever knows. */
   tables: Tables;
   overlays: NodeOverlays;
+  /** This node's end of encrypted tunnels, as others must know it; undefined: it cannot encrypt. */
+  wireguard: EncryptedEnd['publicEnd'];
   /** Of the routing mesh, since the start. */
   readonly meshCounters: Readonly<MeshCounters>;
   /** Leads traffic to this node's tasks, and away; through whom it announces them is said later. */
@@ -111,11 +116,7 @@ export async function assembleNetwork(
   const overlays = new Overlays({ ...parts, names, tables, registry });
   const readers = new SandboxReaders(logger);
   const book = new PortBook({ holder, random });
-  const bridge = { link: names.bridge, addresses: new AddressAllocator(state.subnets.bridge) };
-  const egress = {
-    link: names.gatewayBridge,
-    addresses: new AddressAllocator(state.subnets.gateway),
-  };
+  const { bridge, egress } = hostBridges(names, state.subnets);
   const addresses = linkAddresses(state.subnets.link);
   const mesh = new Mesh({
     ...parts,
@@ -151,18 +152,18 @@ export async function assembleNetwork(
     },
   });
   overlays.addListener(sandboxes);
+  const encryption = await assembleEncryption({
+    ...parts,
+    names,
+    tables,
+    overlays,
+    directory,
+    mtuBytes,
+  });
   tables.addReader(overlays);
   tables.addReader(mesh);
-  const vips = new VipBalancer({ kernel, logger, clock: parts.clock, table: names.table });
-  readers.add(vips);
-  tables.addReader(vips);
-  const nameService = new NameService({
-    ...parts,
-    sockets: parts.nameSockets,
-    table: names.nameTable,
-  });
-  readers.add(nameService);
-  tables.addReader(nameService.index);
+  readers.add(new DatagramAnswers({ kernel, table: names.answerTable }));
+  const inside = serveInside(parts, { names, readers, tables });
   const namespaceOf = (id: string) => registry.get(id)?.state.netnsPath || undefined;
   const restorer = new Restorer({
     kernel,
@@ -180,6 +181,7 @@ export async function assembleNetwork(
   });
   return {
     networking: sandboxes,
+    wireguard: encryption.publicEnd,
     meshCounters: mesh.counters,
     localNetworks: new LocalNetworks({
       state,
@@ -190,16 +192,46 @@ export async function assembleNetwork(
     overlays,
     traffic: new SwarmTraffic({ kernel, logger, clock: parts.clock, namespaceOf }),
     serveContainers: (reader) => readers.add(reader),
-    warnings: () => [...found, ...overlays.warnings(), ...mesh.warnings()],
+    warnings: () => [
+      ...found,
+      ...overlays.warnings(),
+      ...encryption.warnings(),
+      ...mesh.warnings(),
+    ],
     close: async ({ removeAll = false } = {}) => {
       overlays.close();
-      vips.close();
-      nameService.close();
+      inside.close();
       if (removeAll) await restorer.removeAll();
       mesh.close();
       book.releaseAll();
       await kernel.close();
     },
+  };
+}
+
+/** What serves containers in their own namespaces: virtual IPs, and names. */
+function serveInside(
+  parts: NetworkParts,
+  { names, readers, tables }: { names: Names; readers: SandboxReaders; tables: Tables },
+): { close(): void } {
+  const vips = new VipBalancer({ ...parts, table: names.table });
+  readers.add(vips);
+  tables.addReader(vips);
+  const service = new NameService({ ...parts, sockets: parts.nameSockets, table: names.nameTable });
+  readers.add(service);
+  tables.addReader(service.index);
+  return {
+    close: () => {
+      vips.close();
+      service.close();
+    },
+  };
+}
+
+function hostBridges(names: Names, subnets: { bridge: string; gateway: string }) {
+  return {
+    bridge: { link: names.bridge, addresses: new AddressAllocator(subnets.bridge) },
+    egress: { link: names.gatewayBridge, addresses: new AddressAllocator(subnets.gateway) },
   };
 }
 

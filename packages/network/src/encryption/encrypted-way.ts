@@ -23,7 +23,6 @@ export interface EncryptedWayOptions {
   link: string;
   tables: TablesView;
   vxlanPort: () => number;
-  ownNodeId: () => string;
   /** Whether tunnels of the network stand in this node's kernel. */
   isStanding(networkId: string): boolean;
 }
@@ -102,14 +101,14 @@ export class EncryptedWay implements TablesReader, EncryptedCarrier {
   }
 
   async #build(): Promise<void> {
-    const { kernel, link, ownNodeId, table, tables, vxlanPort, wireGuard } = this.#options;
+    const { kernel, link, table, tables, vxlanPort, wireGuard } = this.#options;
     const vnis = [...this.#prepared.values()].flatMap(({ subnets }) =>
       subnets.map(({ vni }) => vni).filter((vni) => vni > 0),
     );
     const layout = encryptionTable({ vnis, vxlanPort: vxlanPort(), link });
     const changes = [{ kind: 'table-replace', table, layout } as const];
     await kernel.run([{ op: 'nft', namespace: HOST, changes }]);
-    const { peers, unreachable } = wireGuardPeers(tables, ownNodeId());
+    const { peers, unreachable } = wireGuardPeers(tables);
     this.#unreachable = unreachable;
     await wireGuard.configure(peers);
   }

@@ -55,7 +55,6 @@ beforeEach(async () => {
     isStanding: (id) => standing.has(id),
     table: TABLE,
     vxlanPort: () => 4_789,
-    ownNodeId: () => 'n1',
   });
   tables.addReader(way);
 });

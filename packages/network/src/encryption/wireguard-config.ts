@@ -16,17 +16,17 @@ export interface WireGuardPeer {
  * `unreachable` are those that have no key (Docker Engines, nodes that cannot encrypt): nothing goes
  * to them rather than in clear.
  */
-export function wireGuardPeers(
-  view: TablesView,
-  ownNodeId: string,
-): { peers: WireGuardPeer[]; unreachable: NetworkNode[] } {
+export function wireGuardPeers(view: TablesView): {
+  peers: WireGuardPeer[];
+  unreachable: NetworkNode[];
+} {
   const peers = new Map<string, WireGuardPeer>();
   const unreachable = new Map<string, NetworkNode>();
   for (const network of view.networks()) {
     if (!network.encrypted) continue;
     for (const node of view.nodes(network.id)) {
-      const { nodeId, tunnelAddress, wireguardKey, wireguardPort } = node;
-      if (nodeId === ownNodeId || tunnelAddress === '') continue;
+      const { address: own, nodeId, tunnelAddress, wireguardKey, wireguardPort } = node;
+      if (own === network.nodeAddress || tunnelAddress === '') continue;
       if (wireguardKey.length === 0) unreachable.set(nodeId, node);
       else {
         const address = tunnelAddress.includes('/') ? bareAddress(tunnelAddress) : tunnelAddress;

@@ -259,7 +259,7 @@ describe('a network that cannot be made', () => {
     await network.tables.update(updateOf(3n, { networks: [secret] }));
     await expect(network.overlays.whenReady('secret', never)).rejects.toThrow(
       'network secret cannot be made on this node: its packets are to be encrypted: ' +
-        'nothing on this node can do that',
+        'its kernel has neither WireGuard nor /dev/net/tun',
     );
   });
 
