@@ -1,16 +1,13 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { RealProcesses, SimClock, SimRandom, settle, silentLogger } from '@skep/platform';
+import { SimClock, settle } from '@skep/platform';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CreateRequest } from '../contract/config.js';
 import type { SandboxRequest } from '../contract/networking.js';
-import type { EngineEvent } from '../contract/state.js';
-import { RealKernel } from '../linux/kernel.js';
-import { testHost } from '../spec/fixtures.js';
 import { FakeContainerd } from './containerd.fake.js';
-import { createContainerEngine } from './create-engine.js';
 import type { Engine } from './engine.js';
+import { openSimEngine } from './engine.sim.js';
 
 let root: string;
 let clock: SimClock;
@@ -19,26 +16,11 @@ let engine: Engine;
 let events: string[];
 const sandboxes = new Set<string>();
 
-/** Pipes are real, mounts are not: they need root. */
-class PipesOnly extends RealKernel {
-  override mount(): void {}
-  override unmount(): void {}
-}
-
 async function openEngine(): Promise<Engine> {
-  const opened = createContainerEngine({
-    dataRoot: join(root, 'data'),
-    execRoot: join(root, 'exec'),
-    containerd: containerd.client,
-    images: {
-      resolve: async () => ({
-        id: 'sha256:image',
-        chainId: 'sha256:chain',
-        config: { Cmd: ['sh'] },
-        architecture: 'amd64',
-        os: 'linux',
-      }),
-    },
+  return openSimEngine({
+    root,
+    clock,
+    containerd,
     networking: {
       async setUp({ containerId }: SandboxRequest) {
         sandboxes.add(containerId);
@@ -46,20 +28,12 @@ async function openEngine(): Promise<Engine> {
       },
       tearDown: async (id) => void sandboxes.delete(id),
       restore: async () => {},
+      connect: () => Promise.reject(new Error('no such network')),
+      disconnect: () => Promise.reject(new Error('no such network')),
       counters: async () => ({}),
-      connect: () => expect.unreachable(),
-      disconnect: () => expect.unreachable(),
     },
-    logger: silentLogger,
-    clock,
-    random: new SimRandom(7),
-    processes: new RealProcesses(),
-    kernel: new PipesOnly(),
-    host: testHost(),
+    onEvent: ({ Action }) => events.push(Action),
   });
-  opened.onEvent((event: EngineEvent) => events.push(event.Action));
-  await opened.restore();
-  return opened;
 }
 
 beforeEach(async () => {

@@ -1,0 +1,56 @@
+import { join } from 'node:path';
+import { type Clock, RealProcesses, SimRandom, silentLogger } from '@skep/platform';
+import type { ContainerNetworking } from '../contract/networking.js';
+import type { EngineEvent } from '../contract/state.js';
+import type { SwarmNetworks } from '../contract/swarm-networks.js';
+import { RealKernel } from '../linux/kernel.js';
+import { testHost } from '../spec/fixtures.js';
+import type { FakeContainerd } from './containerd.fake.js';
+import { createContainerEngine } from './create-engine.js';
+import type { Engine } from './engine.js';
+
+/** Pipes are real, mounts are not: they need root. */
+class PipesOnly extends RealKernel {
+  override mount(): void {}
+  override unmount(): void {}
+}
+
+export interface SimEngineOptions {
+  /** An empty directory, or that of an engine that was closed. */
+  root: string;
+  clock: Clock;
+  containerd: FakeContainerd;
+  networking: ContainerNetworking;
+  swarmNetworks?: SwarmNetworks;
+  onEvent(event: EngineEvent): void;
+}
+
+/** An engine over a containerd in memory, restored, that has one image. */
+export async function openSimEngine(options: SimEngineOptions): Promise<Engine> {
+  const { root, clock, containerd, networking, swarmNetworks } = options;
+  const opened = createContainerEngine({
+    dataRoot: join(root, 'data'),
+    execRoot: join(root, 'exec'),
+    containerd: containerd.client,
+    images: {
+      resolve: async () => ({
+        id: 'sha256:image',
+        chainId: 'sha256:chain',
+        config: { Cmd: ['sh'] },
+        architecture: 'amd64',
+        os: 'linux',
+      }),
+    },
+    networking,
+    ...(swarmNetworks ? { swarmNetworks } : {}),
+    logger: silentLogger,
+    clock,
+    random: new SimRandom(7),
+    processes: new RealProcesses(),
+    kernel: new PipesOnly(),
+    host: testHost(),
+  });
+  opened.onEvent((event) => options.onEvent(event));
+  await opened.restore();
+  return opened;
+}
