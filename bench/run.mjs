@@ -9,12 +9,13 @@ import { manyNodes } from './cluster/many-nodes.mjs';
 import { workerLost } from './cluster/worker-lost.mjs';
 import { writes } from './cluster/writes.mjs';
 import { printTable } from './lib/table.mjs';
+import { networkNames } from './network/names.mjs';
 import { networkServices } from './network/services.mjs';
 import { oneNode } from './one-node.mjs';
 
 const PARTS = [
   ...[oneNode, fiftyTasks, workerLost, leaderLost, writes, manyNodes],
-  networkServices,
+  ...[networkServices, networkNames],
 ];
 const NAMES = PARTS.map(({ name }) => name).join(', ');
 
