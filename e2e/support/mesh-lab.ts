@@ -3,16 +3,12 @@ import { closeSync, openSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  createNetwork,
-  type Network,
-  type NetworkEndpoint,
-  type NetworkNode,
-  type NetworkService,
-} from '@skep/network';
+import type { SandboxRecord } from '@skep/containers';
+import { createNetwork, type Network, type NetworkEndpoint, type NetworkNode } from '@skep/network';
 import koffi from 'koffi';
 import { until } from './exec.ts';
-import { ask, INGRESS, published, serve, shell, task } from './network-lab.ts';
+import { ask, INGRESS, plain, published, serve, shell, task } from './network-lab.ts';
+import { ASKER, Flow } from './vip-lab.ts';
 
 const CLONE_NEWNET = 0x40000000;
 const libc = koffi.load('libc.so.6');
@@ -22,18 +18,20 @@ const setns = libc.func('int setns(int fd, int kind)');
 const NODES = [1, 2, 3];
 export const CLIENT_ADDRESS = '198.51.100.99';
 const SWITCH = 'sw';
+/** Of the published port and of the tasks, by TCP and UDP. */
+const PORT = 9_090;
+const TARGET_PORT = 8_000;
+const FLOW_PATIENCE_MS = 3_000;
 
-/** Ports of hosts are held elsewhere: this process is in one namespace at a time. */
+/** Ports of the hosts are not held: this process is in one namespace at a time. */
 const NO_HOLDER = { hold: async () => ({ release() {} }) };
 
 /** One node: its host's namespace, and the network room that works there. */
 interface LabNode {
-  name: string;
   number: number;
-  /** Of its host. */
-  address: string;
   namespaceFd: number;
   network: Network;
+  containers: Map<string, SandboxRecord>;
 }
 
 /** Three nodes on one switch, each a namespace, and a client on the switch. */
@@ -43,7 +41,7 @@ export class MeshLab {
   readonly #directory: string;
   readonly #nodes: LabNode[] = [];
   readonly #endpoints = new Map<string, NetworkEndpoint>();
-  readonly #services = new Map<string, NetworkService>();
+  #clientAffinity = false;
   client = '';
 
   private constructor(directory: string) {
@@ -57,124 +55,180 @@ export class MeshLab {
     lab.#children.push(holder);
     lab.client = `/proc/${holder.pid}/ns/net`;
     const own = await shell('readlink /proc/self/ns/net');
-    await until(
-      () => shell(`readlink ${lab.client}`),
-      (now) => now !== own,
+    const isEntered = (now: string) => now !== own;
+    await until(() => shell(`readlink ${lab.client}`), isEntered);
+    await lab.#inClient(
+      `ip link set lo up; ip link add ${SWITCH} type bridge; ` +
+        `ip addr add ${CLIENT_ADDRESS}/24 dev ${SWITCH}; ip link set ${SWITCH} up`,
     );
-    await shell(
-      `nsenter --net=${lab.client} sh -ec 'ip link set lo up; ip link add ${SWITCH} type bridge; ` +
-        `ip addr add ${CLIENT_ADDRESS}/24 dev ${SWITCH}; ip link set ${SWITCH} up'`,
-    );
-    for (const number of NODES) await lab.#addNode(number, `${holder.pid}`);
+    for (const number of NODES) await lab.#addNode(number, Number(holder.pid));
     await lab.tell();
     return lab;
   }
 
   async cleanUp(): Promise<void> {
     try {
-      for (const node of this.#nodes) {
-        setns(node.namespaceFd, CLONE_NEWNET);
-        await node.network.close({ removeAll: true });
-        closeSync(node.namespaceFd);
-      }
+      for (const { network } of this.#nodes) await network.close({ removeAll: true });
     } finally {
       for (const child of this.#children) child.kill('SIGKILL');
       setns(this.#machineNamespace, CLONE_NEWNET);
-      closeSync(this.#machineNamespace);
+      for (const fd of [this.#machineNamespace, ...this.#nodes.map((node) => node.namespaceFd)]) {
+        closeSync(fd);
+      }
       await rm(this.#directory, { recursive: true, force: true });
     }
   }
 
-  /** A node by its number, 1 … 3. */
-  node(number: number): LabNode & { namespace: string } {
-    const node = this.#nodes[number - 1];
-    if (!node) throw new RangeError(`no node ${number}`);
-    return { ...node, namespace: `/proc/${process.pid}/fd/${node.namespaceFd}` };
+  /** Of a node's host. */
+  host(number: number): string {
+    return `/proc/${process.pid}/fd/${this.#node(number).namespaceFd}`;
   }
 
   /** Starts a task's container on a node, with a server in it that tells the task's name. */
-  async run(id: string, number: number, address: string): Promise<string> {
-    const { network } = this.node(number);
-    const state = await network.networking.setUp(task(id, address));
-    this.#children.push(await serve(state.netnsPath, 8000, id));
-    this.#endpoints.set(id, { ...published(id, address), nodeId: `n${number}` });
-    await this.tell();
-    return state.netnsPath;
+  async runTask(id: string, number: number, address: string): Promise<string> {
+    const namespace = await this.#setUp(number, task(id, address));
+    this.#children.push(await serve(namespace, TARGET_PORT, id));
+    await this.change(id, { ...published(id, address), nodeId: nodeName(number) });
+    return namespace;
+  }
+
+  /** Starts a plain container on a node's default network. */
+  runPlain(id: string, number: number): Promise<string> {
+    return this.#setUp(number, plain(id));
   }
 
   /** The container is gone, and then the swarm knows. */
   async end(id: string, number: number): Promise<void> {
-    await this.node(number).network.networking.tearDown(id);
-    this.#endpoints.delete(id);
-    await this.tell();
+    const { network, containers } = this.#node(number);
+    await network.networking.tearDown(id);
+    containers.delete(id);
+    if (this.#endpoints.delete(id)) await this.tell();
   }
 
   async change(id: string, more: Partial<NetworkEndpoint>): Promise<void> {
-    const known = this.#endpoints.get(id);
-    if (known) this.#endpoints.set(id, { ...known, ...more });
+    this.#endpoints.set(id, { ...published(id, ''), ...this.#endpoints.get(id), ...more });
     await this.tell();
   }
 
-  async stickTo(clientAffinity: boolean): Promise<void> {
-    const none = { name: 's', aliases: [], virtualIp: '' };
-    this.#services.set('s', { networkId: INGRESS.id, serviceId: 's', ...none, clientAffinity });
+  async stick(clientAffinity: boolean): Promise<void> {
+    this.#clientAffinity = clientAffinity;
     await this.tell();
   }
 
   /** Every node hears what is so now. */
   async tell(): Promise<void> {
-    const nodes: NetworkNode[] = this.#nodes.map(({ name, number, address }) =>
-      nodeRow(name, number, address),
-    );
-    const rows = { nodes, services: [...this.#services.values()], gone: [] };
-    const endpoints = [...this.#endpoints.values()];
+    const service = {
+      networkId: INGRESS.id,
+      serviceId: 's',
+      name: 's',
+      aliases: [],
+      virtualIp: '',
+    };
+    const rows = {
+      ...{ complete: true, gone: [], nodes: this.#nodes.map(({ number }) => nodeRow(number)) },
+      services: [{ ...service, clientAffinity: this.#clientAffinity }],
+      endpoints: [...this.#endpoints.values()],
+    };
     const updates = this.#nodes.map(({ network, number }) => {
-      const own = { ...INGRESS, nodeAddress: ingressAddress(number) };
+      const networks = [{ ...INGRESS, nodeAddress: ingressAddress(number) }];
       const version = network.tables.version + 1n;
-      return network.tables.update({
-        version,
-        complete: true,
-        networks: [own],
-        ...rows,
-        endpoints,
-      });
+      return network.tables.update({ ...rows, version, networks });
     });
     await Promise.all(updates);
   }
 
-  /** What a client in a namespace gets from port 9090 of a node. */
+  /** What a client in a namespace gets from the published port on a node's address. */
   ask(namespace: string, number: number, protocol = 'tcp'): Promise<string> {
-    return ask(namespace, this.node(number).address, 9090, protocol);
+    return ask(namespace, hostAddress(number), PORT, protocol);
   }
 
-  async #addNode(number: number, switchPid: string): Promise<void> {
-    const address = `198.51.100.${number}`;
+  askLoopback(number: number, protocol = 'tcp'): Promise<string> {
+    return ask(this.host(number), '127.0.0.1', PORT, protocol);
+  }
+
+  /** A flow from the client to the published port of a node, which stays open. */
+  open(number: number, protocol = 'tcp'): Flow {
+    const words = [hostAddress(number), String(PORT), protocol, String(FLOW_PATIENCE_MS)];
+    const args = [`--net=${this.client}`, process.execPath, '-e', ASKER, ...words];
+    const child = spawn('nsenter', args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#children.push(child);
+    return new Flow(child);
+  }
+
+  /** The daemon of a node ends, and the next one takes over what it left in the kernel. */
+  async restart(number: number): Promise<void> {
+    const node = this.#node(number);
+    await node.network.close();
+    node.network = await this.#boot(number, node.namespaceFd);
+    await node.network.networking.restore([...node.containers.values()]);
+    await this.tell();
+  }
+
+  async #setUp(number: number, request: SandboxRecord['request']): Promise<string> {
+    const { network, containers } = this.#node(number);
+    const state = await network.networking.setUp(request);
+    containers.set(request.containerId, { request, state });
+    return state.netnsPath;
+  }
+
+  async #addNode(number: number, switchPid: number): Promise<void> {
     unshare(CLONE_NEWNET);
     await shell(
-      `ip link set lo up; ip link add cable type veth peer name cable${number} netns ${switchPid}; ` +
-        `ip addr add ${address}/24 dev cable; ip link set cable up; ` +
+      `ip link set lo up; ip link add cable type veth peer name c${number} netns ${switchPid}; ` +
+        `ip addr add ${hostAddress(number)}/24 dev cable; ip link set cable up; ` +
         `ip route add default via ${CLIENT_ADDRESS}`,
     );
-    await shell(`nsenter --net=${this.client} ip link set cable${number} master ${SWITCH} up`);
+    await this.#inClient(`ip link set c${number} master ${SWITCH} up`);
     const namespaceFd = openSync('/proc/thread-self/ns/net', 'r');
-    const directory = join(this.#directory, `n${number}`);
+    const network = await this.#boot(number, namespaceFd);
+    await network.networking.restore([]);
+    this.#nodes.push({ number, namespaceFd, network, containers: new Map() });
+  }
+
+  async #boot(number: number, namespaceFd: number): Promise<Network> {
+    setns(namespaceFd, CLONE_NEWNET);
+    const directory = join(this.#directory, nodeName(number));
     const network = await createNetwork({
       dataRoot: join(directory, 'data'),
       execRoot: join(directory, 'exec'),
       holder: NO_HOLDER,
     });
-    await network.networking.restore([]);
-    await network.overlays.configure({ address, udpPort: 4789 });
-    this.#nodes.push({ name: `n${number}`, number, address, namespaceFd, network });
+    await network.overlays.configure({ address: hostAddress(number), udpPort: 4_789 });
+    return network;
+  }
+
+  #node(number: number): LabNode {
+    const node = this.#nodes[number - 1];
+    if (!node) throw new RangeError(`no node ${number}`);
+    return node;
+  }
+
+  #inClient(script: string): Promise<string> {
+    return shell(`nsenter --net=${this.client} sh -ec '${script}'`);
   }
 }
 
-/** Of a node, with prefix length. */
+function nodeName(number: number): string {
+  return `n${number}`;
+}
+
+export function hostAddress(number: number): string {
+  return `198.51.100.${number}`;
+}
+
+/** Of a node in the ingress network, with prefix length. */
 function ingressAddress(number: number): string {
   return `10.0.0.${number + 1}/24`;
 }
 
-function nodeRow(nodeId: string, number: number, tunnelAddress: string): NetworkNode {
-  const place = { networkId: INGRESS.id, nodeId, address: ingressAddress(number), tunnelAddress };
-  return { ...place, ownAgent: true, wireguardKey: new Uint8Array(), wireguardPort: 0 };
+function nodeRow(number: number): NetworkNode {
+  const place = { networkId: INGRESS.id, nodeId: nodeName(number) };
+  const addresses = { address: ingressAddress(number), tunnelAddress: hostAddress(number) };
+  return {
+    ...place,
+    ...addresses,
+    ownAgent: true,
+    wireguardKey: new Uint8Array(),
+    wireguardPort: 0,
+  };
 }

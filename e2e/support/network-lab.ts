@@ -45,8 +45,8 @@ const CLIENT = `
   setTimeout(() => end('timeout'), 3000);
   if (protocol === 'udp') {
     const udp = require('dgram').createSocket('udp4');
-    udp.on('message', (data) => end(String(data).trim()));
-    udp.send('?', Number(port), address);
+    udp.on('message', (data) => end(String(data).trim())).on('error', (error) => end(error.code));
+    udp.connect(Number(port), address, () => udp.send('?'));
   } else {
     const socket = require('net').connect(Number(port), address);
     socket.on('error', (error) => end(error.code));

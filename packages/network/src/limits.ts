@@ -46,6 +46,12 @@ export const DRAIN_QUIET_MS = 200;
 /** Slots of a published port whose clients stay with one task: even to a twentieth for 25 tasks. */
 export const AFFINITY_SLOTS = 512;
 
+/** Clients that one container remembers to have had datagrams of; more may be answered wrongly. */
+export const ASKERS_PER_CONTAINER_MAX = 65_535;
+
+/** Time that it remembers each after the last datagram, as conntrack's for flows both ways. */
+export const ASKER_SECONDS = 180;
+
 /** Time that the mesh's first change waits for the ingress network to stand. */
 export const MESH_WAIT_MS = 10_000;
 

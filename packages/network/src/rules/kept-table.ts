@@ -65,6 +65,15 @@ export class KeptTable {
     return differing;
   }
 
+  /** Puts rules in place that are missing or others; sets and what they hold are left alone. */
+  async ensure(): Promise<void> {
+    const { kernel, namespace, table } = this.#options;
+    const standing = await kernel.tableElements(namespace, table);
+    if (standing?.has(this.#signature)) return;
+    const replace = { kind: 'table-replace', table, layout: this.#layout } as const;
+    await kernel.run(this.#inOne([replace]));
+  }
+
   #inOne(changes: NftChange[]): KernelCommand[] {
     const { namespace } = this.#options;
     return changes.length > 0 ? [{ op: 'nft', namespace, changes }] : [];
