@@ -6,6 +6,9 @@
  */
 export const UPDATES_UNDER_WAY_MAX = 8;
 
+/** A node that has had updates to apply for this long is named in the log. */
+export const BEHIND_MS = 10_000;
+
 /** Rows of one message; an update of more takes several, so that nobody holds a large one whole. */
 export const ROWS_PER_MESSAGE = 1_000;
 

@@ -2,11 +2,11 @@ import { Code, type RpcError } from '@skep/platform';
 import { markOwnAgent } from '@skep/wire';
 import { EndpointPort_Protocol, type NetworksUpdate } from '@skep/wire/skep';
 import { NodeStatus_State, PortConfig_PublishMode, TaskState } from '@skep/wire/swarmkit';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { nodeOf, serviceOf } from '../testing/objects.sim.js';
 import { SimRoom } from '../testing/room.sim.js';
 import { networksOfNode } from './derive.js';
-import { UPDATES_UNDER_WAY_MAX, WITHDRAWAL_MS_MAX, WITHDRAWN_MS_MAX } from './limits.js';
+import { BEHIND_MS, UPDATES_UNDER_WAY_MAX, WITHDRAWAL_MS_MAX, WITHDRAWN_MS_MAX } from './limits.js';
 import { Networks } from './networks.js';
 import { attachments, overlayOf, runningTask, serviceWith } from './objects.sim.js';
 import { SimTables } from './tables.sim.js';
@@ -230,6 +230,25 @@ describe('a node that watches', () => {
     await sim.settle();
     expect(watcher.updates).toHaveLength(2 + UPDATES_UNDER_WAY_MAX);
     expectRight(watcher);
+  });
+
+  it('is named when it does not apply what it is told', async () => {
+    const told = vi.spyOn(sim.log, 'warn');
+    const [stuck, well] = [await watch('n1'), await watch('n2')];
+    stuck.holds = true;
+    await sim.change('task', 't1', () => ({ desiredState: TaskState.SHUTDOWN }));
+    expect([...networks.watching]).toEqual([
+      ['n1', 1],
+      ['n2', 0],
+    ]);
+    await sim.clock.advance(BEHIND_MS);
+    await sim.clock.advance(BEHIND_MS);
+    expect(told.mock.calls.map(([fields]) => fields)).toEqual([{ nodeId: 'n1', updates: 1 }]);
+    told.mockRestore();
+    well.abort.abort();
+    stuck.abort.abort();
+    await sim.settle();
+    expect(sim.clock.pendingTimers).toBe(0);
   });
 
   it('has one call: a second ends the first', async () => {

@@ -60,6 +60,11 @@ export class Networks implements ControlLoop, NetworksService {
     this.#rows = undefined;
   }
 
+  /** Nodes that watch, and how many updates each has not applied yet: 0 for one that is up to date. */
+  get watching(): ReadonlyMap<string, number> {
+    return new Map([...this.#feeds.values()].map(({ nodeId, underWay }) => [nodeId, underWay]));
+  }
+
   async *watch(
     nodeId: string,
     requests: AsyncIterable<WatchNetworksRequest>,
@@ -119,13 +124,14 @@ export class Networks implements ControlLoop, NetworksService {
 
   #open(nodeId: string): NodeFeed {
     this.#mustRun();
-    const { flaws, store } = this.#options;
+    const { clock, flaws, log, store } = this.#options;
     if (!store.view.get('node', nodeId)) {
       throw new RpcError(Code.NOT_FOUND, `node ${nodeId} not found`);
     }
     const rows = (this.#rows ??= this.#fill());
     this.#feeds.get(nodeId)?.end('replaced');
-    const feed = new NodeFeed({ nodeId, rows, version: () => this.#version, flaws });
+    const version = () => this.#version;
+    const feed = new NodeFeed({ nodeId, rows, clock, log, version, flaws });
     this.#feeds.set(nodeId, feed);
     return feed;
   }

@@ -1,8 +1,8 @@
-import { Code, RpcError } from '@skep/platform';
+import { type Cancel, type Clock, Code, type Logger, RpcError } from '@skep/platform';
 import type { NetworksUpdate } from '@skep/wire/skep';
 import { type EndReason, NodeStream } from '../dispatcher/stream.js';
 import type { NetworksFlaws } from './flaws.js';
-import { UPDATES_UNDER_WAY_MAX } from './limits.js';
+import { BEHIND_MS, UPDATES_UNDER_WAY_MAX } from './limits.js';
 import { NodeTables } from './node-tables.js';
 import type { RowKey, TableRows } from './table-rows.js';
 
@@ -15,6 +15,8 @@ interface Waiter {
 export interface NodeFeedOptions {
   nodeId: string;
   rows: TableRows;
+  clock: Clock;
+  log: Logger;
   /** Of the last commit. */
   version(): bigint;
   flaws?: NetworksFlaws | undefined;
@@ -29,6 +31,7 @@ export class NodeFeed {
   readonly #waiters = new Set<Waiter>();
   #applied = 0;
   #isTelling = false;
+  #cancelWarning: Cancel | undefined;
 
   constructor(options: NodeFeedOptions) {
     this.nodeId = options.nodeId;
@@ -55,6 +58,7 @@ export class NodeFeed {
     if (!this.#tables.isDue || this.underWay >= UPDATES_UNDER_WAY_MAX) return;
     this.#isTelling = true;
     yield* this.#tables.next(this.#options.version);
+    this.#expectProgress();
     // Where a mark came to nothing, there is no update to wait for.
     for (const waiter of this.#waiters) {
       waiter.number = Math.min(waiter.number, this.#tables.number);
@@ -68,7 +72,9 @@ export class NodeFeed {
       throw new RpcError(Code.INVALID_ARGUMENT, `there was no update ${applied}`);
     }
     this.#applied = Math.max(this.#applied, Number(applied));
-    if (this.underWay === 0) this.#isTelling = false;
+    this.#isTelling = this.underWay > 0;
+    this.#expectNothing();
+    this.#expectProgress();
     this.#wakeWaiters();
     this.stream.wake();
   }
@@ -83,8 +89,24 @@ export class NodeFeed {
 
   end(reason: EndReason): void {
     this.stream.end(reason);
+    this.#expectNothing();
     for (const { resolve } of this.#waiters) resolve();
     this.#waiters.clear();
+  }
+
+  /** A node that has something to apply says within a time that it did, or is stuck. */
+  #expectProgress(): void {
+    if (this.underWay === 0 || this.#cancelWarning || this.stream.ended) return;
+    const { clock, log, nodeId } = this.#options;
+    this.#cancelWarning = clock.after(BEHIND_MS, () => {
+      this.#cancelWarning = undefined;
+      log.warn({ nodeId, updates: this.underWay }, 'a node does not bring its networks up to date');
+    });
+  }
+
+  #expectNothing(): void {
+    this.#cancelWarning?.();
+    this.#cancelWarning = undefined;
   }
 
   #wakeWaiters(): void {
