@@ -8,7 +8,9 @@ import { NftContext } from './nft-context.js';
 /**
  * Open sockets and nft contexts by namespace. An open socket keeps a removed namespace alive, so
  * those of other namespaces are closed after each batch. An nft context is kept until its namespace
- * is removed or many others have been used since: making one takes longer than using it.
+ * is removed or many others have been used since: making one takes longer than using it. A netfilter
+ * socket stays as long as the context does: the kernel lets nobody close one, 16 ms long, who has just
+ * removed rules (kernel 6.18, nft_rcv_nl_event).
  */
 export class Handles {
   readonly #namespaces: Namespaces;
@@ -43,16 +45,20 @@ export class Handles {
   /** Lets go of a namespace that is about to be removed. */
   forget(namespace: NamespacePath): void {
     this.#freeContext(namespace);
-    this.#closeSockets((other) => other === namespace);
+    for (const known of [this.#route, this.#netfilter]) {
+      closeSockets(known, (other) => other === namespace);
+    }
   }
 
-  /** Closes the sockets in other namespaces than the host's. */
+  /** Closes the sockets in other namespaces than the host's, as far as nothing else is kept there. */
   closeForeign(): void {
-    this.#closeSockets((namespace) => namespace !== HOST);
+    const isForeign = (namespace: NamespacePath) => namespace !== HOST;
+    closeSockets(this.#route, isForeign);
+    closeSockets(this.#netfilter, (one) => isForeign(one) && !this.#nft.has(one));
   }
 
   closeAll(): void {
-    this.#closeSockets(() => true);
+    for (const known of [this.#route, this.#netfilter]) closeSockets(known, () => true);
     for (const context of this.#nft.values()) context.free();
     this.#nft.clear();
     this.#low.close();
@@ -78,16 +84,18 @@ export class Handles {
     if (!context) return;
     context.free();
     this.#nft.delete(namespace);
+    closeSockets(this.#netfilter, (other) => other === namespace);
     this.#low.refill();
   }
+}
 
-  #closeSockets(doomed: (namespace: NamespacePath) => boolean): void {
-    for (const known of [this.#route, this.#netfilter]) {
-      for (const [namespace, socket] of known) {
-        if (!doomed(namespace)) continue;
-        socket.close();
-        known.delete(namespace);
-      }
-    }
+function closeSockets(
+  known: Map<NamespacePath, NetlinkSocket>,
+  isDoomed: (namespace: NamespacePath) => boolean,
+): void {
+  for (const [namespace, socket] of known) {
+    if (!isDoomed(namespace)) continue;
+    socket.close();
+    known.delete(namespace);
   }
 }
