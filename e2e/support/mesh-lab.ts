@@ -84,6 +84,10 @@ export class MeshLab {
     return `/proc/${process.pid}/fd/${this.#node(number).namespaceFd}`;
   }
 
+  network(number: number): Network {
+    return this.#node(number).network;
+  }
+
   /** Starts a task's container on a node, with a server in it that tells the task's name. */
   async runTask(id: string, number: number, address: string): Promise<string> {
     const namespace = await this.#setUp(number, task(id, address));

@@ -19,9 +19,9 @@ export interface Balanced {
 
 const SEPARATOR = ' . ';
 
-/** The key of a slot in the map of backends, as nft prints it: marks have eight digits. */
+/** The key of a slot in the map of backends, as nft's JSON has it: marks are decimal there. */
 export function slotKey(key: string, slot: number): string {
-  return `${key}${SEPARATOR}0x${slot.toString(16).padStart(8, '0')}`;
+  return `${key}${SEPARATOR}${slot}`;
 }
 
 /**

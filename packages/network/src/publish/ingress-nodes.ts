@@ -102,7 +102,7 @@ export class IngressNodes {
     this.#peers = [...this.#nodes.values()]
       .filter(({ ownAgent, address }) => ownAgent && address !== this.#ownAddress)
       .flatMap((node) => peerOf(node) ?? []);
-    const senders = new Map(this.#peers.map(({ mac, mark }) => [mac, formatMark(mark)]));
+    const senders = new Map(this.#peers.map(({ mac, mark }) => [mac, String(mark)]));
     for (const [mac, mark] of this.#senders) {
       diff.note(IngressSet.SENDERS, mac, mark, senders.get(mac));
     }
@@ -135,9 +135,4 @@ function peerOf({ address }: NetworkNode): PeerNode | undefined {
   if (!parsed) return undefined;
   const gateway = address.slice(0, address.indexOf('/'));
   return { mark: parsed.address, gateway, mac: macOfAddress(address) };
-}
-
-/** As nft prints marks. */
-function formatMark(mark: number): string {
-  return `0x${mark.toString(16).padStart(8, '0')}`;
 }

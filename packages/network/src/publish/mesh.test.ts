@@ -227,7 +227,7 @@ describe('the routing mesh after trouble', () => {
     const { node, update } = await standing();
     await update({ endpoints: [taskOf('t1'), taskOf('t2')] });
     const { tables } = node.inner;
-    const elements = [{ key: `${PORT} . 0x00000001`, value: '10.0.1.12 . 80' }];
+    const elements = [{ key: `${PORT} . 1`, value: '10.0.1.12 . 80' }];
     tables.apply([{ kind: 'elements-remove', table: 'skep', set: 'backends', elements }]);
     node.inner.rules.splice(0);
     const before = node.mesh.counters.differences;
