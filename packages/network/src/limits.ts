@@ -37,6 +37,9 @@ export const WITHDRAW_RETRY_MS = 200;
 /** How often the connections of a container that stops are counted. */
 export const DRAIN_POLL_MS = 100;
 
+/** After this time connections are counted again, though there are as many sockets as before. */
+export const DRAIN_RECOUNT_MS = 1_000;
+
 /** Between two counts, of whatever container: many that stop at once are looked at less often. */
 export const DRAIN_LOOK_SPACING_MS = 10;
 

@@ -230,6 +230,8 @@ export interface NetKernel {
    * on both sides, without those from itself.
    */
   inboundConnections(namespace: NamespacePath): Promise<number>;
+  /** TCP sockets of a namespace, those that listen among them: counted at no cost. */
+  tcpSockets(namespace: NamespacePath): Promise<number>;
   readSysctl(namespace: NamespacePath, name: string): Promise<string | undefined>;
   close(): Promise<void>;
 }

@@ -1,10 +1,22 @@
 import type { Clock } from '@skep/platform';
 import type { NamespacePath, NetKernel } from '../kernel/contract.js';
-import { DRAIN_LOOK_SPACING_MS, DRAIN_POLL_MS, DRAIN_QUIET_MS } from '../limits.js';
+import {
+  DRAIN_LOOK_SPACING_MS,
+  DRAIN_POLL_MS,
+  DRAIN_QUIET_MS,
+  DRAIN_RECOUNT_MS,
+} from '../limits.js';
 
 export interface DrainsOptions {
-  kernel: Pick<NetKernel, 'inboundConnections'>;
+  kernel: Pick<NetKernel, 'inboundConnections' | 'tcpSockets'>;
   clock: Clock;
+}
+
+/** What was last seen of a container's sockets. */
+interface Look {
+  sockets: number;
+  connections: number;
+  atMs: number;
 }
 
 /**
@@ -28,19 +40,33 @@ export class Drains {
     const { clock } = this.#options;
     const startMs = clock.monotonic();
     let lastBusyMs = startMs;
+    let look: Look | undefined;
     this.#underWay++;
     try {
       for (;;) {
-        const count = await this.#options.kernel.inboundConnections(namespace);
+        look = await this.#look(namespace, look);
         const nowMs = clock.monotonic();
-        if (count > 0) lastBusyMs = nowMs;
+        if (look.connections > 0) lastBusyMs = nowMs;
         const leftMs = startMs + maxMs - nowMs;
-        if (leftMs <= 0 || nowMs - lastBusyMs >= DRAIN_QUIET_MS) return count;
+        if (leftMs <= 0 || nowMs - lastBusyMs >= DRAIN_QUIET_MS) return look.connections;
         await clock.sleep(Math.min(this.#pollMs(), leftMs), signal);
       }
     } finally {
       this.#underWay--;
     }
+  }
+
+  /**
+   * A listing costs milliseconds, on a host with many sockets more; so it is read again only when the
+   * number of sockets is another, and now and then.
+   */
+  async #look(namespace: NamespacePath, last: Look | undefined): Promise<Look> {
+    const { clock, kernel } = this.#options;
+    const sockets = await kernel.tcpSockets(namespace);
+    const atMs = clock.monotonic();
+    const isSame = last?.sockets === sockets && atMs - last.atMs < DRAIN_RECOUNT_MS;
+    if (last && isSame) return last;
+    return { sockets, atMs, connections: await kernel.inboundConnections(namespace) };
   }
 
   /** The more containers stop at once, the less often is each looked at. */

@@ -119,12 +119,22 @@ describe('draining a container', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  it('counts anew when the number of sockets is another, and otherwise each second', async () => {
+    const { abort, clock, namespace, traffic } = await setUp();
+    Object.assign(namespace, { inboundConnections: 1, otherSockets: 1 });
+    const seen = timed(clock, traffic.drained('c1', 5_000, abort.signal));
+    await clock.advance(50);
+    Object.assign(namespace, { inboundConnections: 0, otherSockets: 2 });
+    await clock.advance(5_000);
+    expect(seen).toEqual({ atMs: 1_100, value: 0 });
+  });
+
   it('looks at many more rarely than at one', async () => {
     const { clock, kernel, namespace, traffic } = await setUp();
     namespace.inboundConnections = 1;
     let looks = 0;
-    const look = kernel.inboundConnections.bind(kernel);
-    kernel.inboundConnections = (path) => {
+    const look = kernel.tcpSockets.bind(kernel);
+    kernel.tcpSockets = (path) => {
       looks++;
       return look(path);
     };

@@ -6,7 +6,7 @@ import type { TaskAnnouncer, TaskTraffic } from './contract.js';
 import { Drains } from './drain.js';
 
 export interface SwarmTrafficOptions {
-  kernel: Pick<NetKernel, 'inboundConnections'>;
+  kernel: Pick<NetKernel, 'inboundConnections' | 'tcpSockets'>;
   clock: Clock;
   logger: Logger;
   /** Path of a container's network namespace; undefined: it has none. */

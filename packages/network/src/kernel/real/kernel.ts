@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { Code, RpcError } from '@skep/platform';
 import { KERNEL_CALLS_MAX } from '../../limits.js';
+import { Serial } from '../../serial.js';
 import {
   type BaseChainView,
   type KernelCommand,
@@ -14,6 +15,7 @@ import {
 } from '../contract.js';
 import type { SocketOpener, SocketRequest } from '../socket-contract.js';
 import type { WorkerCall, WorkerRequest, WorkerResponse } from './protocol.js';
+import { readInbound } from './tcp-sockets.js';
 
 interface Waiter {
   resolve(value: unknown): void;
@@ -24,6 +26,8 @@ interface Waiter {
 export class RealKernel implements NetKernel, SocketOpener {
   readonly #worker = new Worker(new URL('./worker.js', import.meta.url));
   readonly #waiting = new Map<number, Waiter>();
+  /** Read one after the other: the threads that do it are for files, too. */
+  readonly #listings = new Serial();
   #lastId = 0;
   #failure: Error | undefined;
 
@@ -67,7 +71,12 @@ export class RealKernel implements NetKernel, SocketOpener {
   }
 
   async inboundConnections(namespace: NamespacePath): Promise<number> {
-    return (await this.#call({ kind: 'inboundConnections', namespace })) as number;
+    const listings = await this.#call({ kind: 'openTcpListings', namespace });
+    return this.#listings.run(() => readInbound(listings as number[]));
+  }
+
+  async tcpSockets(namespace: NamespacePath): Promise<number> {
+    return (await this.#call({ kind: 'tcpSockets', namespace })) as number;
   }
 
   async readSysctl(namespace: NamespacePath, name: string): Promise<string | undefined> {

@@ -11,7 +11,8 @@ export type WorkerCall =
   | { kind: 'tableElements'; namespace: NamespacePath; table: string }
   | { kind: 'baseChains'; namespace: NamespacePath }
   | { kind: 'rulesGeneration'; namespace: NamespacePath }
-  | { kind: 'inboundConnections'; namespace: NamespacePath }
+  | { kind: 'openTcpListings'; namespace: NamespacePath }
+  | { kind: 'tcpSockets'; namespace: NamespacePath }
   | { kind: 'openSocket'; request: SocketRequest }
   | { kind: 'readSysctl'; namespace: NamespacePath; name: string };
 

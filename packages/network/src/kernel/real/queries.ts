@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { BaseChainView, NamespacePath, NamespaceView, TunnelEntries } from '../contract.js';
 import * as link from '../netlink/link.js';
 import * as neighbour from '../netlink/neighbour.js';
@@ -9,7 +9,6 @@ import type { Handles } from './handles.js';
 import { SystemCallError } from './libc.js';
 import type { Namespaces } from './namespaces.js';
 import { parseBaseChains, parseTableElements } from './nft-json.js';
-import { countInbound } from './tcp-listing.js';
 
 /** Reads the kernel's state on the calling thread. */
 export class QueryRunner {
@@ -91,16 +90,6 @@ export class QueryRunner {
       .netfilter(namespace)
       .get('generation of rules', nftables.GENERATION_GET, nftables.encodeGenerationGet());
     return nftables.decodeGeneration(body);
-  }
-
-  /** The kernel's listings: there on every one of them, and of the thread's own namespace. */
-  inboundConnections(namespace: NamespacePath): number {
-    return this.#namespaces.within(namespace, () => {
-      const listings = ['tcp', 'tcp6'].map((name) => `/proc/thread-self/net/${name}`);
-      // A kernel without IPv6 has no list of it.
-      const texts = listings.filter((path) => existsSync(path)).map((path) => readFileSync(path));
-      return countInbound(texts.map((text) => text.toString('latin1')));
-    });
   }
 
   readSysctl(namespace: NamespacePath, name: string): string | undefined {

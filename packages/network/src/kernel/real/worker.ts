@@ -7,6 +7,7 @@ import { Namespaces } from './namespaces.js';
 import type { WorkerCall, WorkerRequest, WorkerResponse } from './protocol.js';
 import { QueryRunner } from './queries.js';
 import { openSocketIn } from './sockets.js';
+import { countTcpSockets, openTcpListings } from './tcp-sockets.js';
 
 /**
  * The thread that talks to the kernel. `setns` moves only the calling thread, so namespaces are
@@ -61,8 +62,10 @@ function answer(call: WorkerCall): unknown {
       return queries.baseChains(call.namespace);
     case 'rulesGeneration':
       return queries.rulesGeneration(call.namespace);
-    case 'inboundConnections':
-      return queries.inboundConnections(call.namespace);
+    case 'openTcpListings':
+      return openTcpListings(namespaces, call.namespace);
+    case 'tcpSockets':
+      return countTcpSockets(namespaces, call.namespace);
     case 'openSocket':
       return openSocketIn(namespaces, call.request);
     case 'readSysctl':

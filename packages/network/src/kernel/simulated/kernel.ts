@@ -92,6 +92,11 @@ export class SimKernel implements NetKernel {
     return this.at(namespace).inboundConnections;
   }
 
+  async tcpSockets(namespace: NamespacePath): Promise<number> {
+    const { inboundConnections, otherSockets } = this.at(namespace);
+    return inboundConnections + otherSockets;
+  }
+
   async readSysctl(namespace: NamespacePath, name: string): Promise<string | undefined> {
     return this.at(namespace).sysctls.get(name);
   }

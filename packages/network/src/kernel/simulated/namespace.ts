@@ -57,6 +57,8 @@ export class SimNamespace {
   readonly tables = new SimTables();
   /** Connections to it, for what `inboundConnections` tells. */
   inboundConnections = 0;
+  /** Sockets besides those. */
+  otherSockets = 0;
 
   constructor() {
     this.addLink('lo', '', 65_536);
