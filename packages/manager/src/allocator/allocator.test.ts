@@ -248,7 +248,7 @@ describe('Allocator', () => {
   it('keeps new subnets clear of nodes, and of what this host has routes to', async () => {
     const sim = new SimRoom();
     await sim.put('node', nodeOf('n1', { status: { addr: '10.0.1.17' } }));
-    const hostSubnets = () => ['0.0.0.0/0', '10.0.0.128/25', 'fe80::/64'];
+    const hostSubnets = () => ['0.0.0.0/0', '10.0.0.0/8', '10.0.0.128/25', 'fe80::/64'];
     new Allocator({ ...sim.options, hostSubnets }).start();
     await sim.put('network', ingressOf());
     expect(sim.get('network', 'ingress').ipam?.configs[0]?.subnet).toBe('10.0.2.0/24');

@@ -1,6 +1,7 @@
 import type { ReadView } from '@skep/store';
 import { dataPathOf } from '@skep/wire';
 import { parseAddress, parseSubnet, type Subnet } from './ipv4.js';
+import { AGGREGATE_BITS_MAX } from './limits.js';
 
 /**
  * What new subnets must keep clear of: addresses of the swarm's nodes, and what the host of this manager has
@@ -15,9 +16,12 @@ export function foreignSubnets(view: ReadView, hostSubnets: readonly string[]): 
   return [...nodes.map((base) => ({ base, bits: 32 })), ...routedSubnets(hostSubnets)];
 }
 
-/** Those of a list of CIDRs that an IPv4 network can overlap; a default route is none. */
+/**
+ * Those of a list of CIDRs that an IPv4 network should not overlap. A default route is none of them, nor is one
+ * that takes whole private blocks to some gateway: nothing would be left.
+ */
 export function routedSubnets(cidrs: readonly string[]): Subnet[] {
   return cidrs
     .map(parseSubnet)
-    .filter((subnet): subnet is Subnet => subnet !== undefined && subnet.bits > 0);
+    .filter((subnet): subnet is Subnet => subnet !== undefined && subnet.bits > AGGREGATE_BITS_MAX);
 }

@@ -13,6 +13,9 @@ export const DYNAMIC_PORT_LAST = 32_767;
 export const DEFAULT_POOL = '10.0.0.0/8';
 export const DEFAULT_SUBNET_BITS = 24;
 
+/** Routes of this length and shorter (10.0.0.0/8, 172.16.0.0/12) take whole private blocks somewhere. */
+export const AGGREGATE_BITS_MAX = 12;
+
 /** What could not be had is asked for again this often, besides whenever something is freed. */
 export const RETRY_MS = 300_000;
 

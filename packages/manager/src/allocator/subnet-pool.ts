@@ -36,7 +36,8 @@ export class SubnetPool {
     }
     throw new AllocationError(
       'could not find an available, non-overlapping IPv4 address pool among the defaults ' +
-        `to assign to the network: no /${subnetBits} of ${pools.map(formatSubnet).join(', ')} is free`,
+        `to assign to the network: no /${subnetBits} of ${pools.map(formatSubnet).join(', ')} is ` +
+        'free of other networks, nodes and routes of this host',
     );
   }
 

@@ -149,7 +149,7 @@ describe('a network', () => {
   });
 
   it('overlaps nothing that this host has a route to', async () => {
-    sim.hostSubnets = ['0.0.0.0/0', '192.168.7.0/24'];
+    sim.hostSubnets = ['0.0.0.0/0', '192.168.0.0/12', '192.168.7.0/24'];
     const error = await failure(make(ipam({ subnet: '192.168.0.0/16' })));
     expect(error.message).toBe(
       'Pool overlaps with other one on this address space: 192.168.0.0/16 overlaps the route to ' +
@@ -171,7 +171,7 @@ describe('a network', () => {
       code: Code.FAILED_PRECONDITION,
       message:
         'could not find an available, non-overlapping IPv4 address pool among the defaults to assign ' +
-        'to the network: no /24 of 10.3.0.0/23 is free',
+        'to the network: no /24 of 10.3.0.0/23 is free of other networks, nodes and routes of this host',
     });
   });
 

@@ -6,6 +6,7 @@ import {
   GetServiceRequestSchema,
   ListServiceStatusesRequestSchema,
   ListServicesRequestSchema,
+  NetworkAttachmentConfigSchema,
   PortConfig_PublishMode,
   RemoveServiceRequestSchema,
   type Service,
@@ -137,6 +138,23 @@ describe('services', () => {
       `port '81' is already in use by service 'd' (${host.id}) as a host-published port`,
     );
     await update(first, webSpec(published(80, INGRESS)));
+  });
+
+  it('is on a network once, and may be moved to others', async () => {
+    await sim.put('network', { id: 'n1', spec: { annotations: { name: 'one' } } });
+    const on = (...targets: string[]) => {
+      const spec = webSpec();
+      spec.task!.networks = targets.map((target) =>
+        create(NetworkAttachmentConfigSchema, { target }),
+      );
+      return spec;
+    };
+    expect((await failure(createService(on('n1', 'n1')))).message).toBe(
+      'network n1 is given more than once',
+    );
+    const service = await createService(on('n1'));
+    const moved = await update(service, on('n2', 'n1'));
+    expect(moved.service?.spec?.task?.networks.map(({ target }) => target)).toEqual(['n2', 'n1']);
   });
 
   it('wants the ingress network to be there, and not to be named', async () => {

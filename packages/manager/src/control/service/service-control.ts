@@ -137,7 +137,11 @@ function checkAgainstSwarm(
   spec: CompleteServiceSpec,
   stored?: ServiceObject,
 ): void {
-  for (const { target } of spec.task.networks) {
+  const targets = spec.task.networks.map(({ target }) => target);
+  for (const [at, target] of targets.entries()) {
+    if (targets.indexOf(target) < at) {
+      throw invalidArgument(`network ${target} is given more than once`);
+    }
     const network = view.get('network', target);
     if (network && isIngress(network)) {
       const name = JSON.stringify(network.spec.annotations.name);
