@@ -46,6 +46,8 @@ export interface SandboxState {
   ports: PortMap;
   /** Name servers for /etc/resolv.conf; empty: take the host's. */
   nameservers: string[];
+  /** What `host-gateway` stands for among extra hosts; unknown to records of earlier versions. */
+  hostGateway?: string;
 }
 
 export interface ContainerNetworking {

@@ -2,11 +2,13 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { SandboxState } from '../contract/networking.js';
+import type { EndpointState } from '../contract/state.js';
 import { parseMountOptions, shortenOverlay } from '../linux/kernel.js';
 import { scopedPath } from '../linux/scoped-path.js';
 import { signalNumber } from '../linux/signals.js';
 import { initialStatus } from '../records/record.js';
-import { hostsFile, resolvFile } from '../run/network-files.js';
+import { hostsFile, resolvFile, updatedHosts } from '../run/network-files.js';
 import { testRecord } from '../spec/fixtures.js';
 import { blockEntriesV1, blockEntriesV2 } from '../stats/sample.js';
 import { selectProcesses } from '../stats/top.js';
@@ -113,8 +115,10 @@ describe('network files', () => {
     endpoints: { bridge: endpoint },
     ports: {},
     nameservers: [],
+    hostGateway: '10.0.0.1',
   };
-  const network = sandbox as unknown as Parameters<typeof hostsFile>[1];
+  const network = sandbox as unknown as SandboxState;
+  const served = { ...network, nameservers: ['127.0.0.11'] };
 
   it('name the container and extra hosts', () => {
     const record = testRecord({
@@ -126,6 +130,38 @@ describe('network files', () => {
     expect(lines).toContain('1.2.3.4\tx');
     expect(lines).toContain('10.0.0.2\tweb');
     expect(lines[0]).toBe('127.0.0.1\tlocalhost');
+  });
+
+  it.each([
+    ['box.lan', '', 'box.lan box'],
+    ['box', 'lan', 'box.lan box'],
+    ['box.eu', 'lan', 'box.eu.lan box'],
+  ])('have the whole name of %s in %s, then its first part', (Hostname, Domainname, names) => {
+    const record = testRecord({ Hostname, Domainname });
+    expect(hostsFile(record, network, undefined)).toContain(`10.0.0.2\t${names}\n`);
+  });
+
+  it('follow the container to other networks, and keep what somebody wrote into them', () => {
+    const record = testRecord({ Hostname: 'web' });
+    const front = { ...endpoint, IPAddress: '10.0.5.7' } as EndpointState;
+    const after = { ...network, endpoints: { front } };
+    const edited = `192.0.2.1\tmine\n${hostsFile(record, network, undefined)}`;
+    const text = updatedHosts(edited, record, { before: network, after });
+    expect(text).toContain('192.0.2.1\tmine\n');
+    expect(text).toContain('127.0.0.1\tlocalhost\n');
+    expect(text).not.toContain('10.0.0.2');
+    expect(text.endsWith('\n10.0.5.7\tweb\n')).toBe(true);
+  });
+
+  it.each<[string, string[], string[], string]>([
+    ['', [], [], 'search lan\noptions edns0 ndots:0\n'],
+    ['and leaves the given ones to it', ['9.9.9.9'], [], 'search lan\noptions edns0 ndots:0\n'],
+    ['with options', [], ['timeout:2'], 'search lan\noptions timeout:2 ndots:0\n'],
+    ['with dots', [], ['ndots:2'], 'search lan\noptions ndots:2\n'],
+  ])('name the server of the networks alone %s', (_, Dns, DnsOptions, rest) => {
+    const host = 'nameserver 192.0.2.53\nsearch lan\noptions edns0 ndots:5\n';
+    const record = testRecord({ HostConfig: { Dns, DnsOptions } });
+    expect(resolvFile(record, served, true, host)).toBe(`nameserver 127.0.0.11\n${rest}`);
   });
 
   it('leave out resolvers that only the host can reach', () => {

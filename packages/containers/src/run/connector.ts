@@ -1,8 +1,10 @@
 import { Code, RpcError } from '@skep/platform';
 import type { EndpointConfig } from '../contract/config.js';
+import type { SandboxRecord } from '../contract/networking.js';
 import type { Container } from '../engine/container.js';
 import { type EngineContext, saveStatus } from '../engine/context.js';
 import { emitNetwork } from './network-events.js';
+import { updateNetworkFiles } from './network-files.js';
 import { checkEndpoint, isOwnNetwork } from './network-mode.js';
 import { conflict } from './stopper.js';
 import { attachTo } from './swarm-networks.js';
@@ -85,12 +87,11 @@ export class Connector {
     const endpoint = await attachTo(this.#context, container.record, network, config);
     const { networkId: id, networkName: name } = endpoint;
     try {
-      container.status.sandbox = await networking.connect(container.id, endpoint);
+      this.#become(container, await networking.connect(container.id, endpoint));
     } catch (error) {
       swarmNetworks.detach(container.id, id);
       throw error;
     }
-    saveStatus(this.#context, container);
     await this.#remember(container, name, config);
     emitNetwork(this.#context, 'connect', container, { id, name });
   }
@@ -100,10 +101,17 @@ export class Connector {
     if (!endpoint) return;
     const { networking, swarmNetworks } = this.#context;
     const { NetworkID: id } = endpoint;
-    container.status.sandbox = await networking.disconnect(container.id, id);
+    this.#become(container, await networking.disconnect(container.id, id));
     swarmNetworks.detach(container.id, id);
-    saveStatus(this.#context, container);
     emitNetwork(this.#context, 'disconnect', container, { id, name });
+  }
+
+  #become(container: Container, sandbox: SandboxRecord): void {
+    const before = container.status.sandbox?.state;
+    container.status.sandbox = sandbox;
+    saveStatus(this.#context, container);
+    if (!before) return;
+    updateNetworkFiles(this.#context, container.record, { before, after: sandbox.state });
   }
 
   async #remember(container: Container, name: string, config: EndpointConfig): Promise<void> {

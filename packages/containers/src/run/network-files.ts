@@ -36,30 +36,63 @@ export function writeNetworkFiles(
   write('resolv.conf', resolvFile(record, sandbox, ownNetwork, readHost('/etc/resolv.conf')));
 }
 
+/** Puts a running container's files right after it was put on a network, or taken off one. */
+export function updateNetworkFiles(
+  context: EngineContext,
+  record: ContainerRecord,
+  { before, after }: { before: SandboxState; after: SandboxState },
+): void {
+  const hosts = context.paths.record(record.id, 'hosts');
+  // In place: the container has this very file bound over its own.
+  writeFileSync(hosts, updatedHosts(readFileSync(hosts, 'utf8'), record, { before, after }));
+  // It may have been edited, and there is nothing to change as long as the same servers are asked.
+  if (before.nameservers.join() === after.nameservers.join()) return;
+  const text = resolvFile(record, after, true, readHost('/etc/resolv.conf'));
+  writeFileSync(context.paths.record(record.id, 'resolv.conf'), text);
+}
+
+/** The hosts file with the container's own addresses changed, and all else as it is. */
+export function updatedHosts(
+  text: string,
+  record: ContainerRecord,
+  { before, after }: { before: SandboxState; after: SandboxState },
+): string {
+  const [gone, own] = [ownLines(record, before), ownLines(record, after)];
+  const kept = text.split('\n').filter((line) => line !== '' && !gone.includes(line));
+  return `${[...kept, ...own].join('\n')}\n`;
+}
+
 /** Text of /etc/hosts. `hostText`: the host's file, for a container in the host's network. */
 export function hostsFile(
   record: ContainerRecord,
   sandbox: SandboxState | undefined,
   hostText: string | undefined,
 ): string {
-  const endpoints = Object.values(sandbox?.endpoints ?? {});
-  const gateway = endpoints.find((endpoint) => endpoint.Gateway !== '')?.Gateway ?? '127.0.0.1';
+  const gateway = sandbox?.hostGateway ?? '127.0.0.1';
   const extra = (record.hostConfig.ExtraHosts ?? []).map((line) => {
     const separator = line.search(/[:=]/);
     const address = line.slice(separator + 1);
     return `${address === HOST_GATEWAY ? gateway : address}\t${line.slice(0, separator)}`;
   });
-  const { Hostname, Domainname } = record.config;
-  const names = Domainname ? `${Hostname}.${Domainname} ${Hostname}` : Hostname;
-  const own = endpoints
+  const base = hostText === undefined ? BASE_HOSTS : [hostText.trimEnd()];
+  return `${[...base, ...extra, ...ownLines(record, sandbox)].join('\n')}\n`;
+}
+
+/** A container's own addresses in its hosts file: its full name first, then the first part of it. */
+function ownLines({ config }: ContainerRecord, sandbox: SandboxState | undefined): string[] {
+  const fullName = [config.Hostname, config.Domainname].filter(Boolean).join('.');
+  const [shortName = ''] = fullName.split('.');
+  const names = shortName === fullName ? fullName : `${fullName} ${shortName}`;
+  return Object.values(sandbox?.endpoints ?? {})
     .flatMap((endpoint) => [endpoint.IPAddress, endpoint.GlobalIPv6Address])
     .filter((address) => address !== '')
     .map((address) => `${address}\t${names}`);
-  const base = hostText === undefined ? BASE_HOSTS : [hostText.trimEnd()];
-  return `${[...base, ...extra, ...own].join('\n')}\n`;
 }
 
-/** Text of /etc/resolv.conf: what was asked for, else the network's servers, else the host's. */
+/**
+ * Text of /etc/resolv.conf: the network's own server (which then asks those that were given), else
+ * what was given, else the host's.
+ */
 export function resolvFile(
   record: ContainerRecord,
   sandbox: SandboxState | undefined,
@@ -72,16 +105,27 @@ export function resolvFile(
     lines.filter(([word]) => word === keyword).flatMap(([, ...rest]) => rest);
   const fromHost = values('nameserver').filter((server) => !ownNetwork || !isLoopback(server));
   const fallback = fromHost.length > 0 || !ownNetwork ? fromHost : FALLBACK_NAMESERVERS;
-  const given = sandbox?.nameservers.length ? sandbox.nameservers : Dns;
+  const embedded = sandbox?.nameservers ?? [];
+  const given = embedded.length > 0 ? embedded : Dns;
   const nameservers = given.length > 0 ? given : fallback;
   const search =
     DnsSearch.length > 0 ? DnsSearch.filter((domain) => domain !== '.') : values('search');
-  const options = DnsOptions.length > 0 ? DnsOptions : values('options');
+  const wanted = DnsOptions.length > 0 ? DnsOptions : values('options');
+  const options = embedded.length > 0 ? withoutDots(wanted, DnsOptions) : wanted;
   return [
     ...nameservers.map((server) => `nameserver ${server}\n`),
     ...(search.length > 0 ? [`search ${search.join(' ')}\n`] : []),
     ...(options.length > 0 ? [`options ${options.join(' ')}\n`] : []),
   ].join('');
+}
+
+/**
+ * The network's server is asked for names without a dot before any search domain is tried, unless the
+ * container itself wants it otherwise: what the host wants was meant for the host's server.
+ */
+function withoutDots(options: readonly string[], own: readonly string[]): string[] {
+  const isDots = (option: string) => option.startsWith('ndots:');
+  return own.some(isDots) ? [...options] : [...options.filter((one) => !isDots(one)), 'ndots:0'];
 }
 
 function isLoopback(address: string): boolean {

@@ -233,7 +233,8 @@ export class Sandboxes implements ContainerNetworking, OverlayListener {
   #onHost(request: SandboxRequest, sandboxId: string): SandboxState {
     const { networks, random, registry } = this.#options;
     const endpoints = describeEndpoints(request, { networks, address: '', gateway: '' }, random);
-    const state = { sandboxId, netnsPath: '', endpoints, ports: {}, nameservers: [] };
+    const none = { netnsPath: '', ports: {}, nameservers: [] };
+    const state = { sandboxId, endpoints, ...none, hostGateway: this.#hostGateway };
     registry.set({ request, state, plan: emptyPlan() });
     return state;
   }
@@ -257,7 +258,10 @@ export class Sandboxes implements ContainerNetworking, OverlayListener {
     const namespace = names.namespaceOf(sandboxId);
     const plan: SandboxPlan = { namespace, interfaces, bindings, sysctls: request.sysctls };
     const nameservers = request.endpoints.length > 0 ? readers.nameservers : [];
-    const state = { sandboxId, netnsPath: namespace, endpoints, ports, nameservers };
+    const state = {
+      ...{ sandboxId, netnsPath: namespace, endpoints, ports, nameservers },
+      hostGateway: this.#hostGateway,
+    };
     return { request, state, plan };
   }
 
@@ -308,6 +312,11 @@ export class Sandboxes implements ContainerNetworking, OverlayListener {
       const cancel = clock.after(OVERLAY_WAIT_MS, () => patience.abort(tooLate));
       await overlays.whenReady(networkId, patience.signal).finally(cancel);
     }
+  }
+
+  /** The host's own address on the default bridge, which containers reach by whatever way out. */
+  get #hostGateway(): string {
+    return this.#options.bridgeAddresses.gateway;
   }
 
   #addressesFor(request: SandboxRequest): AddressAllocator | undefined {
