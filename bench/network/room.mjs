@@ -22,8 +22,7 @@ const at = (name, rest) => `10.${NETWORKS[name]}.${rest}`;
 const range = (name) => ({ subnet: at(name, '0.0/16'), gateway: at(name, '0.1') });
 
 /** Of the task with this number, from 0. */
-export const addressOf = (name, number) =>
-  at(name, `${Math.floor(number / 250)}.${(number % 250) + 3}`);
+const addressOf = (name, number) => at(name, `${Math.floor(number / 250)}.${(number % 250) + 3}`);
 
 /** Of the service with this number; they lie behind those of tasks. */
 export const virtualIp = (number) => addressOf('front', 30_000 + number);
@@ -39,6 +38,21 @@ const nodeOf = (name) => ({
   ...{ tunnelAddress: HOST_ADDRESS, ownAgent: true },
   ...{ wireguardKey: new Uint8Array(), wireguardPort: 0 },
 });
+
+/** The service with this number. */
+export const serviceOf = (number) => ({
+  ...{ networkId: 'front', serviceId: `s${number}`, name: `s${number}`, aliases: [] },
+  ...{ virtualIp: virtualIp(number), clientAffinity: false },
+});
+
+/** Its one task, in both networks: in the ingress network with these ports. */
+export function endpointsOf(number, { ready = true, ports = [] } = {}) {
+  return NAMES.map((name) => ({
+    ...{ networkId: name, id: `t${number}`, nodeId: 'own', serviceId: `s${number}` },
+    ...{ addresses: [`${addressOf(name, number)}/16`], name: `t${number}`, aliases: [] },
+    ...{ slot: 1, ready, ports: name === 'ingress' ? ports : [] },
+  }));
+}
 
 /** What `networking.setUp` takes for the task of a service. */
 export function requestOf(number) {

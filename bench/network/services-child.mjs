@@ -2,7 +2,7 @@
 // backend is in the kernel. Argument: rounds. Prints JSON.
 import { execFileSync, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { addressOf, HOST_ADDRESS, Room, requestOf, virtualIp } from './room.mjs';
+import { endpointsOf, HOST_ADDRESS, Room, requestOf, serviceOf, virtualIp } from './room.mjs';
 
 const COUNTS = [10, 10_000];
 const ROUNDS = Number(process.argv[2]);
@@ -14,24 +14,15 @@ const CONNECT = new URL('./connect.mjs', import.meta.url).pathname;
 const FIRST_PORT = 10_000;
 const SERVER_PORT = 80;
 
-const serviceOf = (number) => ({
-  ...{ networkId: 'front', serviceId: `s${number}`, name: `s${number}`, aliases: [] },
-  ...{ virtualIp: virtualIp(number), clientAffinity: false },
-});
-
-/** A service's one task, in both networks. The first service's is the server. */
-function endpointsOf(number, ready = true) {
+/** The first service's task is the server. */
+function published(number, ready = true) {
   const port = { protocol: 'tcp', targetPort: SERVER_PORT, publishedPort: FIRST_PORT + number };
-  return ['front', 'ingress'].map((name) => ({
-    ...{ networkId: name, id: `t${number}`, nodeId: 'own', serviceId: `s${number}` },
-    ...{ addresses: [`${addressOf(name, number)}/16`], name: `t${number}`, aliases: [] },
-    ...{ slot: 1, ready, ports: name === 'ingress' ? [port] : [] },
-  }));
+  return endpointsOf(number, { ready, ports: [port] });
 }
 
 function tellAll(room, count) {
   const numbers = Array.from({ length: count }, (_, number) => number);
-  const endpoints = numbers.flatMap((number) => endpointsOf(number));
+  const endpoints = numbers.flatMap((number) => published(number));
   return room.tellAll(numbers.map(serviceOf), endpoints);
 }
 
@@ -52,7 +43,7 @@ async function changes(room, count) {
   for (let round = 0; round < CHANGES; round++) {
     const number = 1 + ((round * 7) % (count - 1));
     for (const ready of [false, true]) {
-      times.push(await timed(() => room.tell({ endpoints: endpointsOf(number, ready) })));
+      times.push(await timed(() => room.tell({ endpoints: published(number, ready) })));
     }
   }
   return times;
