@@ -7,6 +7,7 @@ import {
   eventRoutes,
   imageRoutes,
   logRoutes,
+  type NodeNetworks,
   networkRoutes,
   refusedRoutes,
   type SwarmDependencies,
@@ -18,6 +19,7 @@ import {
   volumeRoutes,
 } from '@skep/api';
 import type { EngineEvent } from '@skep/containers';
+import type { ContainerExecutor } from '@skep/executor';
 import type { NetworkResource } from '@skep/network';
 import type { Clock, Logger, Random } from '@skep/platform';
 import type { EngineRooms } from './engine-rooms.js';
@@ -28,6 +30,7 @@ import { VERSION } from './version.js';
 
 export interface ApiParts {
   rooms: EngineRooms;
+  executor: Pick<ContainerExecutor, 'attachedNetworks'>;
   membership: SwarmMembership;
   facts: StaticFacts;
   log: Logger;
@@ -62,7 +65,13 @@ export function assembleApi(parts: ApiParts) {
     logRoutes(containers),
     imageRoutes(images),
     volumeRoutes(volumes),
-    networkRoutes(rooms.network.localNetworks, swarm),
+    networkRoutes({
+      local: rooms.network.localNetworks,
+      swarm,
+      engine: containers,
+      node: nodeNetworks(parts),
+      events,
+    }),
     ...allSwarmRoutes(swarm),
     eventRoutes(events),
     refusedRoutes,
@@ -78,6 +87,22 @@ function gatherEvents({ rooms, membership, clock, log }: ApiParts): EventHub {
   rooms.volumes.onEvent(local);
   new SwarmEvents({ node: membership, hub, clock, log }).start();
   return hub;
+}
+
+/** What this node knows of the swarm's networks that it takes part in. */
+function nodeNetworks({ executor, rooms }: ApiParts): NodeNetworks {
+  const { overlays, tables } = rooms.network;
+  return {
+    attached: () => executor.attachedNetworks,
+    tables,
+    differences: (networkId) => {
+      const overlay = overlays.list().find(({ id }) => id === networkId);
+      if (!overlay) return [];
+      const { divergence, failure } = overlay;
+      const differs = `${divergence} entries of the kernel differed when they were last compared`;
+      return [...(divergence > 0 ? [differs] : []), ...(failure ? [failure] : [])];
+    },
+  };
 }
 
 /** What the swarm's routes know of this machine's addresses and networks. */

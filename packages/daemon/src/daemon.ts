@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { readyServer } from '@skep/api';
 import { CfsslAuthority, RealHttpsClient } from '@skep/ca';
-import { ContainerExecutor } from '@skep/executor';
+import { ContainerAttachments, ContainerExecutor } from '@skep/executor';
 import {
   type Cancel,
   errorMessage,
@@ -19,16 +19,18 @@ import { type EngineRooms, openEngineRooms } from './engine-rooms.js';
 import { gatherFacts, nodeFacts } from './facts.js';
 import { adaptHeap } from './heap.js';
 import { listen } from './http/listen.js';
-import { systemInterfaces } from './interfaces.js';
+import { hostSubnets, systemInterfaces } from './interfaces.js';
 import { serveMetrics } from './metrics/serve.js';
 import type { Platform } from './platform.js';
 import { SwarmMembership } from './swarm/membership.js';
+import { NodeNetworks } from './swarm/node-networks.js';
 
 /** Puts the rooms together, opens the doors, and closes them again in reverse. */
 export class Daemon {
   readonly #platform: Platform;
   readonly #options: DaemonOptions;
   #rooms: EngineRooms | undefined;
+  #networks: NodeNetworks | undefined;
   #membership: SwarmMembership | undefined;
   #servers: Server[] = [];
   #forgetHeap: Cancel = () => {};
@@ -50,14 +52,30 @@ export class Daemon {
     this.#forgetHeap = adaptHeap(clock);
     for (const root of [options.dataRoot, options.execRoot]) await disk.makeDirectory(root, 0o711);
     const id = await engineId(disk, random, join(options.dataRoot, 'engine-id'));
-    const rooms = await openEngineRooms(options, this.#platform);
+    const containerAttachments = new ContainerAttachments({
+      clock,
+      logger: log,
+      resources: () => this.#membership?.networkResources(),
+    });
+    const rooms = await openEngineRooms(options, this.#platform, containerAttachments);
     this.#rooms = rooms;
+    const networks = new NodeNetworks({
+      network: rooms.network,
+      disk,
+      clock,
+      logger: log,
+      directory: join(options.execRoot, 'network'),
+    });
+    this.#networks = networks;
+    await networks.restore();
     const facts = await gatherFacts(options, id, new RealProcesses());
     const executor = new ContainerExecutor({
       engine: rooms.containers,
       images: rooms.images,
       volumes: rooms.volumes,
-      publisher: rooms.network.publisher,
+      networks,
+      traffic: rooms.network.traffic,
+      containerAttachments,
       disk,
       clock,
       logger: log,
@@ -78,10 +96,16 @@ export class Daemon {
         }),
       }),
       isOwnHost: (host) => systemInterfaces().some(({ addresses }) => addresses.includes(host)),
+      hostSubnets,
+      networkTables: networks,
+      wireguard: () => rooms.network.wireguard,
     });
     this.#membership = membership;
+    networks.follow(membership);
     await membership.restore();
-    const api = await readyServer(assembleApi({ rooms, membership, facts, log, clock, random }));
+    networks.settle();
+    const parts = { rooms, membership, executor, facts, log, clock, random };
+    const api = await readyServer(assembleApi(parts));
     for (const host of options.hosts) {
       this.#servers.push(await listen(api, host, options.tls));
       log.info({ host }, 'the API listens');
@@ -100,6 +124,7 @@ export class Daemon {
       server.closeAllConnections();
     }
     await this.#step('leaving the swarm session', () => this.#membership?.stop());
+    await this.#step('keeping the networks', () => this.#networks?.close());
     await this.#step('closing the engine', () => this.#rooms?.close());
   }
 

@@ -9,6 +9,7 @@ import {
   Images,
   probeContainerd,
   RealDetachedProcesses,
+  type SwarmNetworks,
 } from '@skep/containers';
 import { createNetwork, type Network } from '@skep/network';
 import { Code, RpcError } from '@skep/platform';
@@ -39,10 +40,11 @@ export interface EngineRooms {
 export async function openEngineRooms(
   options: DaemonOptions,
   platform: Platform,
+  swarmNetworks: SwarmNetworks,
 ): Promise<EngineRooms> {
   const supervisor = options.containerd ? undefined : await startContainerd(options, platform);
   try {
-    return await openRooms(options, platform, supervisor);
+    return await openRooms(options, platform, { supervisor, swarmNetworks });
   } catch (error) {
     // A daemon that cannot start leaves no containerd behind that nobody looks after.
     await supervisor?.stop();
@@ -50,10 +52,15 @@ export async function openEngineRooms(
   }
 }
 
+interface RoomParts {
+  supervisor: ContainerdSupervisor | undefined;
+  swarmNetworks: SwarmNetworks;
+}
+
 async function openRooms(
   options: DaemonOptions,
   platform: Platform,
-  supervisor: ContainerdSupervisor | undefined,
+  { supervisor, swarmNetworks }: RoomParts,
 ): Promise<EngineRooms> {
   const { clock, random, disk, log: logger } = platform;
   const { dataRoot, execRoot } = options;
@@ -92,6 +99,7 @@ async function openRooms(
     containerd,
     images,
     networking: network.networking,
+    swarmNetworks,
     logger,
     clock,
     random,

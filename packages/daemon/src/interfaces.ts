@@ -13,3 +13,10 @@ export function systemInterfaces(): NetworkInterface[] {
     addresses: addresses.map(({ address }) => address),
   }));
 }
+
+/** Subnets that this machine's interfaces are in, as CIDRs. */
+export function hostSubnets(): string[] {
+  return Object.values(networkInterfaces()).flatMap((addresses = []) =>
+    addresses.flatMap(({ cidr, family }) => (cidr && family === 'IPv4' ? [cidr] : [])),
+  );
+}

@@ -1,3 +1,4 @@
+import type { NetworkResources } from '@skep/agent';
 import {
   type LocalNodeState,
   managerError,
@@ -11,7 +12,18 @@ import {
 import { formatUnlockKey } from '@skep/ca';
 import type { Control, LogBrokerService, WatchService } from '@skep/manager';
 import { IdentityError, type Manager, type MemberOptions, Membership } from '@skep/member';
+import { Code, RpcError } from '@skep/platform';
 import type { ReadView } from '@skep/store';
+
+/** Of a node that is in a swarm and does not talk to it yet. */
+const NO_MANAGER_YET: NetworkResources = {
+  attachNetwork: async () => Promise.reject(noManagerYet()),
+  detachNetwork: async () => Promise.reject(noManagerYet()),
+};
+
+function noManagerYet(): RpcError {
+  return new RpcError(Code.UNAVAILABLE, 'this node does not reach a manager of its swarm yet');
+}
 
 /** Time a request to join waits for its outcome, as in Docker; joining goes on after it. */
 const JOIN_WAIT_MS = 20_000;
@@ -45,6 +57,22 @@ export class SwarmMembership implements SwarmNode {
   nodeAddress(): string {
     const address = this.#membership.member?.advertiseAddress ?? '';
     return address.slice(0, Math.max(0, address.lastIndexOf(':'))).replace(/^\[|\]$/g, '');
+  }
+
+  /** Where others send this node's overlay packets; empty while not known. */
+  dataPathAddress(): string {
+    return this.#membership.member?.dataPathAddress ?? '';
+  }
+
+  /** Addresses in the swarm's networks for plain containers; undefined when this node is in no swarm. */
+  networkResources(): NetworkResources | undefined {
+    if (this.localNodeState() === 'inactive') return undefined;
+    return this.#membership.member?.networkResources ?? NO_MANAGER_YET;
+  }
+
+  /** Takes a task of this node out of balancing and names, everywhere. */
+  async withdraw(taskId: string, signal: AbortSignal): Promise<void> {
+    await this.#membership.member?.withdraw(taskId, signal);
   }
 
   async init(request: SwarmInit): Promise<string> {

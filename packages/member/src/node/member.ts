@@ -205,6 +205,11 @@ export class SwarmMember {
     return joinHostPort(this.#seenHost, portOf(listenAddress));
   }
 
+  /** Where others send this node's overlay packets, an IP; empty while not known. */
+  get dataPathAddress(): string {
+    return this.#state.dataPathAddress || hostOf(this.advertiseAddress);
+  }
+
   /** Where others send this node's overlay packets, as far as its user or its daemon knows. */
   get #dataPath(): DataPath {
     const { advertiseAddress, dataPathAddress } = this.#state;
