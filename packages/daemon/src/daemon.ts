@@ -18,11 +18,12 @@ import { engineId } from './engine-id.js';
 import { type EngineRooms, openEngineRooms } from './engine-rooms.js';
 import { gatherFacts, nodeFacts } from './facts.js';
 import { adaptHeap } from './heap.js';
+import { hostSubnets } from './host-routes.js';
 import { listen } from './http/listen.js';
-import { hostSubnets, systemInterfaces } from './interfaces.js';
+import { systemInterfaces } from './interfaces.js';
 import { serveMetrics } from './metrics/serve.js';
 import type { Platform } from './platform.js';
-import { SwarmMembership } from './swarm/membership.js';
+import { NO_MANAGER_YET, SwarmMembership } from './swarm/membership.js';
 import { NodeNetworks } from './swarm/node-networks.js';
 
 /** Puts the rooms together, opens the doors, and closes them again in reverse. */
@@ -32,6 +33,8 @@ export class Daemon {
   #rooms: EngineRooms | undefined;
   #networks: NodeNetworks | undefined;
   #membership: SwarmMembership | undefined;
+  /** The membership of the last run, if any, has been taken up. */
+  #isTakenUp = false;
   #servers: Server[] = [];
   #forgetHeap: Cancel = () => {};
 
@@ -55,7 +58,8 @@ export class Daemon {
     const containerAttachments = new ContainerAttachments({
       clock,
       logger: log,
-      resources: () => this.#membership?.networkResources(),
+      // Containers that start with the daemon ask before it knows whether it is in a swarm.
+      resources: () => (this.#isTakenUp ? this.#membership?.networkResources() : NO_MANAGER_YET),
     });
     const rooms = await openEngineRooms(options, this.#platform, containerAttachments);
     this.#rooms = rooms;
@@ -103,6 +107,7 @@ export class Daemon {
     this.#membership = membership;
     networks.follow(membership);
     await membership.restore();
+    this.#isTakenUp = true;
     networks.settle();
     const parts = { rooms, membership, executor, facts, log, clock, random };
     const api = await readyServer(assembleApi(parts));

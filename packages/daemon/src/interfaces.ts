@@ -13,10 +13,3 @@ export function systemInterfaces(): NetworkInterface[] {
     addresses: addresses.map(({ address }) => address),
   }));
 }
-
-/** Subnets that this machine's interfaces are in, as CIDRs. */
-export function hostSubnets(): string[] {
-  return Object.values(networkInterfaces()).flatMap((addresses = []) =>
-    addresses.flatMap(({ cidr, family }) => (cidr && family === 'IPv4' ? [cidr] : [])),
-  );
-}

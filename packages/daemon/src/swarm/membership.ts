@@ -16,7 +16,7 @@ import { Code, RpcError } from '@skep/platform';
 import type { ReadView } from '@skep/store';
 
 /** Of a node that is in a swarm and does not talk to it yet. */
-const NO_MANAGER_YET: NetworkResources = {
+export const NO_MANAGER_YET: NetworkResources = {
   attachNetwork: async () => Promise.reject(noManagerYet()),
   detachNetwork: async () => Promise.reject(noManagerYet()),
 };
