@@ -5,12 +5,17 @@ import type { Namespaces } from './namespaces.js';
 import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from './netlink-socket.js';
 import { NftContext } from './nft-context.js';
 
+/** Sockets and contexts that wait to be closed; each holds a descriptor. */
+const ASIDE_MAX = 24;
+
 /**
  * Open sockets and nft contexts by namespace. An open socket keeps a removed namespace alive, so
  * those of other namespaces are closed after each batch. An nft context is kept until its namespace
  * is removed or many others have been used since: making one takes longer than using it. A netfilter
- * socket stays as long as the context does: the kernel lets nobody close one, 16 ms long, who has just
- * removed rules (kernel 6.18, nft_rcv_nl_event).
+ * socket stays as long as the context does.
+ *
+ * The kernel lets nobody close a netfilter socket, 16 ms long, who has just removed rules (kernel 6.18,
+ * nft_rcv_nl_event), and then as many at once as there are. So those are put aside first.
  */
 export class Handles {
   readonly #namespaces: Namespaces;
@@ -18,6 +23,7 @@ export class Handles {
   readonly #route = new Map<NamespacePath, NetlinkSocket>();
   readonly #netfilter = new Map<NamespacePath, NetlinkSocket>();
   readonly #nft = new Map<NamespacePath, NftContext>();
+  #aside: (() => void)[] = [];
 
   constructor(namespaces: Namespaces) {
     this.#namespaces = namespaces;
@@ -44,20 +50,32 @@ export class Handles {
 
   /** Lets go of a namespace that is about to be removed. */
   forget(namespace: NamespacePath): void {
-    this.#freeContext(namespace);
-    for (const known of [this.#route, this.#netfilter]) {
-      closeSockets(known, (other) => other === namespace);
-    }
+    this.#putContextAside(namespace);
+    closeSockets(this.#route, (other) => other === namespace);
+    this.#putSocketsAside((other) => other === namespace);
   }
 
   /** Closes the sockets in other namespaces than the host's, as far as nothing else is kept there. */
   closeForeign(): void {
     const isForeign = (namespace: NamespacePath) => namespace !== HOST;
     closeSockets(this.#route, isForeign);
-    closeSockets(this.#netfilter, (one) => isForeign(one) && !this.#nft.has(one));
+    this.#putSocketsAside((one) => isForeign(one) && !this.#nft.has(one));
+  }
+
+  /** Whether something waits for {@link closeAside}. */
+  get hasAside(): boolean {
+    return this.#aside.length > 0;
+  }
+
+  /** Closes what was put aside. Can take the kernel 16 ms. */
+  closeAside(): void {
+    for (const close of this.#aside) close();
+    this.#aside = [];
+    this.#low.refill();
   }
 
   closeAll(): void {
+    this.closeAside();
     for (const known of [this.#route, this.#netfilter]) closeSockets(known, () => true);
     for (const context of this.#nft.values()) context.free();
     this.#nft.clear();
@@ -76,16 +94,28 @@ export class Handles {
   #freeOldest(): void {
     if (this.#nft.size < NFT_CONTEXTS_MAX) return;
     const oldest = [...this.#nft.keys()].find((namespace) => namespace !== HOST);
-    if (oldest !== undefined) this.#freeContext(oldest);
+    if (oldest !== undefined) this.#putContextAside(oldest);
   }
 
-  #freeContext(namespace: NamespacePath): void {
+  #putContextAside(namespace: NamespacePath): void {
     const context = this.#nft.get(namespace);
     if (!context) return;
-    context.free();
     this.#nft.delete(namespace);
-    closeSockets(this.#netfilter, (other) => other === namespace);
-    this.#low.refill();
+    this.#putAside(() => context.free());
+    this.#putSocketsAside((other) => other === namespace);
+  }
+
+  #putSocketsAside(isDoomed: (namespace: NamespacePath) => boolean): void {
+    for (const [namespace, socket] of this.#netfilter) {
+      if (!isDoomed(namespace)) continue;
+      this.#netfilter.delete(namespace);
+      this.#putAside(() => socket.close());
+    }
+  }
+
+  #putAside(close: () => void): void {
+    this.#aside.push(close);
+    if (this.#aside.length >= ASIDE_MAX) this.closeAside();
   }
 }
 

@@ -85,10 +85,23 @@ function respond(request: WorkerRequest): WorkerResponse {
   }
 }
 
+/** Sockets that were put aside are closed when nobody has asked for anything for so long. */
+const IDLE_MS = 20;
+let tidying: NodeJS.Timeout | undefined;
+
+/** Closing some sockets takes long: not while somebody waits for an answer. */
+function tidyLater(): void {
+  clearTimeout(tidying);
+  if (handles.hasAside) tidying = setTimeout(() => handles.closeAside(), IDLE_MS).unref();
+}
+
 invariant(parentPort, 'the kernel worker runs in a worker thread');
 const port = parentPort;
 port.on('message', (request: WorkerRequest | 'close') => {
-  if (request !== 'close') return port.postMessage(respond(request));
+  if (request !== 'close') {
+    port.postMessage(respond(request));
+    return tidyLater();
+  }
   handles.closeAll();
   namespaces.close();
   port.close();
