@@ -91,13 +91,13 @@ describe('an answer', () => {
 
   it('gives each address the first place equally often', () => {
     const first = new Map<unknown, number>();
-    for (let round = 0; round < 4_000; round++) {
+    for (let round = 0; round < 1_000; round++) {
       const given = answer(question('tasks.many'), 'tcp');
       const data = typeof given !== 'string' && given.bytes.subarray(-16 * 200).readUInt32BE(12);
       first.set(data, (first.get(data) ?? 0) + 1);
     }
-    expect(first.size).toBe(200);
-    expect(Math.max(...first.values())).toBeLessThan(60);
+    expect(first.size).toBeGreaterThan(180);
+    expect(Math.max(...first.values())).toBeLessThan(25);
   });
 });
 

@@ -35,6 +35,9 @@ export const RESOLV_CONF_BYTES_MAX = 65_536;
 export const NAME_PORT_MIN = 65_053;
 export const NAME_PORT_MAX = 65_116;
 
+/** How often it is looked whether the rules that lead to the sockets are still there. */
+export const COMPARE_PERIOD_MS = 30_000;
+
 /** Connections of one container by TCP; more are closed at once. */
 export const TCP_CONNECTIONS_MAX = 64;
 /** A connection without a question is closed. */

@@ -7,6 +7,7 @@ import type { AttachedSandbox } from '../../sandbox/contract.js';
 import { networkOf, serviceOf, updateOf } from '../../tables/objects.sim.js';
 import { Tables } from '../../tables/tables.js';
 import { attachedOf, sandboxOf } from '../asker.sim.js';
+import { COMPARE_PERIOD_MS } from '../limits.js';
 import { SimNameSockets, type SimServer } from '../sockets/sockets.sim.js';
 import { NameService } from './name-service.js';
 
@@ -87,6 +88,25 @@ describe('the name service', () => {
     await next.added(sandboxOf());
     expect(kernel.at(BOX).tables.names()).toEqual(['tt_dns']);
     expect(summary(await sockets.send(BOX, query('web')))).toBe('SERVFAIL');
+  });
+
+  it('puts rules back that somebody took away, and no others', async () => {
+    const { kernel, clock } = await running();
+    const { tables } = kernel.at(BOX);
+    await clock.advance(COMPARE_PERIOD_MS);
+    const { generation } = tables;
+    await clock.advance(COMPARE_PERIOD_MS);
+    expect(tables.generation).toBe(generation);
+    tables.apply([{ kind: 'table-remove', table: 'tt_dns' }]);
+    await clock.advance(COMPARE_PERIOD_MS);
+    expect(tables.names()).toEqual(['tt_dns']);
+  });
+
+  it('ends its comparisons when it is closed', async () => {
+    const { service, clock } = await running();
+    expect(clock.pendingTimers).toBe(1);
+    service.close();
+    expect(clock.pendingTimers).toBe(0);
   });
 
   it('closes the sockets of a container that is gone, also while they are opened', async () => {
@@ -186,7 +206,7 @@ describe('a name of the world', () => {
     expect(sockets.asked).toHaveLength(2);
     await clock.advance(2_000);
     expect(summary(await answer)).toBe('SERVFAIL');
-    expect([sockets.openChannels, clock.pendingTimers]).toEqual([0, 0]);
+    expect([sockets.openChannels, clock.pendingTimers]).toEqual([0, 1]);
   });
 
   it('is answered by the first server also after the next was asked', async () => {
@@ -258,6 +278,6 @@ describe('a name of the world', () => {
     await settle();
     expect(sockets.openChannels).toBe(1);
     await service.removed(sandboxOf().containerId);
-    expect([sockets.openChannels, clock.pendingTimers]).toEqual([0, 0]);
+    expect([sockets.openChannels, clock.pendingTimers]).toEqual([0, 1]);
   });
 });
