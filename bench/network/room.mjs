@@ -35,7 +35,7 @@ const networkOf = (name) => ({
 
 const nodeOf = (name) => ({
   ...{ networkId: name, nodeId: 'own', address: at(name, '0.2/16') },
-  ...{ tunnelAddress: HOST_ADDRESS, ownAgent: true },
+  ...{ tunnelAddress: HOST_ADDRESS, ownAgent: true, down: false },
   ...{ wireguardKey: new Uint8Array(), wireguardPort: 0 },
 });
 

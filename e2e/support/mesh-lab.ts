@@ -232,6 +232,7 @@ function nodeRow(number: number): NetworkNode {
     ...place,
     ...addresses,
     ownAgent: true,
+    down: false,
     wireguardKey: new Uint8Array(),
     wireguardPort: 0,
   };

@@ -217,6 +217,7 @@ const OWN_NODE = {
   address: INGRESS.nodeAddress,
   tunnelAddress: HOST_ADDRESS,
   ownAgent: true,
+  down: false,
   wireguardKey: new Uint8Array(),
   wireguardPort: 0,
 };

@@ -189,6 +189,7 @@ export class OverlayLab {
         address: nodeAddress(subnets, number),
         tunnelAddress: address,
         ownAgent: true,
+        down: false,
         wireguardKey: new Uint8Array(),
         wireguardPort: 0,
       })),

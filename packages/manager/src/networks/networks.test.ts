@@ -127,6 +127,7 @@ describe('what a node is told of its networks', () => {
     expect(watcher.updates).toHaveLength(1);
     await setState(NodeStatus_State.DOWN);
     expect(watcher.last.endpoints).toMatchObject([{ id: 't1', ready: false }]);
+    expect(watcher.last.nodes).toMatchObject([{ nodeId: 'n1', down: true }]);
     await setState(NodeStatus_State.READY);
     expect(watcher.last.endpoints).toMatchObject([{ id: 't1', ready: true }]);
     await setState(NodeStatus_State.DOWN);

@@ -93,6 +93,7 @@ export function nodeRow(node: NodeObject, networkId: string): NetworkNode | unde
     ownAgent: hasOwnAgent(description),
     wireguardKey: dataPath?.wireguard?.key ?? new Uint8Array(),
     wireguardPort: dataPath?.wireguard?.port ?? 0,
+    down: status.state === NodeStatus_State.DOWN,
   });
 }
 

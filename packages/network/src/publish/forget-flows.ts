@@ -5,12 +5,13 @@ import { partsOfKey } from './port-key.js';
 /** The flows that the kernel would send on to where they went before a change. */
 export function forgetFlows(
   ingressNamespace: NamespacePath,
-  { left, opened, closed, revived }: MeshEffect,
+  { departures, opened, closed, revived }: MeshEffect,
 ): KernelCommand[] {
   return [
     // What follows of a connection is then new, and answered with a reset instead of silence.
-    ...left.map((replySource): KernelCommand => {
-      return { op: 'conntrack-remove', namespace: ingressNamespace, match: { replySource } };
+    ...departures.map(({ address: replySource, udpOnly }): KernelCommand => {
+      const match = udpOnly ? { replySource, protocol: 'udp' as const } : { replySource };
+      return { op: 'conntrack-remove', namespace: ingressNamespace, match };
     }),
     // Senders of datagrams may never pause, and would stay where nobody was.
     ...revived.flatMap((key) => forgetDatagrams(ingressNamespace, key)),

@@ -67,6 +67,10 @@ export class IngressNodes {
     this.#touched.add(address);
   }
 
+  isDown(nodeId: string): boolean {
+    return this.#nodes.get(nodeId)?.down ?? false;
+  }
+
   /** Whether a task has this address. */
   isHeld(address: string): boolean {
     return this.#holders.has(address);

@@ -6,14 +6,25 @@ import { endpointAddress } from '../vip/endpoint-address.js';
 import { IngressNodes, type PeerNode } from './ingress-nodes.js';
 import { type PortsEffect, PublishedPorts } from './published-ports.js';
 
+export interface MeshDeparture {
+  address: string;
+  /** Only datagrams go elsewhere: what is left of its connections drains. */
+  udpOnly: boolean;
+}
+
 /** What a batch of changes means for the kernel. */
 export interface MeshEffect extends PortsEffect {
   /** For the ingress namespace's table. */
   inner: ElementDiff;
-  /** Addresses whose task is gone from there. */
-  left: string[];
+  /** Tasks to which flows must not go on. */
+  departures: MeshDeparture[];
   /** Nodes came, went, or moved. */
   nodesChanged: boolean;
+}
+
+interface EndpointChange {
+  before?: NetworkEndpoint | undefined;
+  after?: NetworkEndpoint | undefined;
 }
 
 /** What the routing mesh should be, made from the rows of the ingress network alone. */
@@ -41,18 +52,20 @@ export class MeshState {
   }
 
   apply(changes: readonly TableChange[]): MeshEffect {
-    const left: string[] = [];
+    const departures: MeshDeparture[] = [];
     for (const change of changes) {
       if (change.table === 'network') this.#takeNetwork(change);
-      else if (change.table === 'endpoint') left.push(...this.#takeEndpoint(change));
+      else if (change.table === 'endpoint') departures.push(...this.#takeEndpoint(change));
       else if (change.table === 'node') this.#takeNode(change);
       else this.#takeService(change);
     }
-    for (const address of this.#adopted) if (!this.#nodes.isHeld(address)) left.push(address);
+    for (const address of this.#adopted) {
+      if (!this.#nodes.isHeld(address)) departures.push({ address, udpOnly: false });
+    }
     this.#adopted.clear();
     const inner = new ElementDiff();
     const nodesChanged = this.#nodes.settle(inner);
-    return { ...this.#ports.settle(inner), inner, left, nodesChanged };
+    return { ...this.#ports.settle(inner), inner, departures, nodesChanged };
   }
 
   /** All that the ingress namespace's table should hold. */
@@ -93,8 +106,7 @@ export class MeshState {
     else this.#ports.removeService(row.serviceId);
   }
 
-  /** The address that is free now, if one is. */
-  #takeEndpoint({ before, after }: Extract<TableChange, { table: 'endpoint' }>): string[] {
+  #takeEndpoint({ before, after }: EndpointChange): MeshDeparture[] {
     const row = after ?? before;
     if (!row || !this.#isIngress(row.networkId)) return [];
     if (before) {
@@ -105,8 +117,18 @@ export class MeshState {
       this.#ports.putEndpoint(after);
       this.#nodes.putEndpoint(after);
     }
+    return this.#departures({ before, after });
+  }
+
+  /** None, or one: who is gone, is on a node that is, or takes nothing new any more. */
+  #departures({ before, after }: EndpointChange): MeshDeparture[] {
     const address = before && endpointAddress(before);
-    return address && !(after && isSamePlace(before, after)) ? [address] : [];
+    if (!address) return [];
+    if (!after || !isSamePlace(before, after)) return [{ address, udpOnly: false }];
+    if (after.ready || !before.ready) return [];
+    if (this.#nodes.isDown(after.nodeId)) return [{ address, udpOnly: false }];
+    const hasUdp = after.ports.some(({ protocol }) => protocol === 'udp');
+    return hasUdp ? [{ address, udpOnly: true }] : [];
   }
 
   #isIngress(networkId: string | undefined): boolean {

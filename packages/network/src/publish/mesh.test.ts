@@ -52,6 +52,20 @@ describe('the routing mesh of a node', () => {
     expect(node.kernel.forgotten).toEqual([{ namespace: node.namespace, match }]);
   });
 
+  it('moves datagrams of a draining task, and cuts what went to one on a node that is lost', async () => {
+    const { node, update } = await standing();
+    const ports = [{ protocol: 'udp' as const, targetPort: 53, publishedPort: 5353 }];
+    const [datagrams, lost] = [taskOf('t1', { ports }), taskOf('t2', { nodeId: 'n2' })];
+    await update({ endpoints: [datagrams, lost] });
+    node.kernel.forgotten.splice(0);
+    await update({ endpoints: [{ ...datagrams, ready: false }] });
+    await update({ nodes: [{ ...THERE, down: true }], endpoints: [{ ...lost, ready: false }] });
+    expect(node.kernel.forgotten.map(({ match }) => match)).toEqual([
+      { replySource: '10.0.1.11', protocol: 'udp' },
+      { replySource: '10.0.1.12' },
+    ]);
+  });
+
   it('shows tasks of Docker Engines this node’s address, and others the client’s', async () => {
     const { node, update } = await standing();
     const [own, docker] = [taskOf('t2', { nodeId: 'n2' }), taskOf('t3', { nodeId: 'n3' })];

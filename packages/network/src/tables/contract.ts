@@ -41,6 +41,8 @@ export interface NetworkNode {
   /** Public key of its WireGuard end, 32 bytes; empty: it has none. */
   wireguardKey: Uint8Array;
   wireguardPort: number;
+  /** It is not heard of any more. Its tasks stay in the tables: it may be back soon. */
+  down: boolean;
 }
 
 /** A service that has tasks in a network. */

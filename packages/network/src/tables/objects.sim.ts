@@ -32,6 +32,7 @@ export function nodeOf(nodeId: string, more: Partial<NetworkNode> = {}): Network
     ownAgent: true,
     wireguardKey: new Uint8Array(),
     wireguardPort: 0,
+    down: false,
     ...more,
   };
 }

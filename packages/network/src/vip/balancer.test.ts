@@ -1,7 +1,7 @@
 import { settle } from '@skep/platform';
 import { describe, expect, it } from 'vitest';
 import { SimRefusal } from '../kernel/simulated/refusal.js';
-import { endpointOf, networkOf, serviceOf } from '../tables/objects.sim.js';
+import { endpointOf, networkOf, nodeOf, serviceOf } from '../tables/objects.sim.js';
 import { attachedOf, SimVips, sandboxOf } from './setup.sim.js';
 
 const VIP = '10.0.1.100';
@@ -130,6 +130,14 @@ describe('flows through virtual IPs', () => {
   it('all end when a task is gone', async () => {
     const node = await withTwo();
     await node.update({ gone: [{ table: 'endpoint', networkId: 'net', id: 't1' }] });
+    const match = { replySource: '10.0.1.11' };
+    expect(node.kernel.forgotten).toEqual([{ namespace: '/netns/c1', match }]);
+  });
+
+  it('all end that led to a node which is not heard of any more', async () => {
+    const node = await withTwo();
+    const nodes = [nodeOf('n1', { down: true })];
+    await node.update({ nodes, endpoints: [task(1, { ready: false })] });
     const match = { replySource: '10.0.1.11' };
     expect(node.kernel.forgotten).toEqual([{ namespace: '/netns/c1', match }]);
   });

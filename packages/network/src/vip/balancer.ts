@@ -71,7 +71,8 @@ export class VipBalancer implements SandboxReader, TablesReader {
 
   async #apply(changes: readonly TableChange[], view: TablesView): Promise<void> {
     this.#view = view;
-    const news: News = { changed: new Map(), made: new Set(), departures: departuresOf(changes) };
+    const departures = departuresOf(changes, view);
+    const news: News = { changed: new Map(), made: new Set(), departures };
     for (const [networkId, serviceIds] of concerned(changes)) {
       if (!this.#networks.has(networkId)) news.made.add(networkId);
       const vips = await this.#network(networkId, view);

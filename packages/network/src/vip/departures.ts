@@ -1,4 +1,4 @@
-import type { NetworkEndpoint, TableChange } from '../tables/contract.js';
+import type { NetworkEndpoint, TableChange, TablesView } from '../tables/contract.js';
 import { endpointAddress } from './endpoint-address.js';
 
 /** An address to which flows through virtual IPs must not go on. */
@@ -9,8 +9,8 @@ export interface Departure {
   udpOnly: boolean;
 }
 
-/** Who is gone, or takes nothing new any more, by these changes. */
-export function departuresOf(changes: readonly TableChange[]): Departure[] {
+/** Who is gone, is on a node that is, or takes nothing new any more, by these changes. */
+export function departuresOf(changes: readonly TableChange[], view: TablesView): Departure[] {
   return changes.flatMap((change): Departure[] => {
     if (change.table !== 'endpoint' || !change.before) return [];
     const { before, after } = change;
@@ -18,7 +18,8 @@ export function departuresOf(changes: readonly TableChange[]): Departure[] {
     if (!address || !before.serviceId) return [];
     const stays = after !== undefined && isSame(after, before, address);
     if (stays && (after.ready || !before.ready)) return [];
-    return [{ networkId: before.networkId, address, udpOnly: stays }];
+    const isLost = view.node(before.networkId, before.nodeId)?.down ?? false;
+    return [{ networkId: before.networkId, address, udpOnly: stays && !isLost }];
   });
 }
 
