@@ -8,7 +8,8 @@ const RUNTIME_PACKAGES = [
   'runc', // starts the containers
   'nftables', // published ports, seen from the command line
   'libnftables1', // the same, without starting a program each time
-  'iproute2', // looking at links and namespaces when debugging
+  'iproute2', // looking at links and namespaces, and making WireGuard links of the kernel's
+  ...['wireguard-tools', 'wireguard-go'], // encrypted networks; the second where the kernel has no WireGuard
   'golang-github-containers-common', // the default seccomp profile
   'busybox-static', // the sample image
   'tini', // docker run --init
@@ -19,6 +20,9 @@ const TEST_PACKAGES = [
   ...['docker-registry', 'docker.io', 'curl', 'openssl', 'procps'],
   'etcd-server', // what npm run bench measures writes against
   'libfaketime', // nodes whose clock is wrong
+  ...['redis-server', 'postgresql'], // applications of the tutorials, as images made on the spot
+  'tcpdump', // what crosses a network card, and what must not
+  ...['nginx-light', 'wrk'], // load through published ports
 ];
 
 /** dpkg-query's own placeholder. */
@@ -31,7 +35,10 @@ function missingPackages(names) {
 }
 
 /** Services that Debian's packages start by themselves and that ours must not share ports or rules with. */
-const SERVICES_TO_HOLD = ['docker', 'docker-registry', 'containerd', 'etcd'];
+const SERVICES_TO_HOLD = [
+  ...['docker', 'docker-registry', 'containerd', 'etcd'],
+  ...['redis-server', 'postgresql', 'nginx'],
+];
 
 function installPackages(names) {
   // A policy of 101 keeps the packages from starting their services while they are installed.

@@ -8,6 +8,9 @@ import { type WireGuardPeer, wireGuardConfig } from './wireguard-config.js';
 /** IPv4, UDP and WireGuard's own header and tag. */
 export const WIREGUARD_OVERHEAD_BYTES = 60;
 
+/** wireguard-go recommends the kernel's WireGuard, in a box, before it says anything else. */
+const BANNER_LINES = /^[\u2500-\u257f].*$/gmu;
+
 /** Of no meaning but to be there; the same on all nodes. */
 const LINK_ADDRESS = '169.254.73.70/32';
 
@@ -130,6 +133,8 @@ export class WireGuard {
 
   async #mustRun(program: string, args: readonly string[]): Promise<void> {
     const { code, stderr } = await this.#options.processes.run(program, args);
-    if (code !== 0) throw new Error(`${program} ${args[0]}: ${stderr.trim() || `code ${code}`}`);
+    if (code === 0) return;
+    const said = stderr.replace(BANNER_LINES, '').trim();
+    throw new Error(`${program} ${args[0]}: ${said || `ended with code ${code}`}`);
   }
 }
