@@ -109,6 +109,18 @@ export async function buildImage(spec: ImageSpec): Promise<BuiltImage> {
   return { name: spec.name, id: sha256(config), config, layers };
 }
 
+/** The same layers under another name, with other defaults for its containers. */
+export function variantOf(
+  image: BuiltImage,
+  name: string,
+  config: Record<string, unknown>,
+): BuiltImage {
+  const document = JSON.parse(image.config.toString('utf8'));
+  Object.assign(document.config, config);
+  const bytes = Buffer.from(JSON.stringify(document));
+  return { name, id: sha256(bytes), config: bytes, layers: image.layers };
+}
+
 /** `docker save`'s classic layout: a directory a layer, a config, manifest.json. */
 export async function dockerArchive(images: BuiltImage[]): Promise<Buffer> {
   const entries = new Map<string, TarEntry>();
