@@ -5,6 +5,7 @@ export { GOSSIP_PORT } from './limits.js';
 export * from './records/endpoint.js';
 export * from './records/keys.js';
 export * from './records/peer.js';
+export * from './records/record-tables.js';
 export * from './shell/counters.js';
 export * from './shell/node.js';
 export * from './shell/sockets.js';

@@ -12,6 +12,7 @@ import { SocketPortHolder } from './ports/holder.js';
 
 export type { AddressPool } from './address/pool.js';
 export { NameService, type NameServiceOptions } from './dns/service/name-service.js';
+export * from './gossip/index.js';
 export type { NetworkFilters } from './local/filters.js';
 export type { LocalNetworks, NetworkContainer, NetworkResource } from './local/local-networks.js';
 export {

@@ -6,6 +6,9 @@ export const KERNEL_CALLS_MAX = 16_384;
 /** Namespaces whose rules can be changed without opening nftables anew; each holds a descriptor. */
 export const NFT_CONTEXTS_MAX = 192;
 
+/** Namespaces whose netfilter socket is kept open. */
+export const NETFILTER_SOCKETS_MAX = 1_024;
+
 /** Docker's range for a host port nobody chose (Linux's ephemeral ports). */
 export const EPHEMERAL_PORT_MIN = 32_768;
 export const EPHEMERAL_PORT_MAX = 60_999;
@@ -77,3 +80,6 @@ export const OVERLAY_WAIT_MS = 10_000;
 
 /** The tables are written to disk at most this often. */
 export const TABLES_KEPT_EVERY_MS = 1_000;
+
+/** Until everybody has heard by gossip that a task stops: a few rounds of 200 ms, some of them lost. */
+export const GOSSIP_SPREAD_MS = 2_000;

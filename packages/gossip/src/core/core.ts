@@ -5,6 +5,7 @@ import { NodeState, type StreamMessage } from '../codec/stream.js';
 import { BroadcastQueue } from './broadcast-queue.js';
 import { Courier, contentBytesMax } from './courier.js';
 import { Database } from './database/database.js';
+import { entryId } from './database/entries.js';
 import { type Member, Members } from './membership/members.js';
 import { Membership } from './membership/membership.js';
 import { type Effect, type ExchangeOutcome, type MemberEvent, Outbox } from './outbox.js';
@@ -196,6 +197,12 @@ export class GossipCore {
   networkMembers(networkId: string): MemberView[] {
     const { attachments } = this.#database.state;
     return this.members().filter(({ name }) => attachments.isIn(name, networkId));
+  }
+
+  /** What this node has under a key. */
+  ownEntry(networkId: string, table: string, key: string): Uint8Array | undefined {
+    const network = this.#database.state.networks.get(networkId);
+    return network?.intents.get(entryId(table, key))?.value;
   }
 
   /** What stands in a table and is shown. */

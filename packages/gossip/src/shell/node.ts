@@ -123,6 +123,12 @@ export class GossipNode implements SocketListener {
     return this.#core.networkMembers(networkId);
   }
 
+  /** The value that this node has written under a key, if it has. */
+  ownEntry(networkId: string, table: string, key: string): Uint8Array | undefined {
+    return this.#core.ownEntry(networkId, table, key);
+  }
+
+  /** What stands in a table: of nodes that are there, and take part in the network. */
   entries(networkId: string, table: string): EntryView[] {
     return this.#core.entries(networkId, table);
   }

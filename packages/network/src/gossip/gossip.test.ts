@@ -1,0 +1,176 @@
+import { create } from '@bufbuild/protobuf';
+import { SimClock } from '@skep/platform';
+import { completeObject } from '@skep/wire';
+import { TaskSchema } from '@skep/wire/swarmkit';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { AttachedSandbox } from '../sandbox/contract.js';
+import { endpointOf, networkOf, nodeOf, serviceOf, updateOf } from '../tables/objects.sim.js';
+import { Tables } from '../tables/tables.js';
+import { peerOf, recordOf, SimGossip } from './gossip.sim.js';
+import { GossipPublisher } from './publisher.js';
+import { GossipSource } from './source.js';
+import { GossipedTunnels } from './tunnels.js';
+
+const TASK_ID = 't'.repeat(25);
+
+let gossip: SimGossip;
+let tables: Tables;
+
+beforeEach(() => {
+  gossip = new SimGossip();
+  tables = new Tables();
+});
+
+describe('what this node has', () => {
+  const full = updateOf(1n, {
+    complete: true,
+    networks: [networkOf('net')],
+    nodes: [nodeOf('n1'), nodeOf('n2')],
+    services: [serviceOf('web')],
+    endpoints: [
+      endpointOf('t1', { serviceId: 'web', ready: false }),
+      endpointOf('t2', { nodeId: 'n2' }),
+    ],
+  });
+
+  beforeEach(async () => {
+    tables.addReader(new GossipPublisher({ gossip, nodeId: 'n1' }));
+    await tables.update(full);
+  });
+
+  const update = async (ready: boolean) => {
+    gossip.said.length = 0;
+    const endpoints = [endpointOf('t1', { serviceId: 'web', ready })];
+    await tables.update(updateOf(2n, { endpoints }));
+    return gossip.said;
+  };
+
+  it('is gossiped as soon as it can be reached', () => {
+    expect(gossip.said).toEqual([
+      'join net',
+      'peer net n1 10.0.1.2/24 02:42:0a:00:01:02 192.168.9.1',
+      'peer net t1 10.0.1.11/24 02:42:0a:00:01:0b 192.168.9.1',
+    ]);
+  });
+
+  it('is balanced while it is ready, and out of that before it goes', async () => {
+    expect(await update(true)).toEqual(['endpoint net t1 t1 10.0.1.100']);
+    expect(await update(true)).toEqual([]);
+    expect(await update(false)).toEqual(['endpoint net t1 t1 10.0.1.100 off']);
+    gossip.said.length = 0;
+    const gone = [{ table: 'endpoint', networkId: 'net', id: 't1' } as const];
+    await tables.update(updateOf(3n, { gone }));
+    expect(gossip.said).toEqual(['no endpoint net t1', 'no peer net t1']);
+  });
+
+  it('is taken back with the network', async () => {
+    gossip.said.length = 0;
+    await tables.update(updateOf(2n, { complete: true }));
+    expect(gossip.said).toEqual(['leave net']);
+  });
+});
+
+describe('where Docker Engines take packets', () => {
+  const docker = nodeOf('n2', { ownAgent: false });
+
+  it('is what they say themselves, and only of them', async () => {
+    gossip.hear([peerOf('k', 'x', docker.address), peerOf('l', 'y', nodeOf('n3').address)]);
+    const tunnels = new GossipedTunnels(gossip);
+    const update = updateOf(1n, {
+      complete: true,
+      networks: [networkOf('net')],
+      nodes: [docker, nodeOf('n3')],
+    });
+    const amended = tunnels.amend(update);
+    expect(amended.nodes.map(({ tunnelAddress }) => tunnelAddress)).toEqual([
+      '192.168.9.9',
+      '192.168.9.3',
+    ]);
+    await tables.update(update);
+    await tables.update(tunnels.corrections(tables));
+    expect(tables.node('net', 'n2')?.tunnelAddress).toBe('192.168.9.9');
+    expect(tunnels.corrections(tables).nodes).toEqual([]);
+  });
+});
+
+describe('the tables under a manager that tells nothing', () => {
+  let clock: SimClock;
+  let source: GossipSource;
+
+  const sandbox = (name: string): AttachedSandbox => ({
+    ...{ containerId: `c-${name}`, name, namespace: '/ns' },
+    networks: [
+      {
+        ...{ networkId: 'net', networkName: 'net', link: 'eth0', address: '10.0.1.7/24' },
+        ...{ aliases: ['alias'], ingress: false },
+      },
+    ],
+    names: { hostname: '', servers: [], search: [], options: [] },
+  });
+
+  const task = completeObject(
+    'task',
+    create(TaskSchema, {
+      ...{ id: TASK_ID, serviceId: 's1', slot: 1n, serviceAnnotations: { name: 'web' } },
+      endpoint: { virtualIps: [{ networkId: 'net', addr: '10.0.1.100/24' }] },
+    }),
+  );
+
+  beforeEach(async () => {
+    clock = new SimClock();
+    const tunnelAddress = () => '192.168.9.1';
+    source = new GossipSource({ tables, gossip, clock, nodeId: 'n1', tunnelAddress });
+    await source.setNetworks([networkOf('net')]);
+    source.start();
+    await clock.advance(1);
+  });
+
+  it('have what others say', async () => {
+    gossip.hear(
+      [peerOf('k1', 'docker', '10.0.1.4/24'), peerOf('k2', 'docker', '10.0.1.9/24')],
+      [recordOf('k2', 'docker')],
+    );
+    await clock.advance(1);
+    expect(tables.nodes('net')).toMatchObject([
+      { nodeId: 'docker', address: '10.0.1.4/24', tunnelAddress: '192.168.9.9', ownAgent: false },
+      { nodeId: 'n1', address: '10.0.1.2/24', ownAgent: true },
+    ]);
+    expect(tables.endpoints('net')).toMatchObject([
+      { id: 'k2', nodeId: 'docker', addresses: ['10.0.1.9/24'], slot: 2, ready: true },
+    ]);
+    expect(tables.services('net')).toMatchObject([
+      { serviceId: 's1', name: 'web', virtualIp: '10.0.1.100', aliases: ['www'] },
+    ]);
+    gossip.hear([peerOf('k1', 'docker', '10.0.1.4/24')]);
+    await clock.advance(1);
+    expect(tables.endpoints('net')).toEqual([]);
+    expect(tables.services('net')).toEqual([]);
+  });
+
+  it("have this node's containers: those of tasks are ready when they are said to be", async () => {
+    await source.added(sandbox(`web.1.${TASK_ID}`));
+    await source.added(sandbox('tool'));
+    await clock.advance(1);
+    const ready = () => tables.endpoints('net').map(({ id, ready }) => `${id} ${ready}`);
+    expect(ready()).toEqual(['c-tool true', `${TASK_ID} false`]);
+    await source.activate(task);
+    expect(ready()).toEqual(['c-tool true', `${TASK_ID} true`]);
+    expect(tables.service('net', 's1')).toMatchObject({ name: 'web', virtualIp: '10.0.1.100' });
+    await source.withdraw(TASK_ID);
+    expect(ready()).toEqual(['c-tool true', `${TASK_ID} false`]);
+    await source.removed(`c-web.1.${TASK_ID}`);
+    await clock.advance(1);
+    expect(ready()).toEqual(['c-tool true']);
+  });
+
+  it('are left to a manager that tells', async () => {
+    source.stop();
+    gossip.hear([peerOf('k1', 'docker', '10.0.1.4/24')]);
+    await source.added(sandbox('tool'));
+    await clock.advance(1);
+    expect(tables.endpoints('net')).toEqual([]);
+    source.start();
+    await clock.advance(1);
+    expect(tables.endpoints('net')).toHaveLength(1);
+  });
+});
