@@ -200,6 +200,7 @@ export async function assembleNetwork(
     ],
     close: async ({ removeAll = false } = {}) => {
       overlays.close();
+      encryption.close();
       inside.close();
       if (removeAll) await restorer.removeAll();
       mesh.close();

@@ -1,4 +1,4 @@
-import type { Disk, Logger, Processes, Random } from '@skep/platform';
+import type { Clock, Disk, Logger, Processes, Random } from '@skep/platform';
 import type { NetKernel } from '../kernel/contract.js';
 import type { Names } from '../names.js';
 import type { Overlays } from '../overlay/overlays.js';
@@ -13,6 +13,7 @@ export interface EncryptionOptions {
   processes: Processes;
   disk: Disk;
   random: Random;
+  clock: Clock;
   logger: Logger;
   names: Names;
   tables: Tables;
@@ -28,11 +29,14 @@ export interface EncryptedEnd {
   /** What other nodes must know of it; undefined where this node cannot encrypt. */
   publicEnd: { key: Uint8Array; port: number } | undefined;
   warnings(): string[];
+  /** Tunnels stay. */
+  close(): void;
 }
 
 /** Lets the overlay networks carry encrypted ones, where this node can. */
 export async function assembleEncryption(options: EncryptionOptions): Promise<EncryptedEnd> {
-  const { directory, disk, kernel, logger, mtuBytes, names, overlays, random, tables } = options;
+  const { clock, directory, disk, kernel, logger, mtuBytes, names, overlays, random, tables } =
+    options;
   const link = names.encryptedLink;
   const keys = await loadKeyPair(disk, random, directory);
   const wireGuard = new WireGuard({
@@ -44,6 +48,7 @@ export async function assembleEncryption(options: EncryptionOptions): Promise<En
   });
   const way = new EncryptedWay({
     kernel,
+    clock,
     logger,
     wireGuard,
     table: names.encryptionTable,
@@ -59,5 +64,6 @@ export async function assembleEncryption(options: EncryptionOptions): Promise<En
   return {
     publicEnd: problem ? undefined : { key: keys.publicKey, port: WIREGUARD_PORT },
     warnings: () => way.warnings(),
+    close: () => way.close(),
   };
 }

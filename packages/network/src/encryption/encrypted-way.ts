@@ -1,5 +1,6 @@
-import { Code, errorMessage, type Logger, RpcError } from '@skep/platform';
+import { type Cancel, type Clock, Code, errorMessage, type Logger, RpcError } from '@skep/platform';
 import { HOST, type NetKernel } from '../kernel/contract.js';
+import { OVERLAY_COMPARE_MS } from '../limits.js';
 import type { EncryptedCarrier } from '../overlay/contract.js';
 import { Serial } from '../serial.js';
 import type {
@@ -15,6 +16,7 @@ import { wireGuardPeers } from './wireguard-config.js';
 
 export interface EncryptedWayOptions {
   kernel: NetKernel;
+  clock: Clock;
   logger: Logger;
   wireGuard: WireGuard;
   /** nftables table on the host of this room alone. */
@@ -40,6 +42,7 @@ export class EncryptedWay implements TablesReader, EncryptedCarrier {
   readonly #prepared = new Map<string, OverlayNetwork>();
   #unreachable: NetworkNode[] = [];
   #failure: string | undefined;
+  #cancel: Cancel | undefined;
 
   constructor(options: EncryptedWayOptions) {
     this.#options = options;
@@ -59,7 +62,11 @@ export class EncryptedWay implements TablesReader, EncryptedCarrier {
     if (concerns) await this.compare();
   }
 
-  /** Puts rules, link and tunnels as the tables say; for a timer, too. */
+  close(): void {
+    this.#cancel?.();
+  }
+
+  /** Puts rules, link and tunnels as the tables say. */
   compare(): Promise<void> {
     return this.#serial.run(async () => {
       if (this.#prepared.size === 0) return;
@@ -82,6 +89,7 @@ export class EncryptedWay implements TablesReader, EncryptedCarrier {
   }
 
   async #settle(): Promise<void> {
+    this.#cancel?.();
     try {
       this.#forgetGone();
       if (this.#prepared.size === 0) await this.#takeDown();
@@ -90,7 +98,15 @@ export class EncryptedWay implements TablesReader, EncryptedCarrier {
     } catch (error) {
       this.#failure = errorMessage(error);
       throw error;
+    } finally {
+      this.#compareLater();
     }
+  }
+
+  /** Somebody may have changed it, and networks that are gone from the tables stand for a while. */
+  #compareLater(): void {
+    if (this.#prepared.size === 0) return;
+    this.#cancel = this.#options.clock.after(OVERLAY_COMPARE_MS, () => void this.compare());
   }
 
   #forgetGone(): void {

@@ -1,6 +1,7 @@
-import { SimDisk, SimRandom, silentLogger } from '@skep/platform';
+import { SimClock, SimDisk, SimRandom, silentLogger } from '@skep/platform';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { SimKernel } from '../kernel/simulated/kernel.js';
+import { OVERLAY_COMPARE_MS } from '../limits.js';
 import { networkOf, nodeOf, updateOf } from '../tables/objects.sim.js';
 import { Tables } from '../tables/tables.js';
 import { EncryptedWay } from './encrypted-way.js';
@@ -28,6 +29,7 @@ let programs: SimWireGuardPrograms;
 let wireGuard: WireGuard;
 let way: EncryptedWay;
 let tables: Tables;
+let clock: SimClock;
 
 beforeEach(async () => {
   kernel = new SimKernel();
@@ -47,10 +49,12 @@ beforeEach(async () => {
     mtuBytes: 1_440,
   });
   tables = new Tables();
+  clock = new SimClock();
   standing.clear();
   way = new EncryptedWay({
     ...shared,
     wireGuard,
+    clock,
     tables,
     isStanding: (id) => standing.has(id),
     table: TABLE,
@@ -146,7 +150,7 @@ describe('the encrypted way', () => {
     );
     expect(await hasTable()).toBe(true);
     standing.clear();
-    await way.compare();
+    await clock.advance(OVERLAY_COMPARE_MS);
     expect(await links()).not.toContain(LINK);
     expect(await hasTable()).toBe(false);
   });
