@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { TaskEndpoint } from '../contract/config.js';
 import type { SandboxState } from '../contract/networking.js';
 import type { EndpointState } from '../contract/state.js';
 import { parseMountOptions, shortenOverlay } from '../linux/kernel.js';
@@ -139,6 +140,15 @@ describe('network files', () => {
   ])('have the whole name of %s in %s, then its first part', (Hostname, Domainname, names) => {
     const record = testRecord({ Hostname, Domainname });
     expect(hostsFile(record, network, undefined)).toContain(`10.0.0.2\t${names}\n`);
+  });
+
+  it('name the address in the ingress network last', () => {
+    const endpoints = [{ networkId: 'mesh', ingress: true }] as TaskEndpoint[];
+    const record = { ...testRecord({ Hostname: 'web' }), task: { endpoints, files: [] } };
+    const mesh = { ...endpoint, NetworkID: 'mesh', IPAddress: '10.0.0.9' } as EndpointState;
+    const own = { ...endpoint, NetworkID: 'net', IPAddress: '10.0.1.9' } as EndpointState;
+    const text = hostsFile(record, { ...network, endpoints: { mesh, own } }, undefined);
+    expect(text.endsWith('\n10.0.1.9\tweb\n10.0.0.9\tweb\n')).toBe(true);
   });
 
   it('follow the container to other networks, and keep what somebody wrote into them', () => {

@@ -78,12 +78,21 @@ export function hostsFile(
   return `${[...base, ...extra, ...ownLines(record, sandbox)].join('\n')}\n`;
 }
 
-/** A container's own addresses in its hosts file: its full name first, then the first part of it. */
-function ownLines({ config }: ContainerRecord, sandbox: SandboxState | undefined): string[] {
+/**
+ * A container's own addresses in its hosts file: its full name first, then the first part of it. That
+ * of the ingress network comes last: a program that tells its neighbours where it is takes the first.
+ */
+function ownLines(record: ContainerRecord, sandbox: SandboxState | undefined): string[] {
+  const { config, task } = record;
   const fullName = [config.Hostname, config.Domainname].filter(Boolean).join('.');
   const [shortName = ''] = fullName.split('.');
   const names = shortName === fullName ? fullName : `${fullName} ${shortName}`;
-  return Object.values(sandbox?.endpoints ?? {})
+  const ingress = task?.endpoints.find((endpoint) => endpoint.ingress)?.networkId;
+  const endpoints = Object.values(sandbox?.endpoints ?? {});
+  return [
+    ...endpoints.filter(({ NetworkID }) => NetworkID !== ingress),
+    ...endpoints.filter(({ NetworkID }) => NetworkID === ingress),
+  ]
     .flatMap((endpoint) => [endpoint.IPAddress, endpoint.GlobalIPv6Address])
     .filter((address) => address !== '')
     .map((address) => `${address}\t${names}`);
