@@ -123,7 +123,9 @@ export class AttachmentController implements TaskController {
   async #evict(): Promise<void> {
     const { containers, room, task } = this.#options;
     if (!containers.isHeld(task.id)) return;
+    const isReplaced = containers.isReplaced(task.id);
     containers.release(task.id);
+    if (isReplaced) return; // it was started again, and has asked anew
     try {
       await room.engine.disconnect(this.#containerId, this.#endpoint.networkId);
     } catch (error) {

@@ -247,6 +247,21 @@ describe('after a restart', () => {
 });
 
 describe('an address that the swarm takes away', () => {
+  it('is no loss for a container that has asked anew', async () => {
+    const { Id } = await engine.create('box', {});
+    await engine.start(Id);
+    engine.find(Id).endpoints = [{ NetworkID: 'n1', IPAddress: '10.0.1.5' }];
+    const old = controllerOf(taskOf('old', '10.0.1.5/24', Id));
+    void old.wait(makeContext());
+    const endpoint = attach(Id, '10.0.1.5');
+    await settle();
+    await bring(taskOf('a1', '10.0.1.5/24', Id));
+    await endpoint;
+    await old.remove(makeContext());
+    expect(engine.calls.filter((call) => call.startsWith('disconnect'))).toEqual([]);
+    expect(attachments.isHeld('a1')).toBe(true);
+  });
+
   it.each(['shutdown', 'remove'] as const)('leaves its container without it: %s', async (how) => {
     const { Id } = await engine.create('box', {});
     await engine.start(Id);

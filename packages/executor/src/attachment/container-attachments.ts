@@ -95,6 +95,18 @@ export class ContainerAttachments implements SwarmNetworks {
     return this.#attachments.get(taskId)?.released.isOpen === false;
   }
 
+  /** Whether another task holds an address for the same container in the same network. */
+  isReplaced(taskId: string): boolean {
+    const own = this.#attachments.get(taskId);
+    return [...this.#attachments.values()].some(
+      (other) =>
+        other !== own &&
+        other.containerId === own?.containerId &&
+        other.networkId === own.networkId &&
+        !other.released.isOpen,
+    );
+  }
+
   /** Resolves when the container does not need its address any more; at once for one not known here. */
   async released(taskId: string): Promise<void> {
     await this.#attachments.get(taskId)?.released.opened;

@@ -27,9 +27,9 @@ async function room({ loops } = { loops: true }) {
   if (loops) new Allocator(sim.options).start();
   if (loops) new Scheduler(sim.options).start();
   await sim.settle();
-  const attach = async (target: string, addresses: string[] = []) => {
+  const attach = async (target: string, addresses: string[] = [], containerId = 'c1') => {
     const config = { target, addresses, aliases: ['box', 'db'] };
-    const request = create(AttachNetworkRequestSchema, { config, containerId: 'c1' });
+    const request = create(AttachNetworkRequestSchema, { config, containerId });
     return (await resources.attachNetwork('n1', request)).attachmentId;
   };
   const detach = (attachmentId: string, nodeId = 'n1') =>
@@ -71,10 +71,19 @@ describe('an attachment', () => {
     expect(sim.get('task', id).status.state).toBe(TaskState.ASSIGNED);
   });
 
+  it('takes the place of the one that its container had', async () => {
+    const { sim, attach } = await room();
+    const first = await attach('open', ['10.7.0.77']);
+    const second = await attach('open', ['10.7.0.77']);
+    expect([...sim.store.view.all('task')].map(({ id }) => id)).toEqual([second]);
+    expect(first).not.toBe(second);
+    expect(sim.get('task', second).networks[0]?.addresses).toEqual(['10.7.0.77/16']);
+  });
+
   it('leaves nothing behind when its address is taken', async () => {
     const { sim, attach } = await room();
     await attach('open', ['10.7.0.77']);
-    await expect(attach('open', ['10.7.0.77'])).rejects.toMatchObject({
+    await expect(attach('open', ['10.7.0.77'], 'c2')).rejects.toMatchObject({
       code: Code.FAILED_PRECONDITION,
       message: 'Address already in use: 10.7.0.77 in network open',
     });

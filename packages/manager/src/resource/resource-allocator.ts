@@ -51,6 +51,9 @@ export class ResourceAllocator implements ResourceAllocatorService {
       if (!network.spec.attachable) {
         throw permissionDenied(`network ${config.target} not manually attachable`);
       }
+      for (const earlier of attachmentsOf(tx, nodeId, containerId, network.id)) {
+        tx.remove('task', earlier.id);
+      }
       return tx.create('task', this.#attachment(nodeId, containerId, network.id, config));
     });
     await this.#mustBeAllocated(attachmentId);
@@ -108,6 +111,24 @@ export class ResourceAllocator implements ResourceAllocatorService {
     });
     return completeObject('task', task);
   }
+}
+
+/**
+ * What a container holds in a network: it has one address in each, so that one it asks for takes the place of
+ * the one before, which a node that was restarted had no time to give back.
+ */
+function attachmentsOf(
+  view: ReadView,
+  nodeId: string,
+  containerId: string,
+  networkId: string,
+): TaskObject[] {
+  return [...view.tasksOfNode(nodeId)].filter(
+    ({ spec: { networks, runtime } }) =>
+      runtime.case === 'attachment' &&
+      runtime.value.containerId === containerId &&
+      networks[0]?.target === networkId,
+  );
 }
 
 /** By id, else by name. */
