@@ -25,7 +25,8 @@ export class NodeNetworks implements ExecutorNetworks, NetworkTablesSink {
   readonly #options: NodeNetworksOptions;
   readonly #keeper: TablesKeeper;
   #membership: SwarmMembership | undefined;
-  #vxlanPort = VXLAN_PORT_DEFAULT;
+  /** Of this swarm, as its managers say: tunnels of an earlier run stay as they are until then. */
+  #vxlanPort: number | undefined;
   #isMember = false;
 
   constructor(options: NodeNetworksOptions) {
@@ -93,12 +94,14 @@ export class NodeNetworks implements ExecutorNetworks, NetworkTablesSink {
 
   async #configureDataPath(): Promise<void> {
     const address = this.#membership?.dataPathAddress() ?? '';
-    if (address === '') return;
-    await this.#options.network.overlays.configure({ address, udpPort: this.#vxlanPort });
+    const udpPort = this.#vxlanPort;
+    if (address === '' || !udpPort) return;
+    await this.#options.network.overlays.configure({ address, udpPort });
   }
 
   /** Out of the swarm there is no network of it. */
   async #forget(): Promise<void> {
+    this.#vxlanPort = undefined;
     const nothing = { networks: [], nodes: [], services: [], endpoints: [], gone: [] };
     await this.#options.network.tables.update({ version: 0n, complete: true, ...nothing });
     await this.#keeper.remove();

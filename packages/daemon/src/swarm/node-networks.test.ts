@@ -1,0 +1,49 @@
+import type { Network } from '@skep/network';
+import { SimClock, SimDisk, silentLogger } from '@skep/platform';
+import { expect, it } from 'vitest';
+import type { SwarmMembership } from './membership.js';
+import { NodeNetworks } from './node-networks.js';
+
+/** A node of a swarm, and what its tunnels were told. */
+function setUp() {
+  const paths: object[] = [];
+  const overlays = { configure: async (path: object) => void paths.push(path) };
+  const traffic = { announceThrough: () => {} };
+  const tables = { update: async () => {} };
+  const network = { overlays, traffic, tables } as unknown as Network;
+  let change = () => {};
+  let state = 'active';
+  const membership = {
+    dataPathAddress: () => '192.0.2.7',
+    localNodeState: () => state,
+    onChange: (listener: () => void) => {
+      change = listener;
+    },
+  } as unknown as SwarmMembership;
+  const parts = { disk: new SimDisk(), clock: new SimClock(), logger: silentLogger };
+  const networks = new NodeNetworks({ ...parts, network, directory: '/run' });
+  networks.follow(membership);
+  const becomes = (next: string) => {
+    state = next;
+    change();
+  };
+  return { networks, paths, becomes };
+}
+
+it('leaves the tunnels of an earlier run alone until the swarm has said their port', async () => {
+  const { networks, paths } = setUp();
+  networks.settle();
+  expect(paths).toEqual([]);
+  await networks.configure({ vxlanPort: 5_789, attachments: [] });
+  expect(paths).toEqual([{ address: '192.0.2.7', udpPort: 5_789 }]);
+});
+
+it('takes VXLAN’s own port where the swarm says none, and forgets that of a swarm it left', async () => {
+  const { networks, paths, becomes } = setUp();
+  networks.settle();
+  await networks.configure({ vxlanPort: 0, attachments: [] });
+  expect(paths).toEqual([{ address: '192.0.2.7', udpPort: 4_789 }]);
+  becomes('inactive');
+  becomes('active');
+  expect(paths).toHaveLength(1);
+});
