@@ -74,8 +74,11 @@ export class NetworkList {
     return managerOf(node, clock);
   }
 
+  /** Those that this node takes part in, none of them outside of a swarm. */
   get #present(): NetworkJson[] {
-    return this.#options.node.attached().map(networkResourceToJson);
+    const { node, swarm } = this.#options;
+    if (swarm.node.localNodeState() === 'inactive') return [];
+    return node.attached().map(networkResourceToJson);
   }
 
   /** A swarm that cannot answer must not hide what the node knows by itself. */

@@ -226,6 +226,8 @@ describe('the list of networks', () => {
     expect((await call('GET', '/networks/n')).body.Name).toBe('shop');
     expect((await call('GET', '/networks/other')).status).toBe(404);
     expect((await call('DELETE', '/networks/shop')).status).toBe(503);
+    node.become('inactive', 'noSwarm');
+    expect(await names()).toEqual(['bridge', 'host']);
   });
 
   it.each<[object, string[]]>([

@@ -1,6 +1,9 @@
 import { type Clock, Code, RpcError } from '@skep/platform';
 import { ATTACH_RETRY_MS, ATTACH_TIMEOUT_MS } from './limits.js';
 
+/** Nobody answered. What was asked for may have been done; asked for again, it is done once. */
+const UNANSWERED = [Code.UNAVAILABLE, Code.CANCELED, Code.ABORTED, Code.DEADLINE_EXCEEDED];
+
 /**
  * Asks a manager for an address in a network, again while none can be reached: at the start of a daemon the
  * containers are there before the session with a manager is. Rejects in Docker's words.
@@ -16,7 +19,7 @@ export async function askManager<T>(
       return await ask();
     } catch (error) {
       if (!(error instanceof RpcError)) throw error;
-      if (error.code !== Code.UNAVAILABLE) throw refused(network, error);
+      if (!UNANSWERED.includes(error.code)) throw refused(network, error);
       if (clock.monotonic() + ATTACH_RETRY_MS > endMs) throw unreachable(network, error);
     }
     await clock.sleep(ATTACH_RETRY_MS);

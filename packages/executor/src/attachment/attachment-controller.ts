@@ -5,7 +5,7 @@ import {
   TemporaryError,
 } from '@skep/agent';
 import type { TaskEndpoint } from '@skep/containers';
-import { Code, errorMessage, type Logger, RpcError } from '@skep/platform';
+import { errorMessage, type Logger, RpcError } from '@skep/platform';
 import type { TaskObject } from '@skep/wire';
 import { unlessMissing } from '../controller/engine-errors.js';
 import type { SharedRoom } from '../controller/room.js';
@@ -112,7 +112,8 @@ export class AttachmentController implements TaskController {
     try {
       await this.#options.containers.giveBack(this.#options.task.id);
     } catch (error) {
-      if (error instanceof RpcError && error.code === Code.UNAVAILABLE) {
+      // Whatever keeps a manager from taking it back, it must not be lost.
+      if (error instanceof RpcError) {
         throw new TemporaryError(errorMessage(error), { cause: error });
       }
       throw error;

@@ -152,6 +152,8 @@ describe('a container', () => {
     await refused;
     const endpoint = attach();
     await clock.advance(1_000);
+    resources.failure = new RpcError(Code.CANCELED, 'context canceled');
+    await clock.advance(1_000);
     resources.failure = undefined;
     await clock.advance(1_000);
     await bring(taskOf('a1', '10.0.1.5/24'));
