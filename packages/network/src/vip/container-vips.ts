@@ -73,7 +73,7 @@ export class ContainerVips {
     if (this.#standing !== 'loaded') return void (await this.settle(networks));
     const [first, ...more] = diffs;
     const diff = more.reduce((merged, one) => merged.with(one), first ?? new ElementDiff());
-    await this.#run(balanceChanges(diff, this.#table), networks);
+    await this.#run([balanceChanges(diff, this.#table)], networks);
   }
 
   /**
@@ -122,42 +122,49 @@ export class ContainerVips {
     }
   }
 
-  /** The changes that make a table as it should be; its chains are few and put in place anew. */
-  #repair(standing: Elements | undefined, wanted: ElementDiff): NftChange[] {
+  /**
+   * The transactions that make a table as it should be; its chains are few and put in place anew. One
+   * that is not there is filled after it was made: nobody misses its elements yet.
+   */
+  #repair(standing: Elements | undefined, wanted: ElementDiff): NftChange[][] {
     const { name: table, chains } = this.#table;
-    if (wanted.isEmpty) return standing ? [{ kind: 'table-remove', table }] : [];
-    if (!standing) return this.#replacement(wanted);
+    if (wanted.isEmpty) return standing ? [[{ kind: 'table-remove', table }]] : [];
+    if (!standing) return [this.#emptyTable(wanted), wanted.changes(table)];
     const layout = vipTable(wanted.picks.values());
     chains.clear();
     const rules = Object.entries(layout.chains).map(([chain, lines]): NftChange => {
       chains.add(chain);
       return { kind: 'chain-add', table, chain, rules: lines };
     });
-    return [...rules, ...ElementDiff.between(standing, wanted.target()).changes(table)];
+    return [[...rules, ...ElementDiff.between(standing, wanted.target()).changes(table)]];
   }
 
-  #replacement(wanted: ElementDiff): NftChange[] {
+  #emptyTable(wanted: ElementDiff): NftChange[] {
     const { name: table, chains } = this.#table;
     const layout = vipTable(wanted.picks.values());
     chains.clear();
     for (const chain of Object.keys(layout.chains)) chains.add(chain);
-    return [{ kind: 'table-replace', table, layout }, ...wanted.changes(table)];
+    return [{ kind: 'table-replace', table, layout }];
   }
 
   /** Where the kernel refuses, the table is not what it was thought to be: it is put in place whole. */
-  async #run(changes: NftChange[], networks: AttachedVips[]): Promise<void> {
+  async #run(transactions: NftChange[][], networks: AttachedVips[]): Promise<void> {
     const { kernel, logger, sandbox } = this.#options;
     const { namespace, containerId } = sandbox;
-    if (changes.length === 0) return;
+    const commands = transactions
+      .filter((changes) => changes.length > 0)
+      .map((changes): KernelCommand => ({ op: 'nft', namespace, changes }));
+    if (commands.length === 0) return;
     try {
-      await kernel.run([{ op: 'nft', namespace, changes }]);
-      if (this.#generation !== undefined) this.#generation++;
+      await kernel.run(commands);
+      if (this.#generation !== undefined) this.#generation += commands.length;
     } catch (error) {
       if (!(error instanceof KernelError)) throw error;
       this.#standing = 'unknown';
       this.#generation = undefined;
       logger.warn({ containerId, error: error.message }, 'table of virtual IPs differs; reloading');
-      const whole = this.#replacement(this.#wanted(networks));
+      const wanted = this.#wanted(networks);
+      const whole = [...this.#emptyTable(wanted), ...wanted.changes(this.#table.name)];
       await kernel.run([{ op: 'nft', namespace, changes: whole }]);
       this.#standing = 'loaded';
     }

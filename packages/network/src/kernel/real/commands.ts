@@ -5,6 +5,7 @@ import { Flag } from '../netlink/codec.js';
 import { CONNTRACK_DELETE, encodeConntrackDelete } from '../netlink/conntrack.js';
 import * as link from '../netlink/link.js';
 import * as neighbour from '../netlink/neighbour.js';
+import { decodeSet, encodeElementChanges, encodeSetGet, SET_GET } from '../netlink/nft-elements.js';
 import * as route from '../netlink/route.js';
 import type { Handles } from './handles.js';
 import { SystemCallError } from './libc.js';
@@ -82,7 +83,7 @@ export class CommandRunner {
         this.#sysctl(command);
         break;
       case 'nft':
-        this.#handles.nft(command.namespace).run(renderNft(command.changes));
+        this.#changeRules(command);
         break;
       case 'conntrack-remove':
         this.#forgetConnections(command);
@@ -187,6 +188,16 @@ export class CommandRunner {
         throw new SystemCallError('ENOENT', `no such sysctl: ${command.name}`);
       }
     });
+  }
+
+  /** Elements by netlink: that takes a tenth of what nft needs to read and compare their text. */
+  #changeRules({ namespace, changes, op }: Command<'nft'>): void {
+    const socket = this.#handles.netfilter(namespace);
+    const messages = encodeElementChanges(changes, (table, set) =>
+      decodeSet(socket.get(`set ${set}`, SET_GET, encodeSetGet(table, set))),
+    );
+    if (messages && messages.length > 0) socket.transact(op, messages);
+    else if (!messages) this.#handles.nft(namespace).run(renderNft(changes));
   }
 
   #forgetConnections(command: Command<'conntrack-remove'>): void {

@@ -1,4 +1,4 @@
-import { NFT_CONTEXTS_MAX } from '../../limits.js';
+import { NETFILTER_SOCKETS_MAX, NFT_CONTEXTS_MAX } from '../../limits.js';
 import { HOST, type NamespacePath } from '../contract.js';
 import { LowDescriptors } from './low-descriptors.js';
 import type { Namespaces } from './namespaces.js';
@@ -11,8 +11,8 @@ const ASIDE_MAX = 24;
 /**
  * Open sockets and nft contexts by namespace. An open socket keeps a removed namespace alive, so
  * those of other namespaces are closed after each batch. An nft context is kept until its namespace
- * is removed or many others have been used since: making one takes longer than using it. A netfilter
- * socket stays as long as the context does.
+ * is removed or many others have been used since: making one takes longer than using it. So is a
+ * netfilter socket.
  *
  * The kernel lets nobody close a netfilter socket, 16 ms long, who has just removed rules (kernel 6.18,
  * nft_rcv_nl_event), and then as many at once as there are. So those are put aside first.
@@ -34,7 +34,12 @@ export class Handles {
   }
 
   netfilter(namespace: NamespacePath): NetlinkSocket {
-    return this.#made(this.#netfilter, namespace, () => new NetlinkSocket(NETLINK_NETFILTER));
+    const make = () => new NetlinkSocket(NETLINK_NETFILTER);
+    const socket = this.#made(this.#netfilter, namespace, make);
+    // The last one used is the last in the map.
+    this.#netfilter.delete(namespace);
+    this.#netfilter.set(namespace, socket);
+    return socket;
   }
 
   nft(namespace: NamespacePath): NftContext {
@@ -42,7 +47,6 @@ export class Handles {
     const makeLow = () => this.#low.withLow(make, (context) => context.free());
     if (!this.#nft.has(namespace)) this.#freeOldest();
     const context = this.#made(this.#nft, namespace, makeLow);
-    // The last one used is the last in the map.
     this.#nft.delete(namespace);
     this.#nft.set(namespace, context);
     return context;
@@ -55,11 +59,12 @@ export class Handles {
     this.#putSocketsAside((other) => other === namespace);
   }
 
-  /** Closes the sockets in other namespaces than the host's, as far as nothing else is kept there. */
+  /** Closes the sockets in other namespaces than the host's; netfilter's once many others were used. */
   closeForeign(): void {
     const isForeign = (namespace: NamespacePath) => namespace !== HOST;
     closeSockets(this.#route, isForeign);
-    this.#putSocketsAside((one) => isForeign(one) && !this.#nft.has(one));
+    const kept = new Set([...this.#netfilter.keys()].slice(-NETFILTER_SOCKETS_MAX));
+    this.#putSocketsAside((one) => isForeign(one) && !kept.has(one));
   }
 
   /** Whether something waits for {@link closeAside}. */
@@ -102,7 +107,6 @@ export class Handles {
     if (!context) return;
     this.#nft.delete(namespace);
     this.#putAside(() => context.free());
-    this.#putSocketsAside((other) => other === namespace);
   }
 
   #putSocketsAside(isDoomed: (namespace: NamespacePath) => boolean): void {

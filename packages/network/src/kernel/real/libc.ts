@@ -19,6 +19,7 @@ const calls = {
   getsockopt: libc.func('int getsockopt(int fd, int level, int name, void *value, void *length)'),
   bind: libc.func('int bind(int fd, const void *address, uint length)'),
   connect: libc.func('int connect(int fd, const void *address, uint length)'),
+  open: libc.func('int open(const char *path, int flags)'),
   close: libc.func('int close(int fd)'),
   send: libc.func('long send(int fd, const void *data, size_t length, int flags)'),
   recv: libc.func('long recv(int fd, _Out_ void *data, size_t length, int flags)'),
@@ -27,6 +28,7 @@ const calls = {
 export const CLONE_NEWNET = 0x40000000;
 export const MS_BIND = 0x1000;
 export const MNT_DETACH = 2;
+const O_CLOEXEC = 0o2000000;
 
 /** A refused system call; `code` is the errno's name. */
 export class SystemCallError extends Error {
@@ -64,6 +66,11 @@ export function bindMount(source: string, target: string): void {
 
 export function detachMount(target: string): void {
   checked(`umount ${target}`, calls.umount2(target, MNT_DETACH));
+}
+
+/** For reading. Of no thread: Node's own open wants a file closed on the thread that opened it. */
+export function openFile(path: string): number {
+  return checked(`open ${path}`, calls.open(path, O_CLOEXEC));
 }
 
 export function openSocket(domain: number, type: number, protocol: number): number {

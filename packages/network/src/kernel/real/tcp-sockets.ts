@@ -1,6 +1,7 @@
-import { closeSync, existsSync, openSync, readFile, readFileSync } from 'node:fs';
+import { closeSync, existsSync, readFile, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import type { NamespacePath } from '../contract.js';
+import { openFile } from './libc.js';
 import type { Namespaces } from './namespaces.js';
 import { countInbound } from './tcp-listing.js';
 
@@ -17,7 +18,7 @@ export function openTcpListings(namespaces: Namespaces, namespace: NamespacePath
   return namespaces.within(namespace, () => {
     const paths = ['tcp', 'tcp6'].map((name) => `${DIRECTORY}/${name}`);
     // A kernel without IPv6 has no list of it.
-    return paths.filter((path) => existsSync(path)).map((path) => openSync(path, 'r'));
+    return paths.filter((path) => existsSync(path)).map((path) => openFile(path));
   });
 }
 
