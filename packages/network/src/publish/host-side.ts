@@ -34,10 +34,17 @@ export class HostSide {
 
   /** Resolves how much was not as it should be. Rejects with what the kernel refuses. */
   compare(ports: readonly string[], ambiguousSubnets: readonly string[]): Promise<number> {
-    const wanted = new ElementDiff();
-    for (const key of ports) wanted.note(MeshSet.PUBLISHED, key, undefined, '');
-    for (const subnet of ambiguousSubnets) wanted.note(MeshSet.AMBIGUOUS, subnet, undefined, '');
-    return this.#table.compare(wanted);
+    return this.#table.compare(() => {
+      const wanted = new ElementDiff();
+      for (const key of ports) wanted.note(MeshSet.PUBLISHED, key, undefined, '');
+      for (const subnet of ambiguousSubnets) wanted.note(MeshSet.AMBIGUOUS, subnet, undefined, '');
+      return wanted;
+    });
+  }
+
+  /** See {@link KeptTable.distrust}. */
+  distrust(): void {
+    this.#table.distrust();
   }
 
   /** To be run with `continue`. */

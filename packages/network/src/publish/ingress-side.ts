@@ -58,7 +58,7 @@ export class IngressSide {
   }
 
   /** Resolves how much was not as it should be. Rejects with what the kernel refuses. */
-  async compare(wanted: ElementDiff, peers: readonly PeerNode[]): Promise<number> {
+  async compare(wanted: () => ElementDiff, peers: readonly PeerNode[]): Promise<number> {
     const linked = await this.#mendUplink();
     const routed = await this.followPeers(peers);
     return linked + routed + (await this.#table.compare(wanted));

@@ -256,6 +256,22 @@ describe('the routing mesh after trouble', () => {
     expect(node.inner.links.has('host0')).toBe(true);
   });
 
+  it('reads no elements while nobody else changes rules', async () => {
+    const { node, update } = await standing();
+    await update({ endpoints: [taskOf('t1'), taskOf('t2')] });
+    await node.clock.advance(MESH_COMPARE_MS);
+    await update({ endpoints: [taskOf('t3')] });
+    const read: string[] = [];
+    const tableElements = node.kernel.tableElements.bind(node.kernel);
+    node.kernel.tableElements = (namespace, table) => {
+      read.push(namespace);
+      return tableElements(namespace, table);
+    };
+    await node.clock.advance(MESH_COMPARE_MS);
+    expect(read).toEqual([]);
+    expect(node.mesh.counters.comparisons).toBe(3);
+  });
+
   it('compares at once when the kernel refuses a change', async () => {
     const { node, update } = await standing();
     await update({ endpoints: [taskOf('t1')] });

@@ -153,7 +153,7 @@ export class Mesh implements TablesReader, OverlayListener {
     const subnets = network.subnets.map(({ subnet }) => subnet).filter(isIpv4);
     const ambiguous = [this.#options.bridgeSubnets.gateway, ...subnets];
     const differences =
-      (await this.#ingress.compare(this.#state.all(), this.#state.peers())) +
+      (await this.#ingress.compare(() => this.#state.all(), this.#state.peers())) +
       (await this.#host.compare(this.#state.ports(), ambiguous));
     this.#doubtful = false;
     this.counters.comparisons++;
@@ -196,6 +196,8 @@ export class Mesh implements TablesReader, OverlayListener {
     } catch (error) {
       logger.warn({ error: errorMessage(error) }, 'routing mesh differs from what it should be');
       this.#doubtful = true;
+      this.#ingress = undefined;
+      this.#host.distrust();
     }
     if (!this.#doubtful) return;
     try {
