@@ -9,6 +9,7 @@ import {
   type NetworkSettings,
 } from './network.js';
 import { SocketPortHolder } from './ports/holder.js';
+import { RealProbeSockets } from './probe/sockets.js';
 
 export type { AddressPool } from './address/pool.js';
 export { NameService, type NameServiceOptions } from './dns/service/name-service.js';
@@ -41,7 +42,7 @@ export { RealKernel, RealNameSockets };
  * ALREADY_EXISTS when another daemon manages the same names in this network namespace.
  */
 export async function createNetwork(
-  options: NetworkSettings & Partial<Omit<NetworkParts, 'kernel' | 'nameSockets'>>,
+  options: NetworkSettings & Partial<Omit<NetworkParts, 'kernel' | 'nameSockets' | 'probeSockets'>>,
 ): Promise<Network> {
   const claim = await claimNamespace(options.namePrefix ?? 'skep');
   const kernel = new RealKernel();
@@ -55,6 +56,7 @@ export async function createNetwork(
       random: options.random ?? new RealRandom(),
       clock,
       nameSockets: new RealNameSockets({ opener: kernel, clock }),
+      probeSockets: new RealProbeSockets(kernel),
       logger: options.logger ?? silentLogger,
     });
     const close: Network['close'] = async (how) => {

@@ -5,6 +5,7 @@ import { SimWireGuardPrograms } from './encryption/wireguard.sim.js';
 import { SimKernel } from './kernel/simulated/kernel.js';
 import { assembleNetwork, type Network, type NetworkSettings } from './network.js';
 import { SimPortHolder } from './ports/holder.sim.js';
+import { SimProbeSockets } from './probe/sockets.sim.js';
 import type { OverlayNetwork, TableUpdate } from './tables/contract.js';
 import { networkOf, updateOf } from './tables/objects.sim.js';
 
@@ -36,6 +37,7 @@ export class SimMachine {
         kernel: this.kernel,
         holder: this.holder,
         nameSockets: new SimNameSockets(),
+        probeSockets: new SimProbeSockets(),
         disk: this.disk,
         processes: new SimWireGuardPrograms(this.kernel),
         clock: this.clock,

@@ -2,11 +2,9 @@ import { join } from 'node:path';
 import type { ContainerNetworking } from '@skep/containers';
 import type { Clock, Disk, Logger, Processes, Random } from '@skep/platform';
 import { AddressAllocator } from './address/allocator.js';
-import { formatAddress, subnetOf } from './address/ipv4.js';
 import { type AddressPool, LOCAL_POOLS } from './address/pool.js';
-import { NameService } from './dns/service/name-service.js';
 import type { NameSockets } from './dns/sockets/contract.js';
-import { assembleEncryption, type EncryptedEnd } from './encryption/assemble.js';
+import type { EncryptedEnd } from './encryption/assemble.js';
 import { egressMtuBytes } from './host/bridges.js';
 import { hostWarnings, readLegacyTables } from './host/warnings.js';
 import { HOST, type NetKernel } from './kernel/contract.js';
@@ -15,26 +13,26 @@ import { loadLocalState } from './local/state.js';
 import { Names } from './names.js';
 import type { OverlayPlaces } from './overlay/contract.js';
 import type { OverlaySummary } from './overlay/list.js';
-import { Overlays } from './overlay/overlays.js';
 import type { DataPath } from './overlay/plan.js';
 import { PortBook } from './ports/book.js';
 import type { PortHolder } from './ports/holder.js';
-import { DatagramAnswers } from './publish/datagram-answers.js';
-import { Mesh, type MeshCounters } from './publish/mesh.js';
+import type { ProbeSockets } from './probe/sockets.js';
+import type { MeshCounters } from './publish/mesh.js';
 import { Restorer } from './restore.js';
 import type { SandboxReader } from './sandbox/contract.js';
-import { SandboxReaders } from './sandbox/readers.js';
 import { SandboxRegistry } from './sandbox/registry.js';
 import { Sandboxes } from './sandbox/sandboxes.js';
 import { SwarmTraffic } from './stopping/traffic.js';
-import { Tables } from './tables/tables.js';
-import { VipBalancer } from './vip/balancer.js';
+import { assembleSwarmSide } from './swarm-side.js';
+import type { Tables } from './tables/tables.js';
 
 export interface NetworkParts {
   kernel: NetKernel;
   holder: PortHolder;
   /** Of the name server in each container. */
   nameSockets: NameSockets;
+  /** Of the checks of the ways to other nodes. */
+  probeSockets: ProbeSockets;
   disk: Disk;
   processes: Processes;
   random: Random;
@@ -103,7 +101,7 @@ export async function assembleNetwork(
   settings: NetworkSettings,
   parts: NetworkParts,
 ): Promise<Network> {
-  const { kernel, holder, random, logger } = parts;
+  const { kernel, logger } = parts;
   const names = new Names({ prefix: settings.namePrefix ?? 'skep', execRoot: settings.execRoot });
   const host = await kernel.inspect(HOST);
   const pools = settings.addressPools ?? LOCAL_POOLS;
@@ -112,76 +110,37 @@ export async function assembleNetwork(
   const mtuBytes = egressMtuBytes(host);
   const bridgeFilter = (await kernel.readSysctl(HOST, BRIDGE_FILTER)) === '1';
   const registry = new SandboxRegistry();
-  const tables = new Tables();
-  const overlays = new Overlays({ ...parts, names, tables, registry });
-  const readers = new SandboxReaders(logger);
-  const book = new PortBook({ holder, random });
-  const { bridge, egress } = hostBridges(names, state.subnets);
-  const addresses = linkAddresses(state.subnets.link);
-  const mesh = new Mesh({
-    ...parts,
-    names,
-    addresses,
-    mtuBytes,
-    places: overlays,
-    bridgeSubnets: { bridge: state.subnets.bridge, gateway: state.subnets.gateway },
-  });
+  const { subnets } = state;
+  const shared = { names, registry, subnets, directory, mtuBytes };
+  const swarm = await assembleSwarmSide(parts, shared);
+  const { mesh, overlays, readers, tables } = swarm;
+  const book = new PortBook(parts);
+  const { bridge, egress } = hostBridges(names, subnets);
   let found: string[] = [];
   const lookAround = async () => {
-    found = await findWarnings(kernel, state.subnets, names);
+    found = await findWarnings(kernel, subnets, names);
     for (const warning of found) logger.warn({}, warning);
   };
+  const common = { ...parts, names, registry, book, mtuBytes, overlays };
   const sandboxes: Sandboxes = new Sandboxes({
-    kernel,
-    names,
-    random,
-    clock: parts.clock,
-    logger,
-    registry,
+    ...common,
     readers,
-    book,
     networks: state.networks,
     bridgeAddresses: bridge.addresses,
     egressAddresses: egress.addresses,
-    mtuBytes,
-    overlays,
     bridgeFilter,
     restore: async (known) => {
       await restorer.restore(known);
       await lookAround();
     },
   });
-  overlays.addListener(sandboxes);
-  const encryption = await assembleEncryption({
-    ...parts,
-    names,
-    tables,
-    overlays,
-    directory,
-    mtuBytes,
-  });
-  tables.addReader(overlays);
-  tables.addReader(mesh);
-  readers.add(new DatagramAnswers({ kernel, table: names.answerTable }));
-  const inside = serveInside(parts, { names, readers, tables });
+  swarm.start(sandboxes);
   const namespaceOf = (id: string) => registry.get(id)?.state.netnsPath || undefined;
-  const restorer = new Restorer({
-    kernel,
-    logger,
-    names,
-    registry,
-    book,
-    mesh,
-    overlays,
-    bridge,
-    egress,
-    subnets: state.subnets,
-    mtuBytes,
-    context: () => sandboxes.interfaceContext(),
-  });
+  const context = () => sandboxes.interfaceContext();
+  const restorer = new Restorer({ ...common, mesh, bridge, egress, subnets, context });
   return {
     networking: sandboxes,
-    wireguard: encryption.publicEnd,
+    wireguard: swarm.wireguard,
     meshCounters: mesh.counters,
     localNetworks: new LocalNetworks({
       state,
@@ -190,18 +149,11 @@ export async function assembleNetwork(
     }),
     tables,
     overlays,
-    traffic: new SwarmTraffic({ kernel, logger, clock: parts.clock, namespaceOf }),
+    traffic: new SwarmTraffic({ ...parts, namespaceOf }),
     serveContainers: (reader) => readers.add(reader),
-    warnings: () => [
-      ...found,
-      ...overlays.warnings(),
-      ...encryption.warnings(),
-      ...mesh.warnings(),
-    ],
+    warnings: () => [...found, ...swarm.warnings()],
     close: async ({ removeAll = false } = {}) => {
-      overlays.close();
-      encryption.close();
-      inside.close();
+      swarm.close();
       if (removeAll) await restorer.removeAll();
       mesh.close();
       book.releaseAll();
@@ -210,38 +162,10 @@ export async function assembleNetwork(
   };
 }
 
-/** What serves containers in their own namespaces: virtual IPs, and names. */
-function serveInside(
-  parts: NetworkParts,
-  { names, readers, tables }: { names: Names; readers: SandboxReaders; tables: Tables },
-): { close(): void } {
-  const vips = new VipBalancer({ ...parts, table: names.table });
-  readers.add(vips);
-  tables.addReader(vips);
-  const service = new NameService({ ...parts, sockets: parts.nameSockets, table: names.nameTable });
-  readers.add(service);
-  tables.addReader(service.index);
-  return {
-    close: () => {
-      vips.close();
-      service.close();
-    },
-  };
-}
-
 function hostBridges(names: Names, subnets: { bridge: string; gateway: string }) {
   return {
     bridge: { link: names.bridge, addresses: new AddressAllocator(subnets.bridge) },
     egress: { link: names.gatewayBridge, addresses: new AddressAllocator(subnets.gateway) },
-  };
-}
-
-/** The two usable addresses of the link's subnet. */
-function linkAddresses(subnet: string): { host: string; inner: string } {
-  const { network, prefixLength } = subnetOf(subnet);
-  return {
-    host: `${formatAddress(network + 1)}/${prefixLength}`,
-    inner: `${formatAddress(network + 2)}/${prefixLength}`,
   };
 }
 

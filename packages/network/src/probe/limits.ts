@@ -1,11 +1,13 @@
 /** Bounds of the checks of the ways between nodes. */
 
-/** Each node is asked once in this time, in turns. */
+/** From one question to the next, to all nodes at a time. */
 export const PROBE_PERIOD_MS = 10_000;
+/** The same while some way is in doubt. */
+export const PROBE_DOUBT_PERIOD_MS = 2_000;
 /** Nodes asked in one period; where there are more, each waits its turn. */
 export const PROBES_PER_PERIOD_MAX = 64;
 /** An answer that comes later than this is none. */
-export const PROBE_TIMEOUT_MS = 2_000;
+export const PROBE_TIMEOUT_MS = 1_500;
 /** Answers missing in a row after which a way counts as broken. */
 export const PROBES_LOST_MAX = 3;
 /** Where nodes listen, within the network that is probed. */

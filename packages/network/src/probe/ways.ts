@@ -93,6 +93,11 @@ export class Ways {
     this.#waiting.clear();
   }
 
+  /** Whether some answer was missing last. */
+  get isInDoubt(): boolean {
+    return [...this.#ways.values()].some(({ lost }) => lost.small + lost.full > 0);
+  }
+
   broken(): BrokenWay[] {
     return [...this.#ways.values()].flatMap(({ node, lost }): BrokenWay[] => {
       if (lost.small >= PROBES_LOST_MAX) return [{ node, trouble: 'silent' }];
