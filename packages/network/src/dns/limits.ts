@@ -19,7 +19,7 @@ export const SERVERS_PER_QUESTION_MAX = 3;
 export const FORWARD_TIMEOUT_MS = 4_000;
 /** Questions of one node that wait for servers outside, as in Docker (there of one container). */
 export const FORWARDED_QUESTIONS_MAX = 1_024;
-/** How often it is logged that questions are refused, or not answered by any server. */
+/** How often it is logged that questions are refused for want of a place. */
 export const COMPLAINT_INTERVAL_MS = 30_000;
 
 /** What the host says of its servers is read again after this time. */

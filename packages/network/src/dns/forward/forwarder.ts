@@ -35,11 +35,6 @@ export class Forwarder {
     this.#options = options;
   }
 
-  /** Questions that wait for an answer, of all containers. */
-  get waiting(): number {
-    return this.#places.count;
-  }
-
   /** Resolves the answer for the client, also when none was to be had. Never rejects. */
   async forward(forwarded: ForwardedQuestion): Promise<Buffer> {
     const { message, question, protocol } = forwarded;

@@ -6,6 +6,7 @@ import { KernelError, type NamespacePath } from '../../kernel/contract.js';
 import type { SocketOpener } from '../../kernel/socket-contract.js';
 import { NAME_PORT_MAX, NAME_PORT_MIN, TCP_CONNECTIONS_MAX } from '../limits.js';
 import type { NameListener, NameProtocol, QuestionHandler } from './contract.js';
+import { noLookup } from './no-lookup.js';
 import { serveConnection } from './tcp-connection.js';
 
 export interface ListenOptions {
@@ -92,13 +93,4 @@ async function bindFirstFree(
       if (!taken || port === NAME_PORT_MAX) throw error;
     }
   }
-}
-
-/** Addresses are never names here; asked the usual way, each datagram would wait a turn. */
-export function noLookup(
-  address: string,
-  _options: unknown,
-  done: (error: null, address: string, family: number) => void,
-): void {
-  done(null, address, address.includes(':') ? 6 : 4);
 }

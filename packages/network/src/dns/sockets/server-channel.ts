@@ -3,7 +3,7 @@ import { connect, isIPv6, Socket } from 'node:net';
 import { HOST } from '../../kernel/contract.js';
 import type { SocketOpener } from '../../kernel/socket-contract.js';
 import type { NameProtocol, NameServer, ServerChannel, ServerEvents } from './contract.js';
-import { noLookup } from './listener.js';
+import { noLookup } from './no-lookup.js';
 import { FrameReader, frame } from './tcp-frames.js';
 
 const SERVER_PORT = 53;

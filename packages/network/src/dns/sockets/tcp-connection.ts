@@ -1,11 +1,11 @@
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Cancel, Clock } from '@skep/platform';
 import { TCP_IDLE_MS, TCP_PENDING_MAX } from '../limits.js';
 import type { QuestionHandler } from './contract.js';
 import { FrameReader, frame } from './tcp-frames.js';
 
 export interface ConnectionOptions {
-  socket: Socket;
+  socket: Duplex;
   handler: QuestionHandler;
   clock: Clock;
 }
