@@ -17,37 +17,21 @@ import {
 } from '@skep/platform';
 import type { AddressAllocator } from '../address/allocator.js';
 import type { KernelCommand, NetKernel } from '../kernel/contract.js';
-import { INTERFACES_PER_SANDBOX_MAX, OVERLAY_WAIT_MS } from '../limits.js';
+import { OVERLAY_WAIT_MS } from '../limits.js';
 import type { LocalState } from '../local/state.js';
 import type { Names } from '../names.js';
 import type { OverlayListener, OverlayPlaces } from '../overlay/contract.js';
 import type { PortBook } from '../ports/book.js';
 import type { OverlayNetwork } from '../tables/contract.js';
-import { planRepair, replanSwarm } from './adopt.js';
 import { localAttachment } from './attachment.js';
-import { checkConnectable, notConnected, withEndpoints } from './connecting.js';
+import { Connections } from './connections.js';
 import { dockerCounters } from './counters.js';
-import { describeEndpoint, describeEndpoints } from './endpoints.js';
-import {
-  type InterfaceContext,
-  planInterfaces,
-  planLocal,
-  planSwarm,
-  tooMany,
-} from './interfaces.js';
-import {
-  bareAddress,
-  freePlace,
-  type InterfacePlan,
-  localInterface,
-  planInterface,
-  planSetUp,
-  planTearDown,
-  planUnplug,
-  type SandboxPlan,
-} from './plan.js';
+import { describeEndpoints } from './endpoints.js';
+import { type InterfaceContext, planInterfaces } from './interfaces.js';
+import { bareAddress, localInterface, planSetUp, planTearDown, type SandboxPlan } from './plan.js';
 import type { SandboxReaders } from './readers.js';
 import type { Sandbox, SandboxRegistry } from './registry.js';
+import { plugInAgain } from './replug.js';
 
 export interface SandboxesOptions {
   kernel: NetKernel;
@@ -75,10 +59,17 @@ export interface SandboxesOptions {
  */
 export class Sandboxes implements ContainerNetworking, OverlayListener {
   readonly #options: SandboxesOptions;
+  readonly #connections: Connections;
   #restored = false;
 
   constructor(options: SandboxesOptions) {
     this.#options = options;
+    this.#connections = new Connections({
+      ...options,
+      context: () => this.interfaceContext(),
+      ready: (endpoints) => this.#networksReady(endpoints),
+      undo: (commands, containerId) => this.#undo(commands, containerId),
+    });
   }
 
   async setUp(request: SandboxRequest): Promise<SandboxState> {
@@ -135,53 +126,14 @@ export class Sandboxes implements ContainerNetworking, OverlayListener {
     await Promise.all(served);
   }
 
-  async connect(containerId: string, endpoint: TaskEndpoint): Promise<SandboxRecord> {
-    const { kernel, random, registry, readers } = this.#options;
-    const before = this.#known(containerId);
-    checkConnectable(before, endpoint);
-    await this.#networksReady([endpoint]);
-    const request = withEndpoints(before.request, [...before.request.endpoints, endpoint]);
-    const added = this.#planConnection(before, request, endpoint);
-    const { namespace, interfaces } = before.plan;
-    const described = describeEndpoint(request, endpoint, random);
-    const endpoints = { ...before.state.endpoints, [endpoint.networkName]: described };
-    const state = { ...before.state, endpoints, nameservers: readers.nameservers };
-    const after = {
-      request,
-      state,
-      plan: { ...before.plan, interfaces: [...interfaces, ...added] },
-    };
-    registry.set(after);
-    try {
-      await kernel.run(added.flatMap((port) => planInterface(namespace, port)));
-      await readers.changed(after);
-    } catch (error) {
-      await this.#unplug(before, added);
-      throw error;
-    }
-    return { request, state };
+  connect(containerId: string, endpoint: TaskEndpoint): Promise<SandboxRecord> {
+    return this.#connections.connect(containerId, endpoint);
   }
 
   async disconnect(containerId: string, networkId: string): Promise<SandboxRecord> {
-    const before = this.#known(containerId);
-    const gone = before.request.endpoints.find((other) => other.networkId === networkId);
-    if (!gone) throw notConnected(before, networkId);
-    const rest = before.request.endpoints.filter((other) => other !== gone);
-    const request = withEndpoints(before.request, rest);
-    const { [gone.networkName]: _, ...endpoints } = before.state.endpoints;
-    const { nameservers } = before.state;
-    const state = { ...before.state, endpoints, nameservers: rest.length > 0 ? nameservers : [] };
-    const keepsLocal = localAttachment(request) !== 'none';
-    const local = localInterface(before.plan);
-    const removed = before.plan.interfaces.filter(
-      (port) => port.networkId === networkId || (port === local && !keepsLocal),
-    );
-    const interfaces = before.plan.interfaces.filter((port) => !removed.includes(port));
-    const after = { request, state, plan: { ...before.plan, interfaces } };
-    await this.#unplug(after, removed);
-    await this.#options.readers.changed(after);
+    const record = await this.#connections.disconnect(containerId, networkId);
     this.#options.overlays.released([networkId]);
-    return { request, state };
+    return record;
   }
 
   async counters(containerId: string): Promise<Record<string, Record<string, number>>> {
@@ -190,28 +142,8 @@ export class Sandboxes implements ContainerNetworking, OverlayListener {
     return dockerCounters(await this.#options.kernel.inspect(sandbox.plan.namespace));
   }
 
-  /** Plugs in again whoever was on a network whose namespace had gone. */
-  async made(network: OverlayNetwork): Promise<void> {
-    const { kernel, logger, registry } = this.#options;
-    for (const sandbox of registry.all()) {
-      const { containerId, endpoints } = sandbox.request;
-      const endpoint = endpoints.find(({ networkId }) => networkId === network.id);
-      if (!endpoint) continue;
-      try {
-        const port = replanSwarm(endpoint, sandbox, this.interfaceContext());
-        const others = sandbox.plan.interfaces.filter(({ networkId }) => networkId !== network.id);
-        const interfaces = [...others, port].sort((one, other) => one.place - other.place);
-        const view = await kernel.inspect(sandbox.plan.namespace);
-        const bridges = new Map([
-          [port.bridgeNamespace, await kernel.inspect(port.bridgeNamespace)],
-        ]);
-        registry.set({ ...sandbox, plan: { ...sandbox.plan, interfaces } });
-        await kernel.run(planRepair({ ...sandbox.plan, interfaces: [port] }, view, bridges));
-      } catch (error) {
-        const fields = { containerId, network: network.name, error: errorMessage(error) };
-        logger.error(fields, 'container not plugged in again');
-      }
-    }
+  made(network: OverlayNetwork): Promise<void> {
+    return plugInAgain(this.#options, network, this.interfaceContext());
   }
 
   async removing(): Promise<void> {}
@@ -265,42 +197,6 @@ export class Sandboxes implements ContainerNetworking, OverlayListener {
     return { request, state, plan };
   }
 
-  /** The interface on one more network, and on the gateway bridge if that is the first way out. */
-  #planConnection(
-    before: Sandbox,
-    request: SandboxRequest,
-    endpoint: TaskEndpoint,
-  ): InterfacePlan[] {
-    const { state, plan } = before;
-    const context = this.interfaceContext();
-    if (plan.interfaces.length + 2 > INTERFACES_PER_SANDBOX_MAX) throw tooMany(request);
-    const place = freePlace(plan.interfaces);
-    const port = planSwarm(endpoint, state.sandboxId, place, context);
-    const addresses = this.#addressesFor(request);
-    if (!addresses || localInterface(plan)) return [port];
-    const address = addresses.withPrefix(addresses.allocate());
-    const next = freePlace([...plan.interfaces, port]);
-    return [port, planLocal(request, state.sandboxId, next, address, context)];
-  }
-
-  /** Takes interfaces out of a container, which is `sandbox` from then on. */
-  async #unplug(sandbox: Sandbox, removed: readonly InterfacePlan[]): Promise<void> {
-    const { containerId } = sandbox.request;
-    const { namespace } = sandbox.plan;
-    const commands = removed.flatMap((port) => planUnplug(namespace, port));
-    await this.#undo(commands, containerId);
-    for (const { bridgeNamespace, address } of removed) {
-      if (bridgeNamespace === '') this.#options.egressAddresses.release(bareAddress(address));
-    }
-    this.#options.registry.set(sandbox);
-  }
-
-  #known(containerId: string): Sandbox {
-    const sandbox = this.#options.registry.get(containerId);
-    if (sandbox) return sandbox;
-    throw new RpcError(Code.NOT_FOUND, `container ${containerId} has no network of its own`);
-  }
-
   /** The node can hear of a task a moment before it hears of the task's networks. */
   async #networksReady(endpoints: readonly TaskEndpoint[]): Promise<void> {
     const { overlays, clock } = this.#options;
@@ -326,7 +222,7 @@ export class Sandboxes implements ContainerNetworking, OverlayListener {
     return attachment === 'bridge' ? bridgeAddresses : egressAddresses;
   }
 
-  async #undo(commands: KernelCommand[], containerId: string): Promise<void> {
+  async #undo(commands: readonly KernelCommand[], containerId: string): Promise<void> {
     try {
       await this.#options.kernel.run(commands, { onRefusal: 'continue' });
     } catch (error) {
