@@ -8,7 +8,7 @@
 const HEADER_BYTES = 16;
 const ATTRIBUTE_HEADER_BYTES = 4;
 const ALIGN_BYTES = 4;
-const NESTED = 0x8000;
+export const NESTED = 0x8000;
 /** Upper two bits of an attribute's type are flags (nested, network byte order). */
 const TYPE_MASK = 0x3fff;
 /** An attribute's length is a u16 that counts its own header. */
@@ -39,7 +39,8 @@ export interface NetlinkMessage {
   body: Buffer;
 }
 
-function aligned(length: number): number {
+/** Up to the next multiple of 4, as what follows an attribute starts there. */
+export function aligned(length: number): number {
   return (length + ALIGN_BYTES - 1) & ~(ALIGN_BYTES - 1);
 }
 
@@ -70,6 +71,17 @@ export function decodeMessages(datagram: Buffer): NetlinkMessage[] {
     offset += aligned(length);
   }
   return messages;
+}
+
+/** For an attribute that is written in place; `length` counts the header's 4 bytes. */
+export function writeAttributeHeader(
+  bytes: Buffer,
+  offset: number,
+  type: number,
+  length: number,
+): void {
+  bytes.writeUInt16LE(length, offset);
+  bytes.writeUInt16LE(type, offset + 2);
 }
 
 /** One attribute with its padding. */

@@ -1,6 +1,6 @@
 import type { NftChange, NftElement } from '../../rules/nft.js';
-import { decodeAttributes, Flag, nested, text } from './codec.js';
-import { encodeData, encodeVerdict, partTypes } from './nft-values.js';
+import { decodeAttributes, Flag, NESTED, nested, text, writeAttributeHeader } from './codec.js';
+import { NOT_UNDERSTOOD, partTypes, writeData, writeVerdict } from './nft-values.js';
 
 /**
  * Elements of nftables' sets and maps. Source: linux/netfilter/nf_tables.h,
@@ -23,8 +23,11 @@ const LIST_ELEMENT = 1;
 const Element = { KEY: 1, DATA: 2 } as const;
 const NETFILTER_HEADER_BYTES = 4;
 
+const ATTRIBUTE_HEADER_BYTES = 4;
 /** A list is one attribute, whose length has 16 bits. */
 const ELEMENTS_PER_MESSAGE = 256;
+/** Room for a key of four parts, and a value of as many or the longest verdict. */
+const ELEMENT_BYTES_MAX = 192;
 
 /** What the elements of a set are made of. */
 export interface SetTypes {
@@ -89,23 +92,38 @@ function encodeLists(
   { table, set, elements }: { table: string; set: string; elements: readonly NftElement[] },
   types: SetTypes,
 ): Buffer[] | undefined {
-  const encoded = elements.map((element) => encodeElement(element, types));
   const bodies: Buffer[] = [];
-  for (let place = 0; place < encoded.length; place += ELEMENTS_PER_MESSAGE) {
-    const some = encoded.slice(place, place + ELEMENTS_PER_MESSAGE);
-    if (some.some((element) => element === undefined)) return undefined;
-    const list = nested(List.ELEMENTS, ...some.flatMap((element) => element ?? []));
+  for (let place = 0; place < elements.length; place += ELEMENTS_PER_MESSAGE) {
+    const some = elements.slice(place, place + ELEMENTS_PER_MESSAGE);
+    const bytes = Buffer.alloc(some.length * ELEMENT_BYTES_MAX);
+    let end = 0;
+    for (const element of some) {
+      end = writeElement(element, types, bytes, end);
+      if (end === NOT_UNDERSTOOD) return undefined;
+    }
+    const list = nested(List.ELEMENTS, bytes.subarray(0, end));
     bodies.push(Buffer.concat([header(), text(List.TABLE, table), text(List.SET, set), list]));
   }
   return bodies;
 }
 
-function encodeElement({ key, value }: NftElement, types: SetTypes): Buffer | undefined {
-  const parts = [encodeData(Element.KEY, types.key, key)];
-  if (types.data === 'verdict') parts.push(encodeVerdict(Element.DATA, value ?? ''));
-  else if (types.data) parts.push(encodeData(Element.DATA, types.data, value ?? ''));
-  if (parts.some((part) => part === undefined)) return undefined;
-  return nested(LIST_ELEMENT, ...parts.flatMap((part) => part ?? []));
+/** The offset behind it, or {@link NOT_UNDERSTOOD}. */
+function writeElement(
+  { key, value = '' }: NftElement,
+  types: SetTypes,
+  bytes: Buffer,
+  offset: number,
+): number {
+  let end = writeData(Element.KEY, types.key, key, bytes, offset + ATTRIBUTE_HEADER_BYTES);
+  if (types.data && end !== NOT_UNDERSTOOD) {
+    end =
+      types.data === 'verdict'
+        ? writeVerdict(Element.DATA, value, bytes, end)
+        : writeData(Element.DATA, types.data, value, bytes, end);
+  }
+  if (end !== NOT_UNDERSTOOD)
+    writeAttributeHeader(bytes, offset, LIST_ELEMENT | NESTED, end - offset);
+  return end;
 }
 
 const BATCH_BEGIN = 0x10;

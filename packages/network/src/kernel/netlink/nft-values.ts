@@ -1,10 +1,9 @@
-import { isIPv4 } from 'node:net';
-import { bytesOfAddress } from '../../address/ipv4.js';
-import { attribute, nested, text } from './codec.js';
+import { aligned, NESTED, writeAttributeHeader } from './codec.js';
 
 /**
  * Keys and values of nftables' sets as the kernel holds them, from the text that nft has for them.
- * Source: nftables include/datatype.h (numbers of types), linux/netfilter/nf_tables.h.
+ * They are written in place, for there can be very many. Source: nftables include/datatype.h (numbers
+ * of types), linux/netfilter/nf_tables.h.
  */
 
 /** The types that this room's maps are made of; sets of others are left to nft. */
@@ -18,15 +17,19 @@ const Type = {
 const PROTOCOL_NUMBER: Record<string, number> = { tcp: 6, udp: 17, sctp: 132 };
 /** Bits of each type's number in that of a type joined of several. */
 const TYPE_BITS = 6;
-/** Parts of a joined key each fill whole registers. */
-const REGISTER_BYTES = 4;
 const SEPARATOR = ' . ';
 
+const HEADER_BYTES = 4;
 const DATA_VALUE = 1;
 const DATA_VERDICT = 2;
 const Verdict = { CODE: 1, CHAIN: 2 } as const;
 const VERDICT_GOTO = -4;
 const GOTO = 'goto ';
+/** The kernel's bound for a chain's name is 128; ours are short. */
+const CHAIN_NAME_BYTES_MAX = 63;
+
+/** What is not understood is left to nft. */
+export const NOT_UNDERSTOOD = -1;
 
 /** The types that a number stands for, the first part's first. */
 export function partTypes(type: number): number[] {
@@ -35,66 +38,101 @@ export function partTypes(type: number): number[] {
   return parts;
 }
 
-/** Undefined for a text that is none of the type, and for a type that is not known here. */
-function encodePart(type: number, part: string): Buffer | undefined {
+/** The number, or NaN where the text is none or above `max`. */
+function numberOf(part: string, max: number): number {
+  const value = /^(0x[0-9a-f]+|\d+)$/.test(part) ? Number(part) : Number.NaN;
+  return value <= max ? value : Number.NaN;
+}
+
+function writeIpv4(part: string, bytes: Buffer, offset: number): number {
+  const octets = part.split('.');
+  if (octets.length !== 4) return NOT_UNDERSTOOD;
+  for (const [place, octet] of octets.entries()) {
+    const value = numberOf(octet, 0xff);
+    if (Number.isNaN(value)) return NOT_UNDERSTOOD;
+    bytes[offset + place] = value;
+  }
+  return 4;
+}
+
+/** How many bytes the part takes. */
+function writePart(type: number, part: string, bytes: Buffer, offset: number): number {
   switch (type) {
     case Type.IPV4_ADDRESS:
-      return isIPv4(part) ? bytesOfAddress(part) : undefined;
-    case Type.INET_PROTOCOL:
-      return part in PROTOCOL_NUMBER ? Buffer.of(PROTOCOL_NUMBER[part] ?? 0) : undefined;
-    case Type.INET_SERVICE:
-      return encodeNumber(part, 0xffff, (value, bytes) => bytes.writeUInt16BE(value), 2);
-    case Type.MARK:
-      return encodeNumber(part, 0xffff_ffff, (value, bytes) => bytes.writeUInt32LE(value), 4);
+      return writeIpv4(part, bytes, offset);
+    case Type.INET_PROTOCOL: {
+      const protocol = PROTOCOL_NUMBER[part];
+      if (protocol === undefined) return NOT_UNDERSTOOD;
+      return bytes.writeUInt8(protocol, offset) - offset;
+    }
+    case Type.INET_SERVICE: {
+      const port = numberOf(part, 0xffff);
+      return Number.isNaN(port) ? NOT_UNDERSTOOD : bytes.writeUInt16BE(port, offset) - offset;
+    }
+    case Type.MARK: {
+      const mark = numberOf(part, 0xffff_ffff);
+      return Number.isNaN(mark) ? NOT_UNDERSTOOD : bytes.writeUInt32LE(mark, offset) - offset;
+    }
     default:
-      return undefined;
+      return NOT_UNDERSTOOD;
   }
 }
 
-function encodeNumber(
-  part: string,
-  max: number,
-  write: (value: number, bytes: Buffer) => void,
-  length: number,
-): Buffer | undefined {
-  const value = /^(0x[0-9a-f]+|\d+)$/.test(part) ? Number(part) : Number.NaN;
-  if (!(value <= max)) return undefined;
-  const bytes = Buffer.alloc(length);
-  write(value, bytes);
-  return bytes;
-}
-
-/** A key or a value: `tcp . 8080` as it is of types 12 and 13. */
-function encodeValue(types: readonly number[], value: string): Buffer | undefined {
+/** A key or a value: `tcp . 8080` as it is of types 12 and 13, each in whole registers. */
+function writeValue(
+  types: readonly number[],
+  value: string,
+  bytes: Buffer,
+  offset: number,
+): number {
   const parts = value.split(SEPARATOR);
-  if (parts.length !== types.length) return undefined;
-  const encoded = parts.map((part, place) => encodePart(types[place] ?? 0, part));
-  if (encoded.some((part) => part === undefined)) return undefined;
-  if (encoded.length === 1) return encoded[0];
-  return Buffer.concat(encoded.map((part) => padded(part ?? Buffer.alloc(0))));
+  if (parts.length !== types.length) return NOT_UNDERSTOOD;
+  let length = 0;
+  for (const [place, part] of parts.entries()) {
+    const written = writePart(types[place] ?? 0, part, bytes, offset + length);
+    if (written === NOT_UNDERSTOOD) return NOT_UNDERSTOOD;
+    length += parts.length === 1 ? written : aligned(written);
+  }
+  return length;
 }
 
-function padded(part: Buffer): Buffer {
-  const length = Math.ceil(part.length / REGISTER_BYTES) * REGISTER_BYTES;
-  return Buffer.concat([part], length);
-}
-
-/** The attribute that holds a key or a value of these types. */
-export function encodeData(
+/**
+ * Writes the attribute that holds a key or a value of these types into zeroes. The offset behind it,
+ * or {@link NOT_UNDERSTOOD}.
+ */
+export function writeData(
   attributeType: number,
   types: readonly number[],
   value: string,
-): Buffer | undefined {
-  const bytes = encodeValue(types, value);
-  return bytes && nested(attributeType, attribute(DATA_VALUE, bytes));
+  bytes: Buffer,
+  offset: number,
+): number {
+  const inner = offset + HEADER_BYTES;
+  const length = writeValue(types, value, bytes, inner + HEADER_BYTES);
+  if (length === NOT_UNDERSTOOD) return NOT_UNDERSTOOD;
+  writeAttributeHeader(bytes, inner, DATA_VALUE, HEADER_BYTES + length);
+  const end = inner + HEADER_BYTES + aligned(length);
+  writeAttributeHeader(bytes, offset, attributeType | NESTED, end - offset);
+  return end;
 }
 
-/** The attribute that holds where a map leads: `goto` and a chain. */
-export function encodeVerdict(attributeType: number, value: string): Buffer | undefined {
-  if (!value.startsWith(GOTO)) return undefined;
-  const code = Buffer.alloc(4);
-  code.writeInt32BE(VERDICT_GOTO);
-  const chain = text(Verdict.CHAIN, value.slice(GOTO.length));
-  const verdict = nested(DATA_VERDICT, attribute(Verdict.CODE, code), chain);
-  return nested(attributeType, verdict);
+/** As {@link writeData}, for where a map leads: `goto` and a chain. */
+export function writeVerdict(
+  attributeType: number,
+  value: string,
+  bytes: Buffer,
+  offset: number,
+): number {
+  const chain = value.slice(GOTO.length);
+  if (!value.startsWith(GOTO) || chain.length > CHAIN_NAME_BYTES_MAX) return NOT_UNDERSTOOD;
+  const verdict = offset + HEADER_BYTES;
+  const code = verdict + HEADER_BYTES;
+  const name = bytes.writeInt32BE(VERDICT_GOTO, code + HEADER_BYTES);
+  const nameBytes = HEADER_BYTES + bytes.write(`${chain}\0`, name + HEADER_BYTES);
+  const end = name + aligned(nameBytes);
+  writeAttributeHeader(bytes, name, Verdict.CHAIN, nameBytes);
+  writeAttributeHeader(bytes, code, Verdict.CODE, name - code);
+  writeAttributeHeader(bytes, verdict, DATA_VERDICT | NESTED, end - verdict);
+  writeAttributeHeader(bytes, offset, attributeType | NESTED, end - offset);
+  return end;
 }
