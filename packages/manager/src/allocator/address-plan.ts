@@ -112,6 +112,22 @@ export class AddressPlan {
     return true;
   }
 
+  /** Whether an owner has an address in a network. */
+  holds(owner: Owner, networkId: string): boolean {
+    return this.#held.get(owner)?.has(networkId) ?? false;
+  }
+
+  /** How many addresses a network has left. */
+  free(networkId: string): number {
+    return this.#networks.get(networkId)?.space.free ?? 0;
+  }
+
+  /** Says that a network has no address left for a task. */
+  full(networkId: string): AllocationError {
+    const space = this.#networks.get(networkId)?.space;
+    return space?.full() ?? new AllocationError(`network ${networkId} is not allocated`);
+  }
+
   /** Networks an owner holds an address in. */
   networksOf(owner: Owner): string[] {
     return [...(this.#held.get(owner)?.keys() ?? [])];

@@ -33,11 +33,19 @@ export class AddressSpace {
       const address = pool.take();
       if (address !== undefined) return formatCidr(address, subnet.bits);
     }
-    const sum = (count: (pool: SerialPool) => number) =>
-      this.#parts.reduce((total, { pool }) => total + count(pool), 0);
-    const [inUse, size] = [sum((pool) => pool.inUse), sum((pool) => pool.size)];
-    throw new AllocationError(
-      `network ${this.#networkName} is full: ${inUse} of ${size} addresses in use`,
+    throw this.full();
+  }
+
+  /** How many addresses are left. */
+  get free(): number {
+    return this.#parts.reduce((total, { pool }) => total + pool.size - pool.inUse, 0);
+  }
+
+  /** Says that none is left; those kept for nodes count as theirs. */
+  full(): AllocationError {
+    const size = this.#parts.reduce((total, { pool }) => total + pool.size, 0);
+    return new AllocationError(
+      `network ${this.#networkName} is full: ${size} of ${size} addresses in use`,
     );
   }
 

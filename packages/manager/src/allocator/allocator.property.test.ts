@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { ingressOf, networkOf, nodeOf, serviceOf, taskOf } from '../testing/objects.sim.js';
 import { SimRoom } from '../testing/room.sim.js';
 import { Allocator } from './allocator.js';
+import { PLACED_RETRY_MS } from './limits.js';
 
 type Action = 'service' | 'drop service' | 'task' | 'end task' | 'drop task' | 'place' | 'node';
 interface Deed {
@@ -88,6 +89,7 @@ it('never gives an address or port to two, and knows after a restart what it kne
           expect(new Set<unknown>(inUse).size).toBe(inUse.length);
         }
       }
+      await sim.clock.advance(PLACED_RETRY_MS);
       const known = allocator.describe();
       await allocator.stop();
       const next = new Allocator(sim.options);

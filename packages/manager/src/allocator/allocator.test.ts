@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { ingressOf, networkOf, nodeOf, serviceOf, taskOf } from '../testing/objects.sim.js';
 import { SimRoom } from '../testing/room.sim.js';
 import { Allocator } from './allocator.js';
+import { PLACED_RETRY_MS } from './limits.js';
 
 async function room() {
   const sim = new SimRoom();
@@ -179,6 +180,32 @@ describe('Allocator', () => {
     await sim.remove('task', 't2');
     expect(sim.get('task', 't5').status).toMatchObject({ state: TaskState.PENDING, err: '' });
     expect(sim.get('task', 't5').networks[0]?.addresses).toEqual(['10.9.0.4/29']);
+  });
+
+  it('keeps addresses for the nodes that tasks will need, and gives them out when they do not', async () => {
+    const { sim } = await room();
+    await sim.put('node', nodeOf('n1'), nodeOf('n2'), nodeOf('n3'));
+    await sim.put('network', networkOf('tiny', { ipam: { configs: [{ subnet: '10.9.0.0/28' }] } }));
+    const spec = { networks: [{ target: 'tiny' }] };
+    const ids = Array.from({ length: 13 }, (_, at) => `t${at}`);
+    await sim.put('task', ...ids.map((id) => taskOf(id, { spec })));
+    const given = () => ids.filter((id) => sim.get('task', id).networks.length > 0);
+    const errors = () => new Set(ids.map((id) => sim.get('task', id).status.err));
+    expect(given()).toHaveLength(10);
+    expect(errors()).toEqual(new Set(['', 'network tiny is full: 14 of 14 addresses in use']));
+    for (const id of given()) await sim.change('task', id, () => ({ nodeId: 'n1' }));
+    await sim.clock.advance(PLACED_RETRY_MS);
+    expect(given()).toHaveLength(11);
+    expect(sim.get('node', 'n1').attachments).toHaveLength(1);
+    // The next might go to another node: for it and for that there must be room.
+    await sim.change('task', 't10', () => ({ nodeId: 'n1' }));
+    await sim.clock.advance(PLACED_RETRY_MS);
+    expect(given()).toHaveLength(11);
+    const used = [
+      ...ids.flatMap((id) => sim.get('task', id).networks),
+      ...sim.get('node', 'n1').attachments,
+    ];
+    expect(new Set(used.flatMap(({ addresses }) => addresses)).size).toBe(12);
   });
 
   it('tells tasks when the network has no address for their service', async () => {

@@ -6,7 +6,7 @@ import type { LoopOptions } from '../loop/planner.js';
 import { Reconciler } from '../loop/reconciler.js';
 import type { AddressPlan } from './address-plan.js';
 import { ALLOCATE } from './allocate.js';
-import { ITEMS_PER_TURN_MAX, RETRY_MS } from './limits.js';
+import { ITEMS_PER_TURN_MAX, PLACED_RETRY_MS, RETRY_MS } from './limits.js';
 import { isIngress } from './network-plan.js';
 import { networksInOrder, rebuildPlan } from './rebuild.js';
 import { type Kind, Worklist } from './worklist.js';
@@ -24,22 +24,24 @@ export interface AllocatorOptions extends LoopOptions {
 export class Allocator implements ControlLoop {
   readonly #options: AllocatorOptions;
   readonly #worklist = new Worklist();
-  readonly #reconciler: Reconciler<'work' | 'retry'>;
+  readonly #reconciler: Reconciler<'work' | 'retry' | 'placed'>;
   #plan: AddressPlan | undefined;
   #unsubscribe: (() => void) | undefined;
+  #isRetrySoon = false;
 
   constructor(options: AllocatorOptions) {
     this.#options = options;
     this.#reconciler = new Reconciler({
       name: 'allocator',
       ...options,
-      reconcile: (key) => (key === 'work' ? this.#work() : this.#retry()),
+      reconcile: (key) => (key === 'work' ? this.#work() : this.#retry(key)),
     });
   }
 
   start(): void {
     invariant(!this.#unsubscribe, 'the allocator is started twice');
     this.#plan = undefined;
+    this.#isRetrySoon = false;
     this.#unsubscribe = this.#options.store.subscribe((commit) => this.#onCommit(commit));
     this.#reconciler.start();
     this.#reconciler.mark('work');
@@ -71,7 +73,8 @@ export class Allocator implements ControlLoop {
     if (this.#worklist.hasWaiting()) this.#reconciler.markAfter('retry', RETRY_MS);
   }
 
-  async #retry(): Promise<void> {
+  async #retry(key: 'retry' | 'placed'): Promise<void> {
+    if (key === 'placed') this.#isRetrySoon = false;
     if (this.#worklist.wake()) this.#reconciler.mark('work');
   }
 
@@ -166,7 +169,14 @@ export class Allocator implements ControlLoop {
     const placed = before?.nodeId !== nodeId || before.networks.length !== object.networks.length;
     if (nodeId && object.networks.length > 0 && (ended || placed)) {
       this.#worklist.mark('node', nodeId);
+      if (this.#worklist.hasWaiting()) this.#retrySoon();
     }
+  }
+
+  #retrySoon(): void {
+    if (this.#isRetrySoon) return;
+    this.#isRetrySoon = true;
+    this.#reconciler.markAfter('placed', PLACED_RETRY_MS);
   }
 
   #freed(freed: boolean | undefined): void {

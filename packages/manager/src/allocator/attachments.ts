@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import type { ReadView } from '@skep/store';
 import type { NetworkObject, NodeObject, ServiceObject, TaskObject } from '@skep/wire';
 import { type NetworkAttachment, NetworkAttachmentSchema, TaskState } from '@skep/wire/swarmkit';
-import type { AddressPlan, Owner } from './address-plan.js';
+import type { AddressPlan } from './address-plan.js';
 import { AllocationError } from './errors.js';
 import { isAllocated } from './network-plan.js';
 import {
@@ -13,6 +13,7 @@ import {
   publishesIngress,
   targetNetwork,
 } from './networks.js';
+import { leaveRoomForNodes } from './room-for-nodes.js';
 
 /** What a task is attached to, the mesh first. Takes the addresses it lacks. Throws `AllocationError`. */
 export function planTaskAttachments(
@@ -22,25 +23,26 @@ export function planTaskAttachments(
   service: ServiceObject | undefined,
 ): NetworkAttachment[] {
   const owner = `task/${task.id}` as const;
+  const attach = (network: NetworkObject, wanted?: string) => {
+    if (!givesAddresses(network)) return create(NetworkAttachmentSchema, { network });
+    if (!plan.holds(owner, network.id)) leaveRoomForNodes(plan, view, task, network);
+    const addresses = [plan.address(owner, network.id, wanted)];
+    return create(NetworkAttachmentSchema, { network, addresses });
+  };
   const attachments: NetworkAttachment[] = [];
   if (service && publishesIngress(service.spec.endpoint)) {
-    attachments.push(attach(plan, owner, ingressReady(view)));
+    attachments.push(attach(ingressReady(view)));
   }
   for (const { target, aliases, addresses, driverAttachmentOpts } of networksOfTask(
     task,
     service,
   )) {
-    const attachment = attach(plan, owner, targetNetwork(view, target), addresses[0]);
+    const attachment = attach(targetNetwork(view, target), addresses[0]);
     attachments.push(
       create(NetworkAttachmentSchema, { ...attachment, aliases, driverAttachmentOpts }),
     );
   }
   return attachments;
-}
-
-function attach(plan: AddressPlan, owner: Owner, network: NetworkObject, wanted?: string) {
-  const addresses = givesAddresses(network) ? [plan.address(owner, network.id, wanted)] : [];
-  return create(NetworkAttachmentSchema, { network, addresses });
 }
 
 /**

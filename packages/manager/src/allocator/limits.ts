@@ -19,5 +19,8 @@ export const AGGREGATE_BITS_MAX = 12;
 /** What could not be had is asked for again this often, besides whenever something is freed. */
 export const RETRY_MS = 300_000;
 
+/** What waits is asked again this long after a task found its node, which may leave room for others. */
+export const PLACED_RETRY_MS = 200;
+
 /** Objects written before the event loop gets a turn: a few log entries under way at once. */
 export const ITEMS_PER_TURN_MAX = 800;

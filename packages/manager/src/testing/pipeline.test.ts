@@ -38,6 +38,6 @@ it('brings a new task to its node, addresses and all, without any time passing',
   expect(assigned?.endpoint?.ports[0]?.publishedPort).toBe(30000);
   const waiting = [...sim.store.view.all('task')].filter(({ nodeId }) => nodeId === '');
   expect(new Set(waiting.map(({ status }) => status.err))).toEqual(
-    new Set(["no available IPv4 addresses on this network's address pools: ingress"]),
+    new Set(['network ingress is full: 254 of 254 addresses in use']),
   );
 });
