@@ -3,12 +3,17 @@ import { contains, parseAddress, parseInterfaceAddress, type Subnet } from '../.
 import type { NetworkEndpoint, NetworkService, OverlayNetwork } from '../../tables/contract.js';
 import { MultiMap } from './multi-map.js';
 
-/** What a name, or an address, stands for. */
-type Owner =
-  | { kind: 'service'; row: NetworkService; virtual: HostAddress[] }
-  /** Each task of a service, also where the service has a virtual address. */
-  | { kind: 'tasks'; row: NetworkService }
-  | EndpointOwner;
+interface ServiceOwner {
+  kind: 'service';
+  row: NetworkService;
+  virtual: HostAddress[];
+}
+
+/** Each task of a service, also where the service has a virtual address. */
+interface TasksOwner {
+  kind: 'tasks';
+  row: NetworkService;
+}
 
 interface EndpointOwner {
   kind: 'endpoint';
@@ -16,10 +21,13 @@ interface EndpointOwner {
   addresses: HostAddress[];
 }
 
-/** What a service's name brings, and what stays in its order when one of its tasks changes. */
+/** What a name, or an address, stands for. */
+type Owner = ServiceOwner | TasksOwner | EndpointOwner;
+
+/** Both meanings of a service: its name, and the same behind `tasks.` */
 interface ServiceOwners {
-  service: Owner & { kind: 'service' };
-  tasks: Owner & { kind: 'tasks' };
+  service: ServiceOwner;
+  tasks: TasksOwner;
 }
 
 const SLOT = /^(.+)\.([1-9]\d{0,9})$/;
@@ -33,25 +41,19 @@ export class NetworkNames {
   readonly #endpoints = new Map<string, EndpointOwner>();
   readonly #tasks = new MultiMap<EndpointOwner>();
   #subnets: Subnet[] = [];
-  /** As the network was named, for answers; and in lower case, for questions. */
-  name = '';
-  lowerCaseName = '';
+  #networkName = '';
 
   setNetwork(network: OverlayNetwork): void {
-    this.name = network.name;
-    this.lowerCaseName = network.name.toLowerCase();
+    this.#networkName = network.name;
     this.#subnets = network.subnets.flatMap(
       ({ subnet }) => parseInterfaceAddress(subnet)?.subnet ?? [],
     );
   }
 
+  /** `row` as it is now; undefined: the service is gone. */
   setService(serviceId: string, row: NetworkService | undefined): void {
     const known = this.#services.get(serviceId);
-    if (known) this.#eachServiceName(known, (key, owner) => this.#names.remove(key, owner));
-    for (const { reverseName } of known?.service.virtual ?? []) {
-      if (known) this.#addresses.remove(reverseName, known.service);
-    }
-    this.#services.delete(serviceId);
+    if (known) this.#dropService(known);
     if (!row) return;
     const virtual = readAddresses([row.virtualIp]);
     const owners: ServiceOwners = {
@@ -63,6 +65,7 @@ export class NetworkNames {
     for (const { reverseName } of virtual) this.#addresses.add(reverseName, owners.service);
   }
 
+  /** `row` as it is now; undefined: the endpoint is gone. */
   setEndpoint(id: string, row: NetworkEndpoint | undefined): void {
     const known = this.#endpoints.get(id);
     if (known) this.#dropEndpoint(known);
@@ -76,13 +79,17 @@ export class NetworkNames {
 
   /**
    * The addresses behind a name in lower case: none when all that it stands for is not ready.
-   * Undefined when the network has no such name.
+   * Undefined when the network has no such name. Tasks that are called like their service (a common
+   * use of `--hostname`) stay behind its virtual address.
    */
   find(name: string): HostAddress[] | undefined {
     const owners = this.#names.get(name);
     if (!owners) return this.#findSlot(name);
     const found = new Map<string, HostAddress>();
+    const services = new Set<string>();
+    for (const { kind, row } of owners) if (kind === 'service') services.add(row.serviceId);
     for (const owner of owners) {
+      if (owner.kind === 'endpoint' && services.has(owner.row.serviceId)) continue;
       for (const address of this.#addressesOf(owner)) found.set(address.reverseName, address);
     }
     return [...found.values()];
@@ -91,7 +98,7 @@ export class NetworkNames {
   /** Whose address it is, by the name that addresses are looked up under. */
   findReverse(reverseName: string): string | undefined {
     const [owner] = this.#addresses.get(reverseName) ?? [];
-    return owner && `${owner.row.name}.${this.name}`;
+    return owner && `${owner.row.name}.${this.#networkName}`;
   }
 
   /** Whether an address, by the name that it is looked up under, lies in this network's subnets. */
@@ -104,13 +111,12 @@ export class NetworkNames {
   /** `web.2`: what runs in the second place of the service `web` right now. */
   #findSlot(name: string): HostAddress[] | undefined {
     const [, serviceName = '', slot] = SLOT.exec(name) ?? [];
-    const services = [...(this.#names.get(serviceName) ?? [])].filter(
-      ({ kind }) => kind === 'service',
-    );
-    if (services.length === 0) return undefined;
-    return services.flatMap((owner) =>
-      this.#tasksOf(owner as Owner & { kind: 'service' }, Number(slot)),
-    );
+    let found: HostAddress[] | undefined;
+    for (const owner of this.#names.get(serviceName) ?? []) {
+      if (owner.kind !== 'service') continue;
+      found = [...(found ?? []), ...this.#tasksOf(owner, Number(slot))];
+    }
+    return found;
   }
 
   #addressesOf(owner: Owner): HostAddress[] {
@@ -119,13 +125,20 @@ export class NetworkNames {
     return this.#tasksOf(owner);
   }
 
-  #tasksOf({ row }: Owner & { kind: 'service' | 'tasks' }, slot?: number): HostAddress[] {
+  #tasksOf({ row }: ServiceOwner | TasksOwner, slot?: number): HostAddress[] {
     const addresses: HostAddress[] = [];
     for (const task of this.#tasks.get(row.serviceId) ?? []) {
       if (!task.row.ready || (slot !== undefined && task.row.slot !== slot)) continue;
       addresses.push(...task.addresses);
     }
     return addresses;
+  }
+
+  #dropService(owners: ServiceOwners): void {
+    const { service } = owners;
+    this.#services.delete(service.row.serviceId);
+    this.#eachServiceName(owners, (key, owner) => this.#names.remove(key, owner));
+    for (const { reverseName } of service.virtual) this.#addresses.remove(reverseName, service);
   }
 
   #dropEndpoint(owner: EndpointOwner): void {

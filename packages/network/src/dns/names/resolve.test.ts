@@ -13,6 +13,11 @@ import { resolve } from './resolve.js';
 const task = (id: string, more: Parameters<typeof endpointOf>[1] = {}) =>
   endpointOf(id, { serviceId: 'web', name: `web.${id.slice(1)}.${id}`, ...more });
 
+/** A container of its own with this alias. */
+const named = (alias: string) => [
+  endpointOf('a9', { name: 'tool', addresses: ['10.0.1.19/24'], aliases: [alias] }),
+];
+
 const OTHER = { subnet: '10.0.2.0/24', gateway: '10.0.2.1', vni: 4098 };
 
 /** Two services on `net`, one with a virtual address; one on `other`; one published. */
@@ -107,6 +112,14 @@ describe('names', () => {
   ])('%s', async (_, name, expected) => {
     const { ask } = await swarm(ON_ALL);
     expect(ask(name)).toEqual(expected);
+  });
+
+  it('of a service are not mixed with the same host name of its tasks', async () => {
+    const aliases = ['web', 'all'];
+    const endpoints = [task('t1', { aliases }), task('t2', { aliases }), ...named('web')];
+    const { ask } = await swarm(sandboxOf(), { ...SWARM, endpoints });
+    expect(ask('web')).toEqual(['10.0.1.100', '10.0.1.19']);
+    expect(ask('all')).toEqual(['10.0.1.11', '10.0.1.12']);
   });
 
   it('of the container itself are known before it is ready', async () => {
