@@ -22,7 +22,7 @@ export interface TaskTraffic {
 /** How the rest of the swarm hears of this node's tasks: from a manager, or by gossip. */
 export interface TaskAnnouncer {
   activate(task: TaskObject): Promise<void>;
-  /** Rejects when nobody could be told; it is then tried again for a while. */
+  /** Rejects when nobody could be told; it is tried again for a while, unless UNIMPLEMENTED. */
   withdraw(taskId: string, signal: AbortSignal): Promise<void>;
   /**
    * Time that the news take from `withdraw`'s answer until everybody has heard them; 0 where the answer

@@ -1,4 +1,4 @@
-import { SimClock, silentLogger } from '@skep/platform';
+import { Code, RpcError, SimClock, silentLogger } from '@skep/platform';
 import { describe, expect, it } from 'vitest';
 import { SimKernel } from '../kernel/simulated/kernel.js';
 import type { TaskAnnouncer } from './contract.js';
@@ -69,6 +69,11 @@ describe('withdrawing a task', () => {
     const deaf = timed(clock, traffic.withdraw('t1'));
     await clock.advance(10_000);
     expect(deaf.atMs).toBe(3_000);
+    const withdraw = () => Promise.reject(new RpcError(Code.UNIMPLEMENTED, 'what?'));
+    traffic.announceThrough(announcer({ withdraw, spreadMs: 2_000 }));
+    const foreign = timed(clock, traffic.withdraw('t1'));
+    await clock.advance(10_000);
+    expect(foreign.atMs).toBe(0);
     expect(clock.pendingTimers).toBe(0);
   });
 });

@@ -1,4 +1,4 @@
-import { type Clock, errorMessage, type Logger } from '@skep/platform';
+import { type Clock, Code, errorMessage, type Logger, RpcError } from '@skep/platform';
 import type { TaskObject } from '@skep/wire';
 import type { NamespacePath, NetKernel } from '../kernel/contract.js';
 import { WITHDRAW_RETRY_MS, WITHDRAW_WAIT_MS } from '../limits.js';
@@ -72,9 +72,14 @@ export class SwarmTraffic implements TaskTraffic {
       try {
         return await Promise.race([announcer.withdraw(taskId, signal), ended]);
       } catch (error) {
-        if (signal.aborted) throw error;
+        if (signal.aborted || isInVain(error)) throw error;
       }
       await this.#options.clock.sleep(WITHDRAW_RETRY_MS, signal);
     }
   }
+}
+
+/** Whoever is asked does not know what that is, and will not learn it. */
+function isInVain(error: unknown): boolean {
+  return error instanceof RpcError && error.code === Code.UNIMPLEMENTED;
 }
