@@ -78,8 +78,12 @@ export const OVERLAY_COMPARE_MS = 30_000;
 /** Time a container waits for a network that its node has just been told of. */
 export const OVERLAY_WAIT_MS = 10_000;
 
-/** The tables are written to disk at most this often. */
+/**
+ * The tables are written to disk at most this often, and for no larger part of the time than this: a
+ * hundred thousand rows take a while.
+ */
 export const TABLES_KEPT_EVERY_MS = 1_000;
+export const TABLES_KEEPING_SHARE = 0.02;
 
 /** Until everybody has heard by gossip that a task stops: a few rounds of 200 ms, some of them lost. */
 export const GOSSIP_SPREAD_MS = 2_000;

@@ -34,10 +34,24 @@ beforeEach(() => {
 describe('the tables that are kept', () => {
   it('come back as they were', async () => {
     await tables.update(updateOf(7n, FULL));
-    expect(await newKeeper().load()).toBeUndefined();
+    const endpoints = [...FULL.endpoints, endpointOf('t2')];
+    await tables.update(updateOf(8n, { endpoints }));
     await clock.advance(TABLES_KEPT_EVERY_MS);
-    expect(await newKeeper().load()).toEqual(updateOf(7n, FULL));
+    expect(await newKeeper().load()).toEqual(updateOf(8n, { ...FULL, endpoints }));
     expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('have a network in them before anything else is done in it', async () => {
+    await tables.update(updateOf(7n, FULL));
+    expect(await newKeeper().load()).toEqual(updateOf(7n, FULL));
+    await tables.update(updateOf(8n, { endpoints: [endpointOf('t2')] }));
+    expect((await newKeeper().load())?.version).toBe(7n);
+    const network = networkOf('other');
+    await Promise.all([
+      tables.update(updateOf(9n, { networks: [network] })),
+      tables.update(updateOf(10n, { gone: [{ table: 'network', networkId: 'net', id: '' }] })),
+    ]);
+    expect((await newKeeper().load())?.networks).toEqual([network]);
   });
 
   it('are written once for many changes, and the last of them is in it', async () => {
@@ -64,9 +78,8 @@ describe('the tables that are kept', () => {
   });
 
   it('wait for a disk that is full, and are forgotten when the node leaves', async () => {
-    await tables.update(updateOf(7n, FULL));
     disk.injectFault({ code: 'ENOSPC', operation: 'write' });
-    await keeper.flush();
+    await tables.update(updateOf(7n, FULL));
     expect(await newKeeper().load()).toBeUndefined();
     await tables.update(updateOf(8n, { endpoints: [endpointOf('t2')] }));
     await keeper.flush();

@@ -7,7 +7,7 @@ import {
   hasErrno,
   type Logger,
 } from '@skep/platform';
-import { TABLES_KEPT_EVERY_MS } from '../limits.js';
+import { TABLES_KEEPING_SHARE, TABLES_KEPT_EVERY_MS } from '../limits.js';
 import type {
   NetworkNode,
   TableChange,
@@ -38,6 +38,8 @@ export class TablesKeeper implements TablesReader {
   #view: TablesView | undefined;
   #cancel: Cancel | undefined;
   #writing: Promise<void> | undefined;
+  /** How long the last write took the event loop. */
+  #tookMs = 0;
 
   constructor(options: TablesKeeperOptions) {
     this.#options = options;
@@ -54,11 +56,14 @@ export class TablesKeeper implements TablesReader {
     }
   }
 
-  /** Notes the change; it is written within {@link TABLES_KEPT_EVERY_MS}. */
-  async apply(_changes: readonly TableChange[], view: TablesView): Promise<void> {
+  /**
+   * Notes changes, which are written within {@link TABLES_KEPT_EVERY_MS}. Networks are written at
+   * once: what the kernel has of one that is not known would be taken down at the next start.
+   */
+  async apply(changes: readonly TableChange[], view: TablesView): Promise<void> {
     this.#view = view;
-    if (this.#writing) return;
-    this.#cancel ??= this.#options.clock.after(TABLES_KEPT_EVERY_MS, () => this.#write());
+    this.#writeSoon();
+    if (changes.some(({ table }) => table === 'network')) await this.flush();
   }
 
   /** Writes what is not written yet. */
@@ -81,6 +86,12 @@ export class TablesKeeper implements TablesReader {
     return join(this.#options.directory, FILE);
   }
 
+  #writeSoon(): void {
+    if (this.#writing) return;
+    const delayMs = Math.max(TABLES_KEPT_EVERY_MS, this.#tookMs / TABLES_KEEPING_SHARE);
+    this.#cancel ??= this.#options.clock.after(delayMs, () => this.#write());
+  }
+
   #write(): void {
     const view = this.#view;
     this.#cancel?.();
@@ -89,15 +100,18 @@ export class TablesKeeper implements TablesReader {
     if (!view) return;
     this.#writing = this.#save(view).finally(() => {
       this.#writing = undefined;
-      if (this.#view) void this.apply([], this.#view);
+      if (this.#view) this.#writeSoon();
     });
   }
 
   async #save(view: TablesView): Promise<void> {
-    const { directory, disk } = this.#options;
+    const { clock, directory, disk } = this.#options;
     try {
       await disk.makeDirectory(directory, 0o700);
-      await disk.writeFileAtomic(this.#path, encode(view));
+      const startedMs = clock.monotonic();
+      const bytes = encode(view);
+      this.#tookMs = clock.monotonic() - startedMs;
+      await disk.writeFileAtomic(this.#path, bytes);
     } catch (error) {
       // The next change is another try, and a manager tells all of it anew.
       this.#warn(error, 'the tables of the networks cannot be kept');
