@@ -167,6 +167,12 @@ describe('a container that is started on networks of the swarm', () => {
     expect(events).toEqual(['connect front', 'connect back']);
   });
 
+  it('is on the node‘s own network too where it asks for that', async () => {
+    const id = await made(on('front', { front: {}, bridge: {} }));
+    await engine.start(id);
+    expect(await networksOf(id)).toEqual(['bridge 172.17.0.2', 'front 10.0.1.2']);
+  });
+
   it('gives them back when it ends, and gets others at its next start', async () => {
     const id = await made(on('front'));
     await engine.start(id);

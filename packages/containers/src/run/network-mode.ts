@@ -65,7 +65,8 @@ function modeOf(
   if (record.task && endpoints.length > 0) return 'task';
   const { NetworkMode } = record.hostConfig;
   if (NetworkMode === 'host' || NetworkMode === 'none') return NetworkMode;
-  if (isOwnNetwork(NetworkMode)) return 'bridge';
+  // A client may name the node's own network beside others.
+  if (isOwnNetwork(NetworkMode) || record.endpointsConfig['bridge']) return 'bridge';
   // Taken off every network it was made for, it has none.
   return endpoints.length > 0 ? 'task' : 'none';
 }
