@@ -52,7 +52,14 @@ export class VipBalancer implements SandboxReader, TablesReader {
   }
 
   added(sandbox: AttachedSandbox): Promise<void> {
-    return this.#serial.run(() => this.#put(sandbox));
+    return this.#serial.run(async () => {
+      try {
+        await this.#put(sandbox);
+      } catch (error) {
+        this.#containers.delete(sandbox.containerId); // it does not start
+        throw error;
+      }
+    });
   }
 
   changed(sandbox: AttachedSandbox): Promise<void> {
@@ -123,13 +130,8 @@ export class VipBalancer implements SandboxReader, TablesReader {
     const container = new ContainerVips({ ...this.#options, sandbox });
     this.#containers.set(sandbox.containerId, container);
     if (!this.#view) return;
-    try {
-      for (const { networkId } of networks) await this.#network(networkId, this.#view);
-      await this.#settle(container);
-    } catch (error) {
-      this.#containers.delete(sandbox.containerId);
-      throw error;
-    }
+    for (const { networkId } of networks) await this.#network(networkId, this.#view);
+    await this.#settle(container);
   }
 
   /** Its neighbours' flows to it end here and now; the tables follow. */
