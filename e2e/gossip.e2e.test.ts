@@ -59,13 +59,13 @@ describe("a node of ours in the gossip of Docker's", { timeout: 2 * PATIENCE_MS 
     tables = new RecordTables(node);
     tables.joinNetwork(networkId);
     const both = ({ members }: { members: number }) => members === 2;
-    await until(() => node.stats(), both, PATIENCE_MS);
+    await until(async () => node.stats(), both, PATIENCE_MS);
   });
 
   it('learns what runs there, and where', async () => {
     await swarm.create('--name', 'web', '--network', NETWORK, ...IDLE);
     const [web] = await until(
-      () => tables.endpoints(networkId),
+      async () => tables.endpoints(networkId),
       (all) => all.length > 0,
       PATIENCE_MS,
     );
@@ -100,7 +100,7 @@ describe("a node of ours in the gossip of Docker's", { timeout: 2 * PATIENCE_MS 
     );
     await swarm.remove('web');
     await until(
-      () => tables.endpoints(networkId),
+      async () => tables.endpoints(networkId),
       (all) => all.length === 0,
       PATIENCE_MS,
     );
