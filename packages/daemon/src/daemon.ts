@@ -24,7 +24,7 @@ import { systemInterfaces } from './interfaces.js';
 import { serveMetrics } from './metrics/serve.js';
 import type { Platform } from './platform.js';
 import { NO_MANAGER_YET, SwarmMembership } from './swarm/membership.js';
-import { NodeNetworks } from './swarm/node-networks.js';
+import { NodeNetworks } from './swarm/networks/node-networks.js';
 
 /** Puts the rooms together, opens the doors, and closes them again in reverse. */
 export class Daemon {
@@ -67,6 +67,7 @@ export class Daemon {
       network: rooms.network,
       disk,
       clock,
+      random,
       logger: log,
       directory: join(options.execRoot, 'network'),
     });
@@ -102,6 +103,7 @@ export class Daemon {
       isOwnHost: (host) => systemInterfaces().some(({ addresses }) => addresses.includes(host)),
       hostSubnets,
       networkTables: networks,
+      onSession: (message) => networks.onSession(message),
       wireguard: () => rooms.network.wireguard,
     });
     this.#membership = membership;

@@ -40,6 +40,8 @@ export interface MemberOptions extends MemberPlatform {
   hostSubnets?(): readonly string[];
   /** Takes what managers tell of this node's networks; without it, they are not asked. */
   networkTables?: NetworkTablesSink;
+  /** Hears what a manager says at the beginning of a session, and whenever that changes. */
+  onSession?(message: SessionMessage): void;
   /** This node's end of encrypted tunnels, if it has one. Asked each time it describes itself. */
   wireguard?(): WireguardEnd | undefined;
   /** Known bugs, for the simulator. */
@@ -285,7 +287,8 @@ export class SwarmMember {
     };
   }
 
-  #onSession({ node, managers, RootCA }: SessionMessage): void {
+  #onSession(message: SessionMessage): void {
+    const { node, managers, RootCA } = message;
     this.#hasSession = true;
     if (node?.status?.addr) this.#seenHost = node.status.addr;
     void this.#remotes.update(managers);
@@ -299,6 +302,7 @@ export class SwarmMember {
     }
     if (node) this.#renewer.observe(node);
     this.#changed();
+    this.#options.onSession?.(message);
   }
 
   async #startManager(signal: AbortSignal): Promise<Manager> {

@@ -34,7 +34,7 @@ describe('what this node has', () => {
   });
 
   beforeEach(async () => {
-    tables.addReader(new GossipPublisher({ gossip, nodeId: 'n1' }));
+    tables.addReader(new GossipPublisher({ gossip, nodeId: () => 'n1' }));
     await tables.update(full);
   });
 
@@ -119,7 +119,7 @@ describe('the tables under a manager that tells nothing', () => {
   beforeEach(async () => {
     clock = new SimClock();
     const tunnelAddress = () => '192.168.9.1';
-    source = new GossipSource({ tables, gossip, clock, nodeId: 'n1', tunnelAddress });
+    source = new GossipSource({ tables, gossip, clock, nodeId: () => 'n1', tunnelAddress });
     await source.setNetworks([networkOf('net')]);
     source.start();
     await clock.advance(1);

@@ -12,8 +12,8 @@ interface Said {
 
 export interface GossipPublisherOptions {
   gossip: GossipWriter;
-  /** Of this node. */
-  nodeId: string;
+  /** Of this node; empty while it is in no swarm. */
+  nodeId: () => string;
 }
 
 /**
@@ -23,7 +23,7 @@ export interface GossipPublisherOptions {
 export class GossipPublisher implements TablesReader {
   readonly name = 'gossip';
   readonly #gossip: GossipWriter;
-  readonly #nodeId: string;
+  readonly #nodeId: () => string;
   /** By network id, by the id of what it is about. */
   readonly #said = new Map<string, Map<string, Said>>();
 
@@ -56,16 +56,17 @@ export class GossipPublisher implements TablesReader {
 
   #wanted(networkId: string, view: TablesView, said: ReadonlyMap<string, Said>): Map<string, Said> {
     const wanted = new Map<string, Said>();
-    const node = view.node(networkId, this.#nodeId);
+    const nodeId = this.#nodeId();
+    const node = view.node(networkId, nodeId);
     if (!node?.tunnelAddress) return wanted;
     const { tunnelAddress } = node;
     const peerAt = (address: string) => ({ address, mac: macOfAddress(address), tunnelAddress });
     if (isIpv4(node.address)) {
-      wanted.set(this.#nodeId, { peer: peerAt(node.address), endpoint: undefined });
+      wanted.set(nodeId, { peer: peerAt(node.address), endpoint: undefined });
     }
     for (const endpoint of view.endpoints(networkId)) {
       const address = endpoint.addresses.find(isIpv4);
-      if (endpoint.nodeId !== this.#nodeId || !address) continue;
+      if (endpoint.nodeId !== nodeId || !address) continue;
       const record = recordOf(endpoint, address, view);
       const isSaid = endpoint.ready || said.get(endpoint.id)?.endpoint;
       const { id } = endpoint;

@@ -12,8 +12,8 @@ export interface GossipSourceOptions {
   tables: { update(update: TableUpdate): Promise<void> };
   gossip: GossipView;
   clock: Clock;
-  /** Of this node. */
-  nodeId: string;
+  /** Of this node; empty while it is in no swarm. */
+  nodeId: () => string;
   /** Where this node takes VXLAN packets. */
   tunnelAddress: () => string;
 }
@@ -125,7 +125,8 @@ export class GossipSource implements SandboxReader, TaskAnnouncer {
 
   /** Of a service that others know as well, this node's own tasks say more. */
   #rowsOf(network: OverlayNetwork): Rows {
-    const { nodeId, tunnelAddress } = this.#options;
+    const { tunnelAddress } = this.#options;
+    const nodeId = this.#options.nodeId();
     const { nodes, services, endpoints } = rowsOfGossip(network, this.#options.gossip);
     const byId = new Map(services.map((service) => [service.serviceId, service]));
     const { id: networkId, nodeAddress: address } = network;

@@ -1,9 +1,19 @@
 import type { NodeNetworks as ExecutorNetworks, NodeNetworking } from '@skep/executor';
 import type { NetworkTablesSink } from '@skep/member';
-import { fromUpdate, type Network, TablesKeeper, type TaskAnnouncer } from '@skep/network';
-import { type Clock, type Disk, errorMessage, type Logger } from '@skep/platform';
+import {
+  fromUpdate,
+  GossipedTunnels,
+  GossipPublisher,
+  GossipSource,
+  type Network,
+  TablesKeeper,
+  type TaskAnnouncer,
+} from '@skep/network';
+import { type Clock, type Disk, errorMessage, type Logger, type Random } from '@skep/platform';
 import type { NetworksUpdate } from '@skep/wire/skep';
-import type { SwarmMembership } from './membership.js';
+import type { SessionMessage } from '@skep/wire/swarmkit';
+import type { SwarmMembership } from '../membership.js';
+import { SwarmGossip } from './swarm-gossip.js';
 
 /** UDP, of VXLAN where the swarm has no other (RFC 7348, 8). */
 const VXLAN_PORT_DEFAULT = 4_789;
@@ -12,26 +22,44 @@ export interface NodeNetworksOptions {
   network: Network;
   disk: Disk;
   clock: Clock;
+  random: Random;
   logger: Logger;
   /** Below exec-root: gone after a reboot, as the kernel's state is. */
   directory: string;
 }
 
 /**
- * Brings together who knows of this node's swarm networks (managers, the membership) and the room that makes
- * them.
+ * Brings together who knows of this node's swarm networks (managers, gossip, the membership) and the room that
+ * makes them.
  */
 export class NodeNetworks implements ExecutorNetworks, NetworkTablesSink {
   readonly #options: NodeNetworksOptions;
   readonly #keeper: TablesKeeper;
+  readonly #gossip: SwarmGossip;
+  readonly #tunnels: GossipedTunnels;
+  /** Fills the tables where managers do not. */
+  readonly #source: GossipSource;
   #membership: SwarmMembership | undefined;
   /** Of this swarm, as its managers say: tunnels of an earlier run stay as they are until then. */
   #vxlanPort: number | undefined;
   #isMember = false;
+  /** Whether managers tell of networks; undefined while that is not known. */
+  #isTold: boolean | undefined;
 
   constructor(options: NodeNetworksOptions) {
+    const { network, clock } = options;
     this.#options = options;
     this.#keeper = new TablesKeeper(options);
+    this.#gossip = new SwarmGossip(options);
+    const { gossip } = this.#gossip;
+    this.#tunnels = new GossipedTunnels(gossip);
+    const nodeId = () => this.#membership?.nodeId() ?? '';
+    const tunnelAddress = () => this.#membership?.dataPathAddress() ?? '';
+    const { tables } = network;
+    this.#source = new GossipSource({ tables, gossip, clock, nodeId, tunnelAddress });
+    network.serveContainers(this.#source);
+    tables.addReader(new GossipPublisher({ gossip, nodeId }));
+    gossip.onChange(() => this.#correctTunnels());
   }
 
   /** Takes up what the last run knew; the engine's containers are restored by now. */
@@ -54,42 +82,74 @@ export class NodeNetworks implements ExecutorNetworks, NetworkTablesSink {
     this.#onMembership();
   }
 
-  async configure({ vxlanPort }: NodeNetworking): Promise<void> {
+  /** What a manager says at the beginning of a session, and whenever it changes. */
+  onSession(message: SessionMessage): void {
+    this.#gossip.follow(message, this.#membership?.nodeAddress() ?? '');
+  }
+
+  async configure({ attachments, vxlanPort }: NodeNetworking): Promise<void> {
     this.#vxlanPort = vxlanPort || VXLAN_PORT_DEFAULT;
     await this.#configureDataPath();
+    await this.#source.setNetworks(attachments);
   }
 
   whenReady(networkId: string, signal: AbortSignal): Promise<unknown> {
     return this.#options.network.overlays.whenReady(networkId, signal);
   }
 
-  update(update: NetworksUpdate): Promise<void> {
-    return this.#options.network.tables.update(fromUpdate(update));
+  async update(update: NetworksUpdate): Promise<void> {
+    this.#setTold(true);
+    await this.#options.network.tables.update(this.#tunnels.amend(fromUpdate(update)));
   }
 
   /** What is known stays as it is: the kernel goes on. */
   lost(): void {}
 
+  /** The manager is a Docker Engine: this node knows what it is attached to, and gossip the rest. */
   unsupported(): void {
-    this.#options.logger.warn({}, 'the managers of this swarm do not tell of its networks');
+    this.#setTold(false);
   }
 
-  /** Writes what is not written yet. */
-  close(): Promise<void> {
-    return this.#keeper.flush();
+  /** Leaves the gossip, and writes what is not written yet. */
+  async close(): Promise<void> {
+    await this.#gossip.stop();
+    await this.#keeper.flush();
+  }
+
+  #setTold(isTold: boolean): void {
+    if (this.#isTold === isTold) return;
+    this.#isTold = isTold;
+    if (isTold) this.#source.stop();
+    else this.#source.start();
+    this.#announce();
+  }
+
+  #announce(): void {
+    const { traffic } = this.#options.network;
+    const membership = this.#membership;
+    if (!this.#isMember || !membership) traffic.announceThrough(undefined);
+    else traffic.announceThrough(this.#isTold === false ? this.#source : announcerOf(membership));
   }
 
   #onMembership(): void {
     const membership = this.#membership;
     if (!membership) return;
     const isMember = membership.localNodeState() !== 'inactive';
-    this.#options.network.traffic.announceThrough(isMember ? announcerOf(membership) : undefined);
     const hasLeft = this.#isMember && !isMember;
     this.#isMember = isMember;
+    this.#announce();
     const work = hasLeft ? this.#forget() : this.#configureDataPath();
     work.catch((error: unknown) => {
       this.#options.logger.error({ error: errorMessage(error) }, 'networks not followed');
     });
+  }
+
+  /** What gossip says of Docker Engines' tunnels, for tables that a manager filled. */
+  #correctTunnels(): void {
+    if (this.#isTold !== true) return;
+    const { tables } = this.#options.network;
+    const corrections = this.#tunnels.corrections(tables);
+    if (corrections.nodes.length > 0) void tables.update(corrections);
   }
 
   async #configureDataPath(): Promise<void> {
@@ -102,6 +162,9 @@ export class NodeNetworks implements ExecutorNetworks, NetworkTablesSink {
   /** Out of the swarm there is no network of it. */
   async #forget(): Promise<void> {
     this.#vxlanPort = undefined;
+    this.#isTold = undefined;
+    this.#source.stop();
+    await this.#gossip.stop();
     const nothing = { networks: [], nodes: [], services: [], endpoints: [], gone: [] };
     await this.#options.network.tables.update({ version: 0n, complete: true, ...nothing });
     await this.#keeper.remove();

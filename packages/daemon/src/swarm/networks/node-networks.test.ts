@@ -1,7 +1,7 @@
 import type { Network } from '@skep/network';
-import { SimClock, SimDisk, silentLogger } from '@skep/platform';
+import { SimClock, SimDisk, SimRandom, silentLogger } from '@skep/platform';
 import { expect, it } from 'vitest';
-import type { SwarmMembership } from './membership.js';
+import type { SwarmMembership } from '../membership.js';
 import { NodeNetworks } from './node-networks.js';
 
 /** A node of a swarm, and what its tunnels were told. */
@@ -9,18 +9,25 @@ function setUp() {
   const paths: object[] = [];
   const overlays = { configure: async (path: object) => void paths.push(path) };
   const traffic = { announceThrough: () => {} };
-  const tables = { update: async () => {} };
-  const network = { overlays, traffic, tables } as unknown as Network;
+  const tables = { update: async () => {}, addReader: () => {} };
+  const serveContainers = () => {};
+  const network = { overlays, traffic, tables, serveContainers } as unknown as Network;
   let change = () => {};
   let state = 'active';
   const membership = {
+    nodeId: () => 'n1',
     dataPathAddress: () => '192.0.2.7',
     localNodeState: () => state,
     onChange: (listener: () => void) => {
       change = listener;
     },
   } as unknown as SwarmMembership;
-  const parts = { disk: new SimDisk(), clock: new SimClock(), logger: silentLogger };
+  const parts = {
+    disk: new SimDisk(),
+    clock: new SimClock(),
+    random: new SimRandom(1),
+    logger: silentLogger,
+  };
   const networks = new NodeNetworks({ ...parts, network, directory: '/run' });
   networks.follow(membership);
   const becomes = (next: string) => {

@@ -1,0 +1,99 @@
+import { GOSSIP_PORT, GossipNode, gossipKeys, RealGossipSockets, RecordTables } from '@skep/gossip';
+import { type Clock, errorMessage, type Logger, type Random } from '@skep/platform';
+import type { SessionMessage } from '@skep/wire/swarmkit';
+import { LastingGossip } from './lasting-gossip.js';
+
+export interface SwarmGossipOptions {
+  clock: Clock;
+  random: Random;
+  logger: Logger;
+}
+
+/** Wait before gossip that could not start is tried again. */
+const START_RETRY_MS = 5_000;
+
+/**
+ * This node's part in its swarm's gossip: starts when a manager has given it the keys, follows their
+ * rotation, and finds others where managers are, as Docker Engines do (wire.md 5.2).
+ */
+export class SwarmGossip {
+  readonly gossip = new LastingGossip();
+  readonly #options: SwarmGossipOptions;
+  #node: GossipNode | undefined;
+  #ip = '';
+  #keys: Uint8Array[] = [];
+  #managers: string[] = [];
+  /** One change of what runs after the other. */
+  #work = Promise.resolve();
+
+  constructor(options: SwarmGossipOptions) {
+    this.#options = options;
+  }
+
+  /** Nodes that gossip, this one among them; 0 while it does not. */
+  get members(): number {
+    return this.#node?.members().length ?? 0;
+  }
+
+  get counters(): GossipNode['counters'] | undefined {
+    return this.#node?.counters;
+  }
+
+  /** A manager says what it knows; `ip` is where others reach this node, empty while not known. */
+  follow({ managers, networkBootstrapKeys }: SessionMessage, ip: string): void {
+    this.#keys = gossipKeys(networkBootstrapKeys);
+    this.#managers = managers.flatMap(({ peer }) => (peer ? [hostOf(peer.addr)] : []));
+    this.#then(() => this.#settle(ip));
+  }
+
+  /** Says that this node leaves, where it does. */
+  stop(): Promise<void> {
+    this.#then(() => this.#end());
+    return this.#work;
+  }
+
+  #then(step: () => Promise<void>): void {
+    this.#work = this.#work.then(step).catch((error: unknown) => {
+      this.#options.logger.warn({ error: errorMessage(error) }, 'gossip does not work');
+      this.#options.clock.after(START_RETRY_MS, () => {
+        if (!this.#node && this.#ip) this.#then(() => this.#settle(this.#ip));
+      });
+    });
+  }
+
+  async #settle(ip: string): Promise<void> {
+    if (ip === '' || this.#keys.length === 0) return;
+    if (this.#node && this.#ip !== ip) await this.#end();
+    this.#ip = ip;
+    if (this.#node) this.#node.setKeys(this.#keys);
+    else await this.#begin();
+    const others = this.#managers.filter((host) => host !== ip);
+    this.#node?.setSeeds(others.map((host) => ({ ip: host, port: GOSSIP_PORT })));
+  }
+
+  async #begin(): Promise<void> {
+    const { logger } = this.#options;
+    const node = new GossipNode({
+      ...this.#options,
+      sockets: new RealGossipSockets({ ip: this.#ip, logger }),
+      address: { ip: this.#ip, port: GOSSIP_PORT },
+      keys: this.#keys,
+    });
+    await node.start();
+    this.#node = node;
+    this.gossip.attach(new RecordTables(node));
+  }
+
+  async #end(): Promise<void> {
+    const node = this.#node;
+    this.#node = undefined;
+    this.#ip = '';
+    this.gossip.attach(undefined);
+    await node?.stop();
+  }
+}
+
+/** The host of `host:port`, IPv6 brackets taken off. */
+function hostOf(address: string): string {
+  return address.slice(0, Math.max(0, address.lastIndexOf(':'))).replace(/^\[|\]$/g, '');
+}
