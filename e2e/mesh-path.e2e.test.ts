@@ -133,6 +133,36 @@ describe('the routing mesh between three nodes, on the real kernel', () => {
     });
   });
 
+  describe('with a node that knows nothing of ways back, as a Docker Engine', () => {
+    let inside: string;
+    beforeAll(async () => {
+      await lab.estrange(3);
+      inside = await start('t2', 2);
+    });
+    afterAll(async () => {
+      await lab.estrange(undefined);
+      await lab.end('t2', 2);
+    });
+
+    it('serves the clients that it brings to the published port of a task', async () => {
+      for (const protocol of ['tcp', 'udp']) {
+        expect(await lab.askTask(3, 't2', protocol)).toBe('t2 10.0.0.4');
+      }
+      expect(await lab.ask(lab.client, 1)).toBe(`t2 ${CLIENT_ADDRESS}`);
+      expect(await lab.ask(inside, 1)).toMatch(/^t2 /);
+    });
+
+    it('brings clients to its tasks under the address of the node that was asked', async () => {
+      await start('t3', 3);
+      await lab.change('t2', { ready: false });
+      for (const protocol of ['tcp', 'udp']) {
+        expect(await lab.ask(lab.client, 1, protocol)).toBe('t3 10.0.0.2');
+        expect(await lab.ask(lab.client, 2, protocol)).toBe('t3 10.0.0.3');
+      }
+      await lab.end('t3', 3);
+    });
+  });
+
   /** Opens flows to a node until one meets the task that is asked for, or any. */
   async function flowTo(number: number, id?: string, protocol = 'tcp') {
     for (let attempt = 0; attempt < 40; attempt++) {

@@ -42,6 +42,8 @@ export class MeshLab {
   readonly #nodes: LabNode[] = [];
   readonly #endpoints = new Map<string, NetworkEndpoint>();
   #clientAffinity = false;
+  /** The node that the others take for a Docker Engine, and which takes them for such. */
+  #stranger: number | undefined;
   client = '';
 
   private constructor(directory: string) {
@@ -119,6 +121,11 @@ export class MeshLab {
     await this.tell();
   }
 
+  async estrange(number: number | undefined): Promise<void> {
+    this.#stranger = number;
+    await this.tell();
+  }
+
   /** Every node hears what is so now. */
   async tell(): Promise<void> {
     const service = {
@@ -129,14 +136,18 @@ export class MeshLab {
       virtualIp: '',
     };
     const rows = {
-      ...{ complete: true, gone: [], nodes: this.#nodes.map(({ number }) => nodeRow(number)) },
+      ...{ complete: true, gone: [] },
       services: [{ ...service, clientAffinity: this.#clientAffinity }],
       endpoints: [...this.#endpoints.values()],
     };
     const updates = this.#nodes.map(({ network, number }) => {
       const networks = [{ ...INGRESS, nodeAddress: ingressAddress(number) }];
       const version = network.tables.version + 1n;
-      return network.tables.update({ ...rows, version, networks });
+      const nodes = this.#nodes.map((other) => ({
+        ...nodeRow(other.number),
+        ownAgent: number === other.number || ![number, other.number].includes(this.#stranger ?? 0),
+      }));
+      return network.tables.update({ ...rows, version, networks, nodes });
     });
     await Promise.all(updates);
   }
@@ -144,6 +155,12 @@ export class MeshLab {
   /** What a client in a namespace gets from the published port on a node's address. */
   ask(namespace: string, number: number, protocol = 'tcp'): Promise<string> {
     return ask(namespace, hostAddress(number), PORT, protocol);
+  }
+
+  /** What a node gets from the published port on a task's own address in the ingress network. */
+  askTask(number: number, id: string, protocol = 'tcp'): Promise<string> {
+    const [address = ''] = this.#endpoints.get(id)?.addresses ?? [];
+    return ask(this.#ingressNamespace(number), address.replace(/\/.*/, ''), PORT, protocol);
   }
 
   askLoopback(number: number, protocol = 'tcp'): Promise<string> {
@@ -199,6 +216,10 @@ export class MeshLab {
     });
     await network.overlays.configure({ address: hostAddress(number), udpPort: 4_789 });
     return network;
+  }
+
+  #ingressNamespace(number: number): string {
+    return this.#node(number).network.overlays.place(INGRESS.id)?.namespace ?? '';
   }
 
   #node(number: number): LabNode {

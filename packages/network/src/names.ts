@@ -59,6 +59,11 @@ export class Names {
     return `${this.prefix}_in`;
   }
 
+  /** nftables table in a container's namespace, for clients that Docker Engines bring. */
+  get directTable(): string {
+    return `${this.prefix}_to`;
+  }
+
   /** nftables table in a container's namespace that leads to its name server. */
   get nameTable(): string {
     return `${this.prefix}_dns`;

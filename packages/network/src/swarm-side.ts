@@ -8,6 +8,7 @@ import type { NetworkParts } from './network.js';
 import { Overlays } from './overlay/overlays.js';
 import { Prober } from './probe/prober.js';
 import { DatagramAnswers } from './publish/datagram-answers.js';
+import { DirectPorts } from './publish/direct-ports.js';
 import { Mesh } from './publish/mesh.js';
 import { SandboxReaders } from './sandbox/readers.js';
 import type { SandboxRegistry } from './sandbox/registry.js';
@@ -52,6 +53,7 @@ export async function assembleSwarmSide(
   const addresses = linkAddresses(link);
   const bridgeSubnets = { bridge, gateway };
   const mesh = new Mesh({ ...parts, names, addresses, mtuBytes, places: overlays, bridgeSubnets });
+  const direct = new DirectPorts({ ...parts, table: names.directTable });
   const vips = new VipBalancer({ ...parts, table: names.table });
   const service = new NameService({ ...parts, sockets: parts.nameSockets, table: names.nameTable });
   const encryption = await assembleEncryption({ ...parts, ...options, tables, overlays });
@@ -70,9 +72,10 @@ export async function assembleSwarmSide(
     start: (sandboxes) => {
       overlays.addListener(sandboxes);
       overlays.addListener(prober);
-      for (const reader of [overlays, mesh, vips, service.index, prober]) tables.addReader(reader);
+      const ofTables = [overlays, mesh, direct, vips, service.index, prober];
+      for (const reader of ofTables) tables.addReader(reader);
       readers.add(new DatagramAnswers({ kernel: parts.kernel, table: names.answerTable }));
-      for (const reader of [vips, service]) readers.add(reader);
+      for (const reader of [direct, vips, service]) readers.add(reader);
     },
     warnings: () => [overlays, encryption, mesh, prober].flatMap((room) => room.warnings()),
     close: () => {

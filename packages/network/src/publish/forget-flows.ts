@@ -1,8 +1,12 @@
 import { HOST, type KernelCommand, type NamespacePath } from '../kernel/contract.js';
+import { INGRESS_BRIDGE } from '../names.js';
 import type { MeshEffect } from './mesh-state.js';
 import { partsOfKey } from './port-key.js';
 
-/** The flows that the kernel would send on to where they went before a change. */
+/**
+ * The flows that the kernel would send on to where they went before a change. To be run with
+ * `continue`.
+ */
 export function forgetFlows(
   ingressNamespace: NamespacePath,
   { departures, opened, closed, revived }: MeshEffect,
@@ -13,6 +17,13 @@ export function forgetFlows(
       const match = udpOnly ? { replySource, protocol: 'udp' as const } : { replySource };
       return { op: 'conntrack-remove', namespace: ingressNamespace, match };
     }),
+    // The address may soon be a task's on another node, which has another MAC in this network.
+    ...departures
+      .filter(({ udpOnly }) => !udpOnly)
+      .map(({ address }): KernelCommand => {
+        const at = { namespace: ingressNamespace, link: INGRESS_BRIDGE };
+        return { op: 'neighbour-remove', ...at, address };
+      }),
     // Senders of datagrams may never pause, and would stay where nobody was.
     ...revived.flatMap((key) => forgetDatagrams(ingressNamespace, key)),
     ...[...opened, ...closed].flatMap((key) => forgetDatagrams(HOST, key)),

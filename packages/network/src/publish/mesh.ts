@@ -139,7 +139,7 @@ export class Mesh implements TablesReader, OverlayListener {
       if (effect.nodesChanged) await this.#ingress.followPeers(this.#state.peers());
       await kernel.run([...this.#ingress.commands(effect), ...this.#host.commands(effect)]);
     }
-    await kernel.run(forgetFlows(place.namespace, effect));
+    await kernel.run(forgetFlows(place.namespace, effect), { onRefusal: 'continue' });
     for (const key of effect.closed) this.#keeper.release(key);
     for (const key of effect.opened) await this.#keeper.hold(key);
   }
