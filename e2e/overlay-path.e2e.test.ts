@@ -89,6 +89,19 @@ describe('overlay networks between two nodes, on the real kernel', () => {
     expect(await from('a', '10.7.0.12')).toBe('b 10.7.0.11');
   });
 
+  it('travel over IPv6 as well', async () => {
+    await lab.tunnelBy(6);
+    expect(await from('a', '10.7.0.12')).toBe('b 10.7.0.11');
+    expect(await lab.within(1, 'ip -o link show br0', lab.namespaceOf(1, FRONT))).toContain(
+      'mtu 1430',
+    );
+    const [before] = lab.node(1).network.overlays.list();
+    await lab.restart(1);
+    expect(lab.node(1).network.overlays.list()[0]).toEqual(before);
+    await lab.tunnelBy(4);
+    expect(await from('a', '10.7.0.12')).toBe('b 10.7.0.11');
+  });
+
   it('say so where another program has the identifier', async () => {
     await lab.within(1, 'ip link add theirs type vxlan id 5000 dstport 4789 dev cable');
     const taken = overlay('taken', {

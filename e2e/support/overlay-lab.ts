@@ -63,6 +63,7 @@ export class OverlayLab {
   readonly #endpoints = new Map<string, NetworkEndpoint>();
   readonly #requests = new Map<string, SandboxRecord>();
   #switchPid = 0;
+  #ipVersion: 4 | 6 = 4;
   #version = 0n;
 
   private constructor(directory: string) {
@@ -179,15 +180,24 @@ export class OverlayLab {
     await this.tell();
   }
 
+  /** The nodes' tunnels meet at other addresses from now on. */
+  async tunnelBy(ipVersion: 4 | 6): Promise<void> {
+    this.#ipVersion = ipVersion;
+    for (const { network, number } of this.#nodes) {
+      await network.overlays.configure({ address: this.#tunnelOf(number), udpPort: UDP_PORT });
+    }
+    await this.tell();
+  }
+
   /** Every node hears all there is. Resolves when their kernels are so. */
   async tell(): Promise<void> {
     this.#version += 1n;
     const nodes = this.#networks.flatMap(({ id: networkId, subnets }) =>
-      this.#nodes.map(({ number, address }) => ({
+      this.#nodes.map(({ number }) => ({
         networkId,
         nodeId: `n${number}`,
         address: nodeAddress(subnets, number),
-        tunnelAddress: address,
+        tunnelAddress: this.#tunnelOf(number),
         ownAgent: true,
         down: false,
         wireguardKey: new Uint8Array(),
@@ -215,7 +225,8 @@ export class OverlayLab {
     unshare(CLONE_NEWNET);
     await shell(
       `ip link set lo up; ip link add cable type veth peer name cable${number} ` +
-        `netns ${this.#switchPid}; ip addr add ${address}/24 dev cable; ip link set cable up; ` +
+        `netns ${this.#switchPid}; ip addr add ${address}/24 dev cable; ` +
+        `ip addr add fd99::${number}/64 dev cable nodad; ip link set cable up; ` +
         `ip route add default via ${SWITCH_ADDRESS}`,
     );
     const plug = `ip link set cable${number} master ${SWITCH} up`;
@@ -232,8 +243,12 @@ export class OverlayLab {
     const network = await createNetwork({ ...roots, holder: NO_HOLDER });
     const own = known.filter(({ state }) => state.netnsPath.startsWith(`${directory}/`));
     await network.networking.restore(own);
-    await network.overlays.configure({ address: `198.51.100.${number}`, udpPort: UDP_PORT });
+    await network.overlays.configure({ address: this.#tunnelOf(number), udpPort: UDP_PORT });
     return network;
+  }
+
+  #tunnelOf(number: number): string {
+    return this.#ipVersion === 4 ? `198.51.100.${number}` : `FD99:0::${number}`;
   }
 }
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { hostAddress } from './host-address.js';
+import { canonicalAddress, hostAddress } from './host-address.js';
 
 it.each([
   ['10.0.1.5/24', '0a000105', '5.1.0.10.in-addr.arpa'],
@@ -18,3 +18,10 @@ it.each([
 it.each(['', 'x', '10.0.0', '10.0.0.256', '1::2::3', 'fe80::1%eth0'])('refuses "%s"', (text) => {
   expect(hostAddress(text)).toBeUndefined();
 });
+
+it.each([
+  ['10.0.1.5', '10.0.1.5'],
+  ['FD99:0::07', 'fd99::7'],
+  ['2001:db8:0:0:1:0:0:1', '2001:db8::1:0:0:1'],
+  ['nothing', 'nothing'],
+])('has one form of %s', (text, canonical) => expect(canonicalAddress(text)).toBe(canonical));

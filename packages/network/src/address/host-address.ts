@@ -23,6 +23,19 @@ export function hostAddress(text: string): HostAddress | undefined {
   return { version: 6, data, reverseName: `${digits.join('.')}.ip6.arpa` };
 }
 
+/** The text of 4 or 16 bytes; an IPv6 address in its one canonical form (RFC 5952). */
+export function formatHostAddress(data: Uint8Array): string {
+  if (data.length === 4) return [...data].join('.');
+  const groups = Buffer.from(data).toString('hex').match(/.{4}/g) ?? [];
+  return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1);
+}
+
+/** The same address as the kernel is read to have it; what is no address stays as it is. */
+export function canonicalAddress(text: string): string {
+  const address = hostAddress(text);
+  return address ? formatHostAddress(address.data) : text;
+}
+
 /** Of a text that is an IPv6 address. */
 function bytesOfIpv6(text: string): Buffer {
   const [head = '', tail] = text.split('::');

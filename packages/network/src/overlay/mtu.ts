@@ -1,9 +1,12 @@
+import { hostAddress } from '../address/host-address.js';
 import type { NamespaceView } from '../kernel/contract.js';
 import { MTU_BYTES_DEFAULT } from '../limits.js';
 import type { OverlayNetwork } from '../tables/contract.js';
+import type { DataPath } from './plan.js';
 
-/** IPv4, UDP, VXLAN and the inner Ethernet header (RFC 7348). */
-const TUNNEL_OVERHEAD_BYTES = 50;
+/** UDP, VXLAN and the inner Ethernet header (RFC 7348), below the headers of IP. */
+const TUNNEL_OVERHEAD_BYTES = 30;
+const IP_HEADER_BYTES = { 4: 20, 6: 40 } as const;
 
 /** The MTU of the link that has an address; without such a link, that of the way out. */
 export function linkMtuBytes(host: NamespaceView, address: string): number {
@@ -19,8 +22,10 @@ export function linkMtuBytes(host: NamespaceView, address: string): number {
  */
 export function overlayMtuBytes(
   network: OverlayNetwork,
-  underlayMtuBytes: number,
+  underlay: { dataPath: DataPath; mtuBytes: number },
   overheadBytes: number,
 ): number {
-  return network.mtuBytes || underlayMtuBytes - TUNNEL_OVERHEAD_BYTES - overheadBytes;
+  const version = hostAddress(underlay.dataPath.address)?.version ?? 4;
+  const around = TUNNEL_OVERHEAD_BYTES + IP_HEADER_BYTES[version] + overheadBytes;
+  return network.mtuBytes || underlay.mtuBytes - around;
 }

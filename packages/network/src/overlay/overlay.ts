@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+import { hostAddress } from '../address/host-address.js';
 import type {
   KernelCommand,
   NamespacePath,
@@ -54,6 +56,7 @@ export class Overlay {
   #network: OverlayNetwork;
   #place: OverlayPlace | undefined;
   #peers: Peers | undefined;
+  #plan: OverlayPlan | undefined;
   #failure: Error | undefined;
   #divergence = 0;
 
@@ -105,6 +108,7 @@ export class Overlay {
     const standing = await inspectStanding(this.#kernel, this.#namespace);
     this.#place = undefined;
     this.#peers = undefined;
+    this.#plan = undefined;
     await this.#kernel.run(planRemoval(this.#namespace, standing), { onRefusal: 'continue' });
   }
 
@@ -114,19 +118,27 @@ export class Overlay {
       namespace: this.#namespace,
       network: this.#network,
       dataPath: underlay.dataPath,
-      mtuBytes: overlayMtuBytes(this.#network, underlay.mtuBytes, overheadBytes),
+      mtuBytes: overlayMtuBytes(this.#network, underlay, overheadBytes),
     };
     const standing = await inspectStanding(this.#kernel, this.#namespace);
     const structure = planOverlay(plan, standing);
     const known = standing ? await this.#kernel.tunnelEntries(this.#namespace) : NO_ENTRIES;
-    const peers = new Peers(this.#network, placeOf(plan), view);
+    const peers = this.#peersOf(plan, view);
     const entries = peers.compare(withoutNew(known, structure));
     await this.#run(plan, [...structure, ...entries], standing !== undefined);
     this.#peers = peers;
     this.#place = placeOf(plan);
     const differences = structure.length + entries.length;
-    this.#divergence = standing ? differences : 0;
+    // What is wanted otherwise than before is no fault of the kernel's.
+    this.#divergence = isDeepStrictEqual(this.#plan, plan) ? differences : 0;
+    this.#plan = plan;
     return { made: !standing, differences };
+  }
+
+  #peersOf(plan: OverlayPlan, view: TablesView): Peers {
+    const { segments } = placeOf(plan);
+    const ipVersion = hostAddress(plan.dataPath.address)?.version ?? 4;
+    return new Peers(this.#namespace, { network: this.#network, segments, ipVersion }, view);
   }
 
   /** What encryption adds to each packet, once no packet could leave without it. */

@@ -126,6 +126,12 @@ describe('an overlay network', () => {
     expect(Object.values(fdb(machine))).not.toContain('192.168.9.77');
   });
 
+  it('leaves out a node that its tunnels cannot reach: one by IPv6', async () => {
+    const nodes = [nodeOf('n1'), nodeOf('n2', { tunnelAddress: 'fd00::2' }), nodeOf('n3')];
+    const { machine } = await inSwarm({ nodes, endpoints: ENDPOINTS });
+    expect(new Set(Object.values(fdb(machine)))).toEqual(new Set(['192.168.9.3']));
+  });
+
   it('is as large as its owner says, else as what is below allows', async () => {
     const { kernel, network } = await inSwarm();
     const own = networkOf('own', { mtuBytes: 1_200 });
@@ -251,6 +257,18 @@ describe('a network that cannot be made', () => {
     machine.kernel.refuse = undefined;
     await expect(overlays.whenReady('net', never)).resolves.toBeDefined();
     expect(warnings()).not.toContain(text);
+  });
+
+  it('is tried again when something changes in it', async () => {
+    const { network, kernel } = await inSwarm();
+    kernel.refuse = ({ op }) => {
+      if (op === 'fdb-add') throw new SimRefusal('ENOMEM', 'no');
+    };
+    await network.tables.update(updateOf(3n, { endpoints: [endpointOf('t5', { nodeId: 'n3' })] }));
+    expect(network.overlays.list().map(({ failure }) => failure)[1]).toContain('fdb-add: no');
+    kernel.refuse = undefined;
+    await network.tables.update(updateOf(4n, { endpoints: [endpointOf('t6', { nodeId: 'n3' })] }));
+    expect(network.overlays.list().map(({ failure }) => failure)).toEqual([undefined, undefined]);
   });
 
   it('is refused rather than sent in the clear where it is to be encrypted', async () => {

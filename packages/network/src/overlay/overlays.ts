@@ -174,7 +174,8 @@ export class Overlays implements TablesReader, OverlayPlaces {
     const others = new Map<string, TableChange[]>();
     for (const change of changes) {
       const id = networkIdOf(change);
-      if (change.table === 'network') ofNetworks.add(id);
+      const isBroken = this.#overlays.get(id)?.failure !== undefined;
+      if (change.table === 'network' || isBroken) ofNetworks.add(id);
       else others.set(id, [...(others.get(id) ?? []), change]);
     }
     for (const id of ofNetworks) {
@@ -207,7 +208,6 @@ export class Overlays implements TablesReader, OverlayPlaces {
     const { kernel, logger, tables, names } = this.#options;
     const dataPath = this.#dataPath;
     if (!dataPath || tables.version === 0n) return;
-    const isFirst = !this.#underlay;
     try {
       const view = await kernel.inspect(HOST);
       this.#host = { view, chains: await kernel.baseChains(HOST) };
@@ -219,7 +219,6 @@ export class Overlays implements TablesReader, OverlayPlaces {
         kept.add(names.overlayNamespace(id));
         if (!outcome || outcome.made || outcome.differences === 0) continue;
         logger.warn({ networkId: id, ...outcome }, `overlay network put right, ${why}`);
-        if (!isFirst) this.#repairs += outcome.differences;
       }
       for (const id of [...this.#overlays.keys()]) if (!tables.network(id)) await this.#leave(id);
       for (const namespace of await this.#namespaces()) {
@@ -244,6 +243,7 @@ export class Overlays implements TablesReader, OverlayPlaces {
     try {
       const outcome = await overlay.settle(network, underlay, tables);
       this.#found.delete(namespace);
+      this.#repairs += overlay.divergence;
       const { place } = overlay;
       if (place && outcome.made) await this.#tell((listener) => listener.made(network, place));
       if (place) this.#waiters.resolve(networkId, place);

@@ -1,33 +1,25 @@
 import { invariant } from '@skep/platform';
-import type { KernelCommand, TunnelEntries } from '../kernel/contract.js';
-import type {
-  NetworkEndpoint,
-  NetworkNode,
-  OverlayNetwork,
-  TableChange,
-  TablesView,
-} from '../tables/contract.js';
-import type { OverlayPlace } from './contract.js';
-import { entriesOfEndpoint, entriesOfNode } from './entries.js';
+import type { KernelCommand, NamespacePath, TunnelEntries } from '../kernel/contract.js';
+import type { NetworkEndpoint, NetworkNode, TableChange, TablesView } from '../tables/contract.js';
+import { entriesOfEndpoint, entriesOfNode, type TunnelsOfNetwork } from './entries.js';
 import { EntryTable } from './entry-table.js';
 
 /** Whom the tunnels of one network reach: the tables' nodes and endpoints as entries of the kernel. */
 export class Peers {
-  readonly #network: OverlayNetwork;
-  readonly #place: OverlayPlace;
+  readonly #tunnels: TunnelsOfNetwork;
   readonly #view: TablesView;
   readonly #entries: EntryTable;
 
-  constructor(network: OverlayNetwork, place: OverlayPlace, view: TablesView) {
-    this.#network = network;
-    this.#place = place;
+  constructor(namespace: NamespacePath, tunnels: TunnelsOfNetwork, view: TablesView) {
+    this.#tunnels = tunnels;
     this.#view = view;
     this.#entries = new EntryTable(
-      place.namespace,
-      place.segments.map(({ tunnel }) => tunnel),
+      namespace,
+      tunnels.segments.map(({ tunnel }) => tunnel),
     );
-    for (const node of view.nodes(network.id)) this.#setNode(node.nodeId, node);
-    for (const endpoint of view.endpoints(network.id)) this.#setEndpoint(endpoint.id, endpoint);
+    const { id } = tunnels.network;
+    for (const node of view.nodes(id)) this.#setNode(node.nodeId, node);
+    for (const endpoint of view.endpoints(id)) this.#setEndpoint(endpoint.id, endpoint);
   }
 
   /** What brings the kernel from what stands to all that should. */
@@ -38,7 +30,7 @@ export class Peers {
 
   /** What changes of this network's nodes and endpoints ask of the kernel. */
   follow(changes: readonly TableChange[]): KernelCommand[] {
-    const { id } = this.#network;
+    const { id } = this.#tunnels.network;
     for (const change of changes) {
       if (change.table === 'node') {
         const { nodeId } = rowOf(change.before, change.after);
@@ -57,15 +49,13 @@ export class Peers {
   }
 
   #setNode(nodeId: string, node: NetworkNode | undefined): void {
-    const { segments } = this.#place;
-    const entries = node ? entriesOfNode(this.#network, segments, node) : [];
+    const entries = node ? entriesOfNode(this.#tunnels, node) : [];
     this.#entries.set(`node ${nodeId}`, entries);
   }
 
   #setEndpoint(endpointId: string, endpoint: NetworkEndpoint | undefined): void {
-    const { segments } = this.#place;
-    const node = endpoint && this.#view.node(this.#network.id, endpoint.nodeId);
-    const entries = endpoint ? entriesOfEndpoint(this.#network, segments, endpoint, node) : [];
+    const node = endpoint && this.#view.node(this.#tunnels.network.id, endpoint.nodeId);
+    const entries = endpoint ? entriesOfEndpoint(this.#tunnels, endpoint, node) : [];
     this.#entries.set(`endpoint ${endpointId}`, entries);
   }
 }

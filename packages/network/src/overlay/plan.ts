@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { canonicalAddress } from '../address/host-address.js';
 import { subnetOf } from '../address/ipv4.js';
 import {
   HOST,
@@ -139,7 +140,8 @@ function planTunnel(
   standing: LinkView | undefined,
 ): KernelCommand[] {
   const { vni, tunnel: link, bridge: master } = segment;
-  const spec = { vni, udpPort: dataPath.udpPort, localAddress: dataPath.address };
+  const localAddress = canonicalAddress(dataPath.address);
+  const spec = { vni, udpPort: dataPath.udpPort, localAddress };
   if (standing && isDeepStrictEqual(standing.vxlan, spec)) {
     const right = standing.up && standing.master === master && standing.mtuBytes === mtuBytes;
     const change = { up: true, master, mtuBytes };

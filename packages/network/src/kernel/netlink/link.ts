@@ -1,4 +1,4 @@
-import { bytesOfAddress, formatAddress } from '../../address/ipv4.js';
+import { formatHostAddress, hostAddress } from '../../address/host-address.js';
 import type { LinkChange, LinkView, VethEnd, VxlanSpec } from '../contract.js';
 import { attribute, decodeAttributes, decodeText, nested, text, u8, u16be, u32 } from './codec.js';
 
@@ -19,7 +19,7 @@ const Ifla = {
 } as const;
 const Info = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const;
 const VETH_PEER = 1;
-const Vxlan = { VNI: 1, LOCAL: 4, LEARNING: 7, PROXY: 11, PORT: 15 } as const;
+const Vxlan = { VNI: 1, LOCAL: 4, LEARNING: 7, PROXY: 11, PORT: 15, LOCAL6: 17 } as const;
 const BridgePort = { HAIRPIN: 4, ISOLATED: 33 } as const;
 
 /** `struct ifinfomsg`. `up` sets or clears the flag; undefined leaves it. */
@@ -102,7 +102,8 @@ export function encodeVxlan(
     u8(Vxlan.LEARNING, 0),
     u8(Vxlan.PROXY, 1),
   ];
-  if (spec.localAddress) data.push(attribute(Vxlan.LOCAL, bytesOfAddress(spec.localAddress)));
+  const local = hostAddress(spec.localAddress);
+  if (local) data.push(attribute(local.version === 4 ? Vxlan.LOCAL : Vxlan.LOCAL6, local.data));
   return Buffer.concat([
     linkHeader(0, undefined),
     text(Ifla.NAME, link),
@@ -172,11 +173,11 @@ export function decodeLink(body: Buffer): Omit<LinkView, 'master'> & { masterInd
 
 function decodeVxlan(data: Buffer | undefined): VxlanSpec {
   const attributes = decodeAttributes(data ?? Buffer.alloc(0));
-  const local = attributes.get(Vxlan.LOCAL);
+  const local = attributes.get(Vxlan.LOCAL) ?? attributes.get(Vxlan.LOCAL6);
   return {
     vni: attributes.get(Vxlan.VNI)?.readUInt32LE() ?? 0,
     udpPort: attributes.get(Vxlan.PORT)?.readUInt16BE() ?? 0,
-    localAddress: local ? formatAddress(local.readUInt32BE()) : '',
+    localAddress: local ? formatHostAddress(local) : '',
   };
 }
 

@@ -1,4 +1,6 @@
-import { bytesOfAddress, formatAddress } from '../../address/ipv4.js';
+import { invariant } from '@skep/platform';
+import { formatHostAddress, hostAddress } from '../../address/host-address.js';
+import { bytesOfAddress } from '../../address/ipv4.js';
 import type { TunnelEntries } from '../contract.js';
 import { attribute, decodeAttributes } from './codec.js';
 import { formatMac, macBytes } from './link.js';
@@ -42,8 +44,14 @@ export function encodeForwarding(linkIndex: number, mac: string, tunnelAddress?:
   return Buffer.concat([
     header(AF_BRIDGE, linkIndex, FLAG_SELF),
     attribute(Nda.LINK_ADDRESS, macBytes(mac)),
-    ...(tunnelAddress ? [attribute(Nda.DESTINATION, bytesOfAddress(tunnelAddress))] : []),
+    ...(tunnelAddress ? [attribute(Nda.DESTINATION, tunnelEnd(tunnelAddress))] : []),
   ]);
+}
+
+function tunnelEnd(text: string): Uint8Array {
+  const address = hostAddress(text);
+  invariant(address, 'the address of a tunnel’s end', { text });
+  return address.data;
 }
 
 export function encodeNeighbourDump(): Buffer {
@@ -68,7 +76,7 @@ function decode(body: Buffer): Decoded | undefined {
   const destination = attributes.get(Nda.DESTINATION);
   return {
     linkIndex: body.readInt32LE(4),
-    destination: destination?.length === 4 ? formatAddress(destination.readUInt32BE()) : '',
+    destination: destination ? formatHostAddress(destination) : '',
     mac: formatMac(attributes.get(Nda.LINK_ADDRESS) ?? Buffer.alloc(0)),
   };
 }
