@@ -222,6 +222,8 @@ export interface NetKernel {
     namespace: NamespacePath,
     table: string,
   ): Promise<Map<string, Map<string, string>> | undefined>;
+  /** Chain → number of its rules; undefined: there is no such table. Reads no elements. */
+  ruleCounts(namespace: NamespacePath, table: string): Promise<Map<string, number> | undefined>;
   baseChains(namespace: NamespacePath): Promise<BaseChainView[]>;
   /** Grows by one with each transaction of anybody's on a namespace's nftables; a u32. */
   rulesGeneration(namespace: NamespacePath): Promise<number>;

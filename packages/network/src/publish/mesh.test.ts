@@ -256,6 +256,24 @@ describe('the routing mesh after trouble', () => {
     expect(node.inner.links.has('host0')).toBe(true);
   });
 
+  it('puts back rules that were taken out of a table whose sets stayed', async () => {
+    const { node, update } = await standing();
+    await update({ endpoints: [taskOf('t1')] });
+    const rules = () =>
+      [node.inner, node.kernel.host].map(({ tables }) =>
+        tables.names().map((name) => [...(tables.get(name)?.chains ?? [])]),
+      );
+    const before = structuredClone(rules());
+    for (const { tables } of [node.inner, node.kernel.host]) {
+      for (const name of tables.names()) {
+        const chains = [...(tables.get(name)?.chains.keys() ?? [])];
+        tables.apply(chains.map((chain) => ({ kind: 'chain-add', table: name, chain, rules: [] })));
+      }
+    }
+    await node.clock.advance(MESH_COMPARE_MS);
+    expect(rules()).toEqual(before);
+  });
+
   it('reads no elements while nobody else changes rules', async () => {
     const { node, update } = await standing();
     await update({ endpoints: [taskOf('t1'), taskOf('t2')] });

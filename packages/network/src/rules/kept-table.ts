@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { type BalanceTable, balanceChanges } from '../balance/changes.js';
 import { ElementDiff, type Elements } from '../balance/element-diff.js';
+import { pickChain, pickRules } from '../balance/pick.js';
 import type { KernelCommand, NamespacePath, NetKernel } from '../kernel/contract.js';
-import type { NftChange, TableLayout } from './nft.js';
+import { type NftChange, ruleCount, type TableLayout } from './nft.js';
 
 export interface KeptTableOptions {
   kernel: NetKernel;
@@ -74,11 +75,24 @@ export class KeptTable {
       return 1;
     }
     const diff = ElementDiff.between(standing, elementsOf(wanted.changes(table)));
-    const differing = countOf(diff.changes(table));
+    const lost = await this.#lostChains(wanted);
+    const differing = countOf(diff.changes(table)) + lost.length;
     if (differing === 0) return 0;
     for (const pick of wanted.picks.values()) diff.requires(pick);
-    await kernel.run(this.commands(diff));
+    await kernel.run(this.#inOne([...lost, ...balanceChanges(diff, this.#balance)]));
     return differing;
+  }
+
+  /** Rules can be gone while their sets are not: by `nft flush table`, for one. */
+  async #lostChains({ picks }: ElementDiff): Promise<NftChange[]> {
+    const { kernel, namespace, table, translation = '' } = this.#options;
+    const counts = await kernel.ruleCounts(namespace, table);
+    const picking = [...picks.values()]
+      .map((pick) => [pickChain(pick), pickRules(pick, translation)] as const)
+      .filter(([chain]) => counts?.has(chain)); // others are made with the first that needs them
+    return [...Object.entries(this.#layout.chains), ...picking]
+      .filter(([chain, rules]) => counts?.get(chain) !== ruleCount(rules))
+      .map(([chain, rules]) => ({ kind: 'chain-add', table, chain, rules }));
   }
 
   /** Puts rules in place that are missing or others; sets and what they hold are left alone. */

@@ -22,6 +22,11 @@ export type NftChange =
   /** Takes away what is there, and accepts that it is not; refused when a key has another value. */
   | { kind: 'elements-remove'; table: string; set: string; elements: NftElement[] };
 
+/** How many of a chain's lines are rules: the first may be what hooks it up. */
+export function ruleCount(lines: readonly string[]): number {
+  return lines.filter((line) => !/^type \w+ hook /.test(line)).length;
+}
+
 export interface TableLayout {
   /** Name → declaration (`type … : …;`) of each set and map. */
   sets: Record<string, { kind: 'set' | 'map'; declaration: string }>;

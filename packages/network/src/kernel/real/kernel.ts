@@ -62,6 +62,14 @@ export class RealKernel implements NetKernel, SocketOpener {
     return elements as Map<string, Map<string, string>> | undefined;
   }
 
+  async ruleCounts(
+    namespace: NamespacePath,
+    table: string,
+  ): Promise<Map<string, number> | undefined> {
+    const counts = await this.#call({ kind: 'ruleCounts', namespace, table });
+    return counts as Map<string, number> | undefined;
+  }
+
   async baseChains(namespace: NamespacePath): Promise<BaseChainView[]> {
     return (await this.#call({ kind: 'baseChains', namespace })) as BaseChainView[];
   }

@@ -27,6 +27,8 @@ function loadLibrary() {
 let library: ReturnType<typeof loadLibrary> | undefined;
 
 const OUTPUT_JSON = 1 << 4;
+/** Without what is in sets, which is then not even read. */
+const OUTPUT_TERSE = 1 << 11;
 /** nft prints the failing lines after the reason; the reason is what a log needs. */
 const ERROR_CHARS_MAX = 2_000;
 
@@ -65,8 +67,9 @@ export class NftContext {
   }
 
   /** Runs a listing command; resolves nft's JSON. */
-  list(command: string): unknown {
-    this.#library.setFlags(this.#context, OUTPUT_JSON);
+  list(command: string, how: 'full' | 'terse' = 'full'): unknown {
+    const flags = how === 'terse' ? OUTPUT_JSON | OUTPUT_TERSE : OUTPUT_JSON;
+    this.#library.setFlags(this.#context, flags);
     try {
       return JSON.parse(this.run(command));
     } finally {

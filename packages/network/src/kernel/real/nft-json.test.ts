@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { parseBaseChains, parseTableElements } from './nft-json.js';
+import { parseBaseChains, parseRuleCounts, parseTableElements } from './nft-json.js';
 
 const LISTING = {
   nftables: [
@@ -53,4 +53,16 @@ it('reads sets and maps in the words they were written in', () => {
 it('finds the chains that hang on hooks', () => {
   const chain = { family: 'ip', table: 'filter', chain: 'FORWARD', hook: 'forward' };
   expect(parseBaseChains(LISTING)).toEqual([{ ...chain, policy: 'drop' }]);
+});
+
+it('rules of chains are counted, none as well', () => {
+  const chain = (name: string) => ({ chain: { family: 'ip', table: 'skep', name } });
+  const rule = { rule: { family: 'ip', table: 'skep', chain: 'translate', expr: [] } };
+  const listing = { nftables: [chain('empty'), chain('translate'), rule, rule] };
+  expect(parseRuleCounts(listing)).toEqual(
+    new Map([
+      ['empty', 0],
+      ['translate', 2],
+    ]),
+  );
 });

@@ -51,6 +51,18 @@ function parseElement(element: Json, isMap: boolean): [string, string] {
   return [expressionText(key ?? null), expressionText(value ?? null)];
 }
 
+/** Chain → number of its rules, in the listing of a table. */
+export function parseRuleCounts(listing: unknown): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { chain, rule } of items(listing)) {
+    if (isObject(chain)) counts.set(String(chain['name']), 0);
+    if (!isObject(rule)) continue;
+    const name = String(rule['chain']);
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  return counts;
+}
+
 /** The chains of a listing that hang on a hook. */
 export function parseBaseChains(listing: unknown): BaseChainView[] {
   const views: BaseChainView[] = [];

@@ -9,6 +9,7 @@ export type WorkerCall =
   | { kind: 'tunnelEntries'; namespace: NamespacePath }
   | { kind: 'listNamespaces'; directory: string }
   | { kind: 'tableElements'; namespace: NamespacePath; table: string }
+  | { kind: 'ruleCounts'; namespace: NamespacePath; table: string }
   | { kind: 'baseChains'; namespace: NamespacePath }
   | { kind: 'rulesGeneration'; namespace: NamespacePath }
   | { kind: 'openTcpListings'; namespace: NamespacePath }

@@ -8,7 +8,7 @@ import { sysctlPath } from './commands.js';
 import type { Handles } from './handles.js';
 import { SystemCallError } from './libc.js';
 import type { Namespaces } from './namespaces.js';
-import { parseBaseChains, parseTableElements } from './nft-json.js';
+import { parseBaseChains, parseRuleCounts, parseTableElements } from './nft-json.js';
 
 /** Reads the kernel's state on the calling thread. */
 export class QueryRunner {
@@ -73,12 +73,15 @@ export class QueryRunner {
     namespace: NamespacePath,
     table: string,
   ): Map<string, Map<string, string>> | undefined {
-    try {
-      return parseTableElements(this.#handles.nft(namespace).list(`list table ip ${table}`));
-    } catch (error) {
-      if (error instanceof SystemCallError && error.code === 'ENOENT') return undefined;
-      throw error;
-    }
+    return unlessMissing(() =>
+      parseTableElements(this.#handles.nft(namespace).list(`list table ip ${table}`)),
+    );
+  }
+
+  ruleCounts(namespace: NamespacePath, table: string): Map<string, number> | undefined {
+    return unlessMissing(() =>
+      parseRuleCounts(this.#handles.nft(namespace).list(`list table ip ${table}`, 'terse')),
+    );
   }
 
   baseChains(namespace: NamespacePath): BaseChainView[] {
@@ -100,5 +103,15 @@ export class QueryRunner {
         return undefined; // this kernel does not have it
       }
     });
+  }
+}
+
+/** What a listing says; undefined where there is nothing to list. */
+function unlessMissing<T>(list: () => T): T | undefined {
+  try {
+    return list();
+  } catch (error) {
+    if (error instanceof SystemCallError && error.code === 'ENOENT') return undefined;
+    throw error;
   }
 }

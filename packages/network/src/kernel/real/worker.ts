@@ -58,6 +58,8 @@ function answer(call: WorkerCall): unknown {
       return namespaces.list(call.directory);
     case 'tableElements':
       return queries.tableElements(call.namespace, call.table);
+    case 'ruleCounts':
+      return queries.ruleCounts(call.namespace, call.table);
     case 'baseChains':
       return queries.baseChains(call.namespace);
     case 'rulesGeneration':

@@ -1,3 +1,4 @@
+import { ruleCount } from '../../rules/nft.js';
 import {
   type BaseChainView,
   type ConntrackMatch,
@@ -70,6 +71,14 @@ export class SimKernel implements NetKernel {
   ): Promise<Map<string, Map<string, string>> | undefined> {
     const found = this.at(namespace).tables.get(table);
     return found && new Map([...found.sets].map(([name, set]) => [name, new Map(set.elements)]));
+  }
+
+  async ruleCounts(
+    namespace: NamespacePath,
+    table: string,
+  ): Promise<Map<string, number> | undefined> {
+    const found = this.at(namespace).tables.get(table);
+    return found && new Map([...found.chains].map(([name, lines]) => [name, ruleCount(lines)]));
   }
 
   async tunnelEntries(namespace: NamespacePath): Promise<TunnelEntries> {
