@@ -183,7 +183,9 @@ export class GossipNode implements SocketListener {
     this.#cancelTick();
     const dueMs = this.#core.dueMs;
     if (!this.#isOpen || dueMs === undefined) return;
-    this.#cancelTick = clock.after(dueMs - clock.monotonic(), () => this.#with(() => {}));
+    // Whole milliseconds: a clock that is a hair early would ask again and again at the same time.
+    const delayMs = Math.ceil(dueMs - clock.monotonic());
+    this.#cancelTick = clock.after(delayMs, () => this.#with(() => {}));
   }
 
   #sendPacket({ plain, to }: Extract<Effect, { kind: 'packet' }>): void {

@@ -1,10 +1,12 @@
 import { clusterKind } from '../cluster/kind.js';
+import { gossipKind } from '../gossip/kind.js';
 import { raftKind } from '../raft/kind.js';
 import type { Kind, SeedOptions, SeedOutcome } from './kind.js';
 
 /** The kinds, rarest first: a seed is of the first kind whose `every` divides it. The last one's is 1. */
 const KINDS: readonly { kind: Kind; every: number }[] = [
   { kind: clusterKind, every: 8 },
+  { kind: gossipKind, every: 5 },
   { kind: raftKind, every: 1 },
 ];
 

@@ -122,7 +122,7 @@ export class Events {
     // Whoever is not known to take part may be long gone, and its entries with it.
     if (!attachments.isIn(event.nodeName, event.networkId)) return;
     const known = network.entries.get(event.tableName, event.key);
-    if (known && !supersedes(event, known)) return;
+    if (known && !supersedes(event, known) && !this.#isAbandoned(known)) return;
     const entry = this.#entryOf(event);
     const isDeletion = entry.deletedUntilMs !== undefined;
     if (!known && isDeletion && !isSync) return;
@@ -131,6 +131,15 @@ export class Events {
     if (network.intents.has(id)) this.#state.isContradicted = true;
     if (isSync && network.queue.size > QUEUED_AT_SYNC_MAX) return;
     if (network.isInSync && (known || !this.#isShortLived(entry))) network.queue.push(bytes, id);
+  }
+
+  /**
+   * A node that is not heard of does not keep others from writing under its keys: it may have begun again
+   * under another name, and that one's clock is young.
+   */
+  #isAbandoned({ owner }: Entry): boolean {
+    const { self, peers } = this.#state;
+    return owner !== self && !peers.isActive(owner);
   }
 
   #entryOf(event: TableEvent): Entry {
