@@ -118,7 +118,8 @@ export class Daemon {
       log.info({ host }, 'the API listens');
     }
     if (options.metricsAddress) {
-      const measured = { containers: rooms.containers, store: () => membership.view() };
+      const { containers, network } = rooms;
+      const measured = { containers, network, store: () => membership.view() };
       this.#servers.push(await serveMetrics(options.metricsAddress, measured));
     }
   }

@@ -20,11 +20,21 @@ it('counts containers and tasks under dockerd names, and is quiet on a node outs
   registerGauges(registry, {
     containers: { list: async () => [{ State: 'running' }, { State: 'exited' }] as never },
     store: () => (member ? store.view : undefined),
+    network: {
+      overlays: { list: () => [{ failure: 'no VXLAN' }, {}] as never, repairs: 3 },
+      meshCounters: { comparisons: 9, differences: 2 },
+      tables: { version: 41n } as never,
+    },
   });
   const inSwarm = await registry.metrics();
   expect(inSwarm).toContain('engine_daemon_container_states_containers{state="stopped"} 1');
   expect(inSwarm).toContain('swarm_manager_tasks_total{state="running"} 1');
   expect(inSwarm).toContain('swarm_node_manager 1');
+  expect(inSwarm).toContain('skep_network_overlays 2');
+  expect(inSwarm).toContain('skep_network_overlays_failed 1');
+  expect(inSwarm).toContain('skep_network_overlay_repairs_total 3');
+  expect(inSwarm).toContain('skep_network_mesh_repairs_total 2');
+  expect(inSwarm).toContain('skep_network_tables_version 41');
   member = false;
   expect(await registry.metrics()).toContain('swarm_manager_tasks_total{state="running"} 0');
 });

@@ -2,9 +2,11 @@ import type { ContainerEngine } from '@skep/containers';
 import type { ReadView } from '@skep/store';
 import { NodeStatus_State, TaskState } from '@skep/wire/swarmkit';
 import { Gauge, type Registry } from 'prom-client';
+import { type MeasuredNetwork, registerNetworkGauges } from './network-gauges.js';
 
 export interface MeasuredRooms {
   containers: Pick<ContainerEngine, 'list'>;
+  network: MeasuredNetwork;
   /** The swarm's objects; undefined where this node is no manager. */
   store(): ReadView | undefined;
 }
@@ -12,6 +14,7 @@ export interface MeasuredRooms {
 /** Registers what the daemon counts, under dockerd's names, so that dashboards made for it go on working. */
 export function registerGauges(registry: Registry, rooms: MeasuredRooms): void {
   const registers = [registry];
+  registerNetworkGauges(registry, rooms.network);
   new Gauge({
     name: 'engine_daemon_container_states_containers',
     help: 'The count of containers in various states',

@@ -16,6 +16,7 @@ function setUp() {
   let state = 'active';
   const membership = {
     nodeId: () => 'n1',
+    nodeAddress: () => '192.0.2.7',
     dataPathAddress: () => '192.0.2.7',
     localNodeState: () => state,
     onChange: (listener: () => void) => {

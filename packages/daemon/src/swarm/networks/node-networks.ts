@@ -84,7 +84,8 @@ export class NodeNetworks implements ExecutorNetworks, NetworkTablesSink {
 
   /** What a manager says at the beginning of a session, and whenever it changes. */
   onSession(message: SessionMessage): void {
-    this.#gossip.follow(message, this.#membership?.nodeAddress() ?? '');
+    this.#gossip.locate(this.#membership?.nodeAddress() ?? '');
+    this.#gossip.follow(message);
   }
 
   async configure({ attachments, vxlanPort }: NodeNetworking): Promise<void> {
@@ -138,6 +139,7 @@ export class NodeNetworks implements ExecutorNetworks, NetworkTablesSink {
     const hasLeft = this.#isMember && !isMember;
     this.#isMember = isMember;
     this.#announce();
+    if (isMember) this.#gossip.locate(membership.nodeAddress());
     const work = hasLeft ? this.#forget() : this.#configureDataPath();
     work.catch((error: unknown) => {
       this.#options.logger.error({ error: errorMessage(error) }, 'networks not followed');

@@ -20,7 +20,9 @@ export class SwarmGossip {
   readonly gossip = new LastingGossip();
   readonly #options: SwarmGossipOptions;
   #node: GossipNode | undefined;
+  /** Where others reach this node, and where what runs is. */
   #ip = '';
+  #nodeIp = '';
   #keys: Uint8Array[] = [];
   #managers: string[] = [];
   /** One change of what runs after the other. */
@@ -39,15 +41,24 @@ export class SwarmGossip {
     return this.#node?.counters;
   }
 
-  /** A manager says what it knows; `ip` is where others reach this node, empty while not known. */
-  follow({ managers, networkBootstrapKeys }: SessionMessage, ip: string): void {
+  /** A manager says what it knows. */
+  follow({ managers, networkBootstrapKeys }: SessionMessage): void {
     this.#keys = gossipKeys(networkBootstrapKeys);
     this.#managers = managers.flatMap(({ peer }) => (peer ? [hostOf(peer.addr)] : []));
-    this.#then(() => this.#settle(ip));
+    this.#then(() => this.#settle());
+  }
+
+  /** Others reach this node there; empty while that is not known. */
+  locate(ip: string): void {
+    if (ip === this.#ip) return;
+    this.#ip = ip;
+    this.#then(() => this.#settle());
   }
 
   /** Says that this node leaves, where it does. */
   stop(): Promise<void> {
+    this.#keys = [];
+    this.#ip = '';
     this.#then(() => this.#end());
     return this.#work;
   }
@@ -55,39 +66,36 @@ export class SwarmGossip {
   #then(step: () => Promise<void>): void {
     this.#work = this.#work.then(step).catch((error: unknown) => {
       this.#options.logger.warn({ error: errorMessage(error) }, 'gossip does not work');
-      this.#options.clock.after(START_RETRY_MS, () => {
-        if (!this.#node && this.#ip) this.#then(() => this.#settle(this.#ip));
-      });
+      this.#options.clock.after(START_RETRY_MS, () => this.#then(() => this.#settle()));
     });
   }
 
-  async #settle(ip: string): Promise<void> {
-    if (ip === '' || this.#keys.length === 0) return;
-    if (this.#node && this.#ip !== ip) await this.#end();
-    this.#ip = ip;
+  async #settle(): Promise<void> {
+    if (this.#ip === '' || this.#keys.length === 0) return;
+    if (this.#node && this.#nodeIp !== this.#ip) await this.#end();
     if (this.#node) this.#node.setKeys(this.#keys);
-    else await this.#begin();
-    const others = this.#managers.filter((host) => host !== ip);
+    else await this.#begin(this.#ip);
+    const others = this.#managers.filter((host) => host !== this.#nodeIp);
     this.#node?.setSeeds(others.map((host) => ({ ip: host, port: GOSSIP_PORT })));
   }
 
-  async #begin(): Promise<void> {
+  async #begin(ip: string): Promise<void> {
     const { logger } = this.#options;
     const node = new GossipNode({
       ...this.#options,
-      sockets: new RealGossipSockets({ ip: this.#ip, logger }),
-      address: { ip: this.#ip, port: GOSSIP_PORT },
+      sockets: new RealGossipSockets({ ip, logger }),
+      address: { ip, port: GOSSIP_PORT },
       keys: this.#keys,
     });
     await node.start();
     this.#node = node;
+    this.#nodeIp = ip;
     this.gossip.attach(new RecordTables(node));
   }
 
   async #end(): Promise<void> {
     const node = this.#node;
     this.#node = undefined;
-    this.#ip = '';
     this.gossip.attach(undefined);
     await node?.stop();
   }
