@@ -39,6 +39,13 @@ function forwardWarnings(findings: HostFindings): string[] {
       `containers have no way out and published ports do not answer${also}, ` +
       `unless it accepts ${links}`,
   );
+  // It rejects by a last rule, not by policy.
+  if (chains.some(({ table, hook }) => table === 'firewalld' && hook === 'forward')) {
+    warnings.push(
+      `firewalld rejects what comes from links that are in no zone: ${links} have to be in one that ` +
+        'accepts (firewall-cmd --permanent --zone=trusted --add-interface=LINK)',
+    );
+  }
   if (findings.legacyTables.includes('filter')) {
     warnings.push(
       'legacy iptables filters packets on this host: ' +
