@@ -32,6 +32,7 @@ export class Daemon {
   readonly #options: DaemonOptions;
   #rooms: EngineRooms | undefined;
   #networks: NodeNetworks | undefined;
+  #attachments: ContainerAttachments | undefined;
   #membership: SwarmMembership | undefined;
   /** The membership of the last run, if any, has been taken up. */
   #isTakenUp = false;
@@ -61,6 +62,7 @@ export class Daemon {
       // Containers that start with the daemon ask before it knows whether it is in a swarm.
       resources: () => (this.#isTakenUp ? this.#membership?.networkResources() : NO_MANAGER_YET),
     });
+    this.#attachments = containerAttachments;
     const rooms = await openEngineRooms(options, this.#platform, containerAttachments);
     this.#rooms = rooms;
     const networks = new NodeNetworks({
@@ -131,6 +133,7 @@ export class Daemon {
       server.close();
       server.closeAllConnections();
     }
+    this.#attachments?.close();
     await this.#step('leaving the swarm session', () => this.#membership?.stop());
     await this.#step('keeping the networks', () => this.#networks?.close());
     await this.#step('closing the engine', () => this.#rooms?.close());

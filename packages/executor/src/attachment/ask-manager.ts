@@ -4,15 +4,20 @@ import { ATTACH_RETRY_MS, ATTACH_TIMEOUT_MS } from './limits.js';
 /** Nobody answered. What was asked for may have been done; asked for again, it is done once. */
 const UNANSWERED = [Code.UNAVAILABLE, Code.CANCELED, Code.ABORTED, Code.DEADLINE_EXCEEDED];
 
+export interface Asking<T> {
+  clock: Clock;
+  /** For messages. */
+  network: string;
+  ask(): Promise<T>;
+  /** Ends the attempts. */
+  signal: AbortSignal;
+}
+
 /**
  * Asks a manager for an address in a network, again while none can be reached: at the start of a daemon the
  * containers are there before the session with a manager is. Rejects in Docker's words.
  */
-export async function askManager<T>(
-  clock: Clock,
-  network: string,
-  ask: () => Promise<T>,
-): Promise<T> {
+export async function askManager<T>({ ask, clock, network, signal }: Asking<T>): Promise<T> {
   const endMs = clock.monotonic() + ATTACH_TIMEOUT_MS;
   for (;;) {
     try {
@@ -22,7 +27,7 @@ export async function askManager<T>(
       if (!UNANSWERED.includes(error.code)) throw refused(network, error);
       if (clock.monotonic() + ATTACH_RETRY_MS > endMs) throw unreachable(network, error);
     }
-    await clock.sleep(ATTACH_RETRY_MS);
+    await clock.sleep(ATTACH_RETRY_MS, signal);
   }
 }
 

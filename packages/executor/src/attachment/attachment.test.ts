@@ -173,6 +173,18 @@ describe('a container', () => {
     await expect(attach()).rejects.toThrow('network net not found');
   });
 
+  it('waits no longer when the engine stops, for whatever it waits', async () => {
+    resources.failure = unavailable();
+    const asking = expect(attach('c2')).rejects.toThrow('the engine stops');
+    await clock.advance(1_000);
+    resources.failure = undefined;
+    const waiting = expect(attach('c1')).rejects.toThrow('the engine stops');
+    await settle();
+    attachments.close();
+    await Promise.all([asking, waiting]);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
   it('does not wait for ever, and what comes too late is given back', async () => {
     const late = expect(attach()).rejects.toThrow(
       'attaching to network failed, make sure your network options are correct and check manager ' +

@@ -34,6 +34,7 @@ interface Attachment {
  */
 export class ContainerAttachments implements SwarmNetworks {
   readonly #options: ContainerAttachmentsOptions;
+  readonly #stop = new AbortController();
   /** By task. */
   readonly #attachments = new Map<string, Attachment>();
   /** Addresses that came before their container knew the task by its id, or that it waits for. */
@@ -44,6 +45,11 @@ export class ContainerAttachments implements SwarmNetworks {
 
   constructor(options: ContainerAttachmentsOptions) {
     this.#options = options;
+  }
+
+  /** Ends what waits: containers that have an address keep it. */
+  close(): void {
+    this.#stop.abort(new RpcError(Code.CANCELED, 'the engine stops'));
   }
 
   get isAvailable(): boolean {
@@ -144,11 +150,13 @@ export class ContainerAttachments implements SwarmNetworks {
     const addresses = address === '' ? [] : [address];
     const config = { target: network, addresses, aliases: names };
     const request = create(AttachNetworkRequestSchema, { config, containerId });
-    const { attachmentId } = await askManager(clock, network, async () => {
+    const ask = async () => {
       const manager = resources();
       if (!manager) throw new RpcError(Code.NOT_FOUND, `network ${network} not found`);
       return manager.attachNetwork(request);
-    });
+    };
+    const { signal } = this.#stop;
+    const { attachmentId } = await askManager({ clock, network, ask, signal });
     return attachmentId;
   }
 
@@ -200,8 +208,10 @@ export class ContainerAttachments implements SwarmNetworks {
 
   async #within(limitMs: number, work: Promise<unknown>): Promise<void> {
     const ended = new AbortController();
-    const late = this.#options.clock.sleep(limitMs, ended.signal).catch(() => {});
+    const either = AbortSignal.any([ended.signal, this.#stop.signal]);
+    const late = this.#options.clock.sleep(limitMs, either).catch(() => {});
     await Promise.race([work, late]);
     ended.abort();
+    this.#stop.signal.throwIfAborted();
   }
 }
