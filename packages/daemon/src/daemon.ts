@@ -56,12 +56,7 @@ export class Daemon {
     this.#forgetHeap = adaptHeap(clock);
     for (const root of [options.dataRoot, options.execRoot]) await disk.makeDirectory(root, 0o711);
     const id = await engineId(disk, random, join(options.dataRoot, 'engine-id'));
-    const containerAttachments = new ContainerAttachments({
-      clock,
-      logger: log,
-      // Containers that start with the daemon ask before it knows whether it is in a swarm.
-      resources: () => (this.#isTakenUp ? this.#membership?.networkResources() : NO_MANAGER_YET),
-    });
+    const containerAttachments = this.#openAttachments();
     this.#attachments = containerAttachments;
     const rooms = await openEngineRooms(options, this.#platform, containerAttachments);
     this.#rooms = rooms;
@@ -124,6 +119,14 @@ export class Daemon {
       const measured = { containers, network, store: () => membership.view() };
       this.#servers.push(await serveMetrics(options.metricsAddress, measured));
     }
+  }
+
+  #openAttachments(): ContainerAttachments {
+    const { clock, log: logger } = this.#platform;
+    // Containers that start with the daemon ask before it knows whether it is in a swarm.
+    const resources = () =>
+      this.#isTakenUp ? this.#membership?.networkResources() : NO_MANAGER_YET;
+    return new ContainerAttachments({ clock, logger, resources });
   }
 
   /** Stops serving and lets go of everything. Containers go on, and are taken over at the next start. */
