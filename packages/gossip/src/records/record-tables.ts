@@ -22,6 +22,8 @@ export type RecordOf<T> = T & {
  */
 export class RecordTables {
   readonly #node: GossipNode;
+  /** Values as they were decoded: most of them stay the same between two looks. */
+  readonly #decoded = new WeakMap<Uint8Array, object>();
 
   constructor(node: GossipNode) {
     this.#node = node;
@@ -92,15 +94,18 @@ export class RecordTables {
     this.#node.put(networkId, table, key, value);
   }
 
-  #records<T>(
+  #records<T extends object>(
     networkId: string,
     table: string,
     decode: (value: Uint8Array) => T | undefined,
   ): RecordOf<T>[] {
     const entries = this.#node.entries(networkId, table);
     return entries.flatMap(({ key, owner, value }) => {
-      const record = owner === this.#node.name ? undefined : decode(value);
-      return record ? [{ ...record, key, owner }] : [];
+      if (owner === this.#node.name) return [];
+      const record = (this.#decoded.get(value) as T | undefined) ?? decode(value);
+      if (!record) return [];
+      this.#decoded.set(value, record);
+      return [{ ...record, key, owner }];
     });
   }
 }

@@ -66,7 +66,7 @@ describe('what this node has', () => {
   it('is taken back with the network', async () => {
     gossip.said.length = 0;
     await tables.update(updateOf(2n, { complete: true }));
-    expect(gossip.said).toEqual(['leave net']);
+    expect(gossip.said.at(-1)).toBe('leave net');
   });
 });
 

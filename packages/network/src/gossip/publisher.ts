@@ -1,6 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
+import { invariant } from '@skep/platform';
 import { bareAddress, macOfAddress } from '../sandbox/plan.js';
-import type { NetworkEndpoint, TableChange, TablesReader, TablesView } from '../tables/contract.js';
+import type {
+  NetworkEndpoint,
+  NetworkNode,
+  NetworkService,
+  TableChange,
+  TablesReader,
+  TablesView,
+} from '../tables/contract.js';
 import type { GossipedEndpoint, GossipedPeer, GossipWriter } from './contract.js';
 
 /** What was said of one endpoint, or of this node. */
@@ -33,66 +41,90 @@ export class GossipPublisher implements TablesReader {
   }
 
   async apply(changes: readonly TableChange[], view: TablesView): Promise<void> {
-    const networkIds = new Set(changes.map(networkOf));
-    for (const networkId of networkIds) this.#compare(networkId, view);
+    for (const change of changes) {
+      if (change.table === 'network') this.#network(rowOf(change).id, view);
+      else if (change.table === 'node') this.#node(rowOf(change), view);
+      else if (change.table === 'endpoint') this.#endpoint(rowOf(change), view);
+      else this.#service(rowOf(change), view);
+    }
   }
 
-  #compare(networkId: string, view: TablesView): void {
-    if (!view.network(networkId)) {
-      if (this.#said.delete(networkId)) this.#gossip.leaveNetwork(networkId);
+  #network(networkId: string, view: TablesView): void {
+    const isIn = view.network(networkId) !== undefined;
+    if (isIn === this.#said.has(networkId)) return;
+    if (isIn) {
+      this.#said.set(networkId, new Map());
+      this.#gossip.joinNetwork(networkId);
+      this.#all(networkId, view);
+    } else {
+      this.#said.delete(networkId);
+      this.#gossip.leaveNetwork(networkId);
+    }
+  }
+
+  /** All it has there depends on where this node takes packets. */
+  #node({ networkId, nodeId }: NetworkNode, view: TablesView): void {
+    if (nodeId === this.#nodeId()) this.#all(networkId, view);
+  }
+
+  #service({ networkId, serviceId }: NetworkService, view: TablesView): void {
+    for (const endpoint of view.endpointsOfService(networkId, serviceId)) {
+      this.#endpoint(endpoint, view);
+    }
+  }
+
+  #all(networkId: string, view: TablesView): void {
+    const nodeId = this.#nodeId();
+    const address = view.node(networkId, nodeId)?.address;
+    const peer = address && this.#peer(networkId, address, view);
+    this.#say(networkId, nodeId, peer ? { peer, endpoint: undefined } : undefined);
+    for (const endpoint of view.endpoints(networkId)) this.#endpoint(endpoint, view);
+  }
+
+  #endpoint({ networkId, id }: NetworkEndpoint, view: TablesView): void {
+    const endpoint = view.endpoint(networkId, id);
+    const address = endpoint?.addresses.find(isIpv4);
+    const isOwn = endpoint?.nodeId === this.#nodeId();
+    const peer = isOwn && address ? this.#peer(networkId, address, view) : undefined;
+    if (!endpoint || !address || !peer) {
+      this.#say(networkId, id, undefined);
       return;
     }
-    let said = this.#said.get(networkId);
-    if (!said) {
-      this.#gossip.joinNetwork(networkId);
-      said = new Map();
-      this.#said.set(networkId, said);
-    }
-    const wanted = this.#wanted(networkId, view, said);
-    for (const [id, former] of said) if (!wanted.has(id)) this.#retract(networkId, id, former);
-    for (const [id, now] of wanted) this.#say(networkId, id, said.get(id), now);
-    this.#said.set(networkId, wanted);
+    const isSaid = endpoint.ready || this.#said.get(networkId)?.get(id)?.endpoint;
+    const record = isSaid ? recordOf(endpoint, address, view) : undefined;
+    this.#say(networkId, id, { peer, endpoint: record });
   }
 
-  #wanted(networkId: string, view: TablesView, said: ReadonlyMap<string, Said>): Map<string, Said> {
-    const wanted = new Map<string, Said>();
-    const nodeId = this.#nodeId();
-    const node = view.node(networkId, nodeId);
-    if (!node?.tunnelAddress) return wanted;
-    const { tunnelAddress } = node;
-    const peerAt = (address: string) => ({ address, mac: macOfAddress(address), tunnelAddress });
-    if (isIpv4(node.address)) {
-      wanted.set(nodeId, { peer: peerAt(node.address), endpoint: undefined });
-    }
-    for (const endpoint of view.endpoints(networkId)) {
-      const address = endpoint.addresses.find(isIpv4);
-      if (endpoint.nodeId !== nodeId || !address) continue;
-      const record = recordOf(endpoint, address, view);
-      const isSaid = endpoint.ready || said.get(endpoint.id)?.endpoint;
-      const { id } = endpoint;
-      wanted.set(id, { peer: peerAt(address), endpoint: isSaid ? record : undefined });
-    }
-    return wanted;
+  #peer(networkId: string, address: string, view: TablesView): GossipedPeer | undefined {
+    const tunnelAddress = view.node(networkId, this.#nodeId())?.tunnelAddress;
+    if (!tunnelAddress || !isIpv4(address)) return undefined;
+    return { address, mac: macOfAddress(address), tunnelAddress };
   }
 
-  /** Where an address is, before what is there. */
-  #say(networkId: string, id: string, former: Said | undefined, { peer, endpoint }: Said): void {
+  /** Where an address is, before what is there; and the other way round when it goes. */
+  #say(networkId: string, id: string, now: Said | undefined): void {
+    const said = this.#said.get(networkId);
+    const former = said?.get(id);
+    if (!said || (!former && !now)) return;
+    if (!now) {
+      said.delete(id);
+      if (former?.endpoint) this.#gossip.deleteEndpoint(networkId, id);
+      this.#gossip.deletePeer(networkId, id);
+      return;
+    }
+    const { peer, endpoint } = now;
+    said.set(id, now);
     if (!isDeepStrictEqual(former?.peer, peer)) this.#gossip.putPeer(networkId, id, peer);
     if (endpoint && !isDeepStrictEqual(former?.endpoint, endpoint)) {
       this.#gossip.putEndpoint(networkId, id, endpoint);
     }
   }
-
-  #retract(networkId: string, id: string, { endpoint }: Said): void {
-    if (endpoint) this.#gossip.deleteEndpoint(networkId, id);
-    this.#gossip.deletePeer(networkId, id);
-  }
 }
 
-function networkOf({ table, before, after }: TableChange): string {
+function rowOf<T>({ before, after }: { before?: T; after?: T }): T {
   const row = after ?? before;
-  if (!row) return '';
-  return table === 'network' ? (row as { id: string }).id : (row as NetworkEndpoint).networkId;
+  invariant(row, 'a change has a row');
+  return row;
 }
 
 function isIpv4(address: string): boolean {

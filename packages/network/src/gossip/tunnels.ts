@@ -27,8 +27,10 @@ export class GossipedTunnels {
   /** What is to be put right of what stands in the tables, after the gossip has changed. */
   corrections(view: TablesView): TableUpdate {
     const nodes = view.networks().flatMap(({ id }) => {
+      const engines = view.nodes(id).filter(({ ownAgent }) => !ownAgent);
+      if (engines.length === 0) return [];
       const known = this.#tunnelsIn(id);
-      return view.nodes(id).flatMap((node) => {
+      return engines.flatMap((node) => {
         const now = amended(node, known);
         return now === node ? [] : [now];
       });
