@@ -1,5 +1,6 @@
 import type { NftChange } from '../rules/nft.js';
 import type { ElementDiff } from './element-diff.js';
+import { BalanceSet } from './layout.js';
 import { pickChain, pickRules } from './pick.js';
 
 /** One kernel table that is balanced by. */
@@ -9,6 +10,26 @@ export interface BalanceTable {
   chains: Set<string>;
   /** See {@link pickRules}. */
   translation: string;
+}
+
+/**
+ * For one transaction after the other: slots are freed by a second one. A packet that the first one
+ * meets between the choice of a slot and what stands in it would find nothing there.
+ */
+export function balanceTransactions(diff: ElementDiff, table: BalanceTable): NftChange[][] {
+  const freed = new Set(diff.removedFrom(BalanceSet.BACKENDS));
+  const transactions: [NftChange[], NftChange[]] = [[], []];
+  for (const change of balanceChanges(diff, table)) {
+    if (change.kind !== 'elements-remove' || change.set !== BalanceSet.BACKENDS) {
+      transactions[0].push(change);
+      continue;
+    }
+    for (const [place, transaction] of transactions.entries()) {
+      const elements = change.elements.filter(({ key }) => freed.has(key) === (place === 1));
+      if (elements.length > 0) transaction.push({ ...change, elements });
+    }
+  }
+  return transactions.filter((changes) => changes.length > 0);
 }
 
 /** For one transaction: chains that are not there yet (noted in the table), then the elements. */

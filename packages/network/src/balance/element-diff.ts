@@ -78,6 +78,14 @@ export class ElementDiff {
     this.picks.set(pickChain(pick), pick);
   }
 
+  /** Keys that are there before, and not afterwards. */
+  removedFrom(set: string): string[] {
+    const elements = [...(this.#sets.get(set) ?? [])];
+    return elements.flatMap(([key, { before, after }]) =>
+      before !== undefined && after === undefined ? [key] : [],
+    );
+  }
+
   /** For one transaction: removals, then what is new. Empty when nothing changes. */
   changes(table: string): NftChange[] {
     const sets = [...this.#sets].map(([set, elements]) => {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SimTables } from '../kernel/simulated/tables.js';
 import type { NftChange } from '../rules/nft.js';
-import { balanceChanges } from './changes.js';
+import { balanceChanges, balanceTransactions } from './changes.js';
 import { ElementDiff } from './element-diff.js';
 import { type Balanced, BalanceLayout, BalanceSet } from './layout.js';
 import { arrange } from './slots.js';
@@ -103,6 +103,26 @@ describe('a layout of backends', () => {
     layout.adopt(new Map([[BalanceSet.BACKENDS, slots]]), () => true);
     layout.set('a', { targets: ['10.0.0.1', '10.0.0.2'], choice: 'random' }, new ElementDiff());
     expect(layout.get('a')?.targets).toEqual(['10.0.0.1', '10.0.0.2']);
+  });
+
+  it('frees slots only once no pick leads to them any more', () => {
+    const layout = new BalanceLayout();
+    const tables = emptyTables();
+    const table = { name: TABLE, chains: new Set<string>(), translation: 'translate' };
+    const bring = (targets: string[]) => {
+      const diff = new ElementDiff();
+      layout.set('a', { targets, choice: 'random' }, diff);
+      return balanceTransactions(diff, table);
+    };
+    for (const changes of bring(['10.0.0.1', '10.0.0.2', '10.0.0.3'])) tables.apply(changes);
+    const [first, second, ...others] = bring(['10.0.0.3']);
+    expect(others).toEqual([]);
+    tables.apply(first ?? []);
+    const slots = () => Object.fromEntries(elementsOf(tables).get(BalanceSet.BACKENDS) ?? []);
+    expect(elementsOf(tables).get(BalanceSet.SERVICES)?.get('a')).toBe('goto pick_1');
+    expect(slots()).toEqual({ 'a . 0': '10.0.0.3', 'a . 1': '10.0.0.2', 'a . 2': '10.0.0.3' });
+    tables.apply(second ?? []);
+    expect(slots()).toEqual({ 'a . 0': '10.0.0.3' });
   });
 
   it('changes the same few elements, however many keys there are', () => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { type BalanceTable, balanceChanges } from '../balance/changes.js';
-import { ElementDiff, type Elements } from '../balance/element-diff.js';
+import { type BalanceTable, balanceChanges, balanceTransactions } from '../balance/changes.js';
+import { ElementDiff } from '../balance/element-diff.js';
 import { pickChain, pickRules } from '../balance/pick.js';
 import type { KernelCommand, NamespacePath, NetKernel } from '../kernel/contract.js';
 import { type NftChange, ruleCount, type TableLayout } from './nft.js';
@@ -43,7 +43,7 @@ export class KeptTable {
 
   /** What a change of elements asks of the kernel; nothing when it changes nothing. */
   commands(diff: ElementDiff): KernelCommand[] {
-    return this.#inOne(balanceChanges(diff, this.#balance));
+    return balanceTransactions(diff, this.#balance).flatMap((changes) => this.#inOne(changes));
   }
 
   /** Something went wrong: the next comparison looks at everything. */
@@ -74,7 +74,7 @@ export class KeptTable {
       await kernel.run(this.#inOne([replace, ...balanceChanges(wanted, this.#balance)]));
       return 1;
     }
-    const diff = ElementDiff.between(standing, elementsOf(wanted.changes(table)));
+    const diff = ElementDiff.between(standing, wanted.target());
     const lost = await this.#lostChains(wanted);
     const differing = countOf(diff.changes(table)) + lost.length;
     if (differing === 0) return 0;
@@ -110,17 +110,6 @@ export class KeptTable {
     if (this.#generation !== undefined) this.#generation++;
     return [{ op: 'nft', namespace, changes }];
   }
-}
-
-/** What stands in the sets of an empty table after these changes. */
-function elementsOf(changes: readonly NftChange[]): Elements {
-  const sets = new Map<string, Map<string, string>>();
-  for (const change of changes) {
-    if (change.kind !== 'elements-add') continue;
-    const elements = change.elements.map(({ key, value = '' }) => [key, value] as const);
-    sets.set(change.set, new Map(elements));
-  }
-  return sets;
 }
 
 function countOf(changes: readonly NftChange[]): number {

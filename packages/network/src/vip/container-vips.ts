@@ -1,5 +1,5 @@
 import { Code, errorMessage, type Logger, RpcError } from '@skep/platform';
-import { type BalanceTable, balanceChanges } from '../balance/changes.js';
+import { type BalanceTable, balanceTransactions } from '../balance/changes.js';
 import { ElementDiff, type Elements } from '../balance/element-diff.js';
 import { BalanceLayout, BalanceSet, slotKey } from '../balance/layout.js';
 import { type KernelCommand, KernelError, type NetKernel } from '../kernel/contract.js';
@@ -73,7 +73,7 @@ export class ContainerVips {
     if (this.#standing !== 'loaded') return void (await this.settle(networks));
     const [first, ...more] = diffs;
     const diff = more.reduce((merged, one) => merged.with(one), first ?? new ElementDiff());
-    await this.#run([balanceChanges(diff, this.#table)], networks);
+    await this.#run(balanceTransactions(diff, this.#table), networks);
   }
 
   /**
