@@ -92,6 +92,50 @@ describe('nodes of a cluster', () => {
   });
 });
 
+describe('a node that does not answer', () => {
+  it('to packets is asked by TCP, and lives', async () => {
+    const nodes = await cluster.form(2);
+    cluster.losesPackets = true;
+    await cluster.clock.advance(60_000);
+    for (const node of nodes) expect(statesOf(node)).toEqual(['alive', 'alive']);
+  });
+
+  it('to one is asked by others, and lives', async () => {
+    const nodes = await cluster.form(4);
+    const [first, second] = nodes as [SimNode, SimNode];
+    cluster.cut(first, second);
+    await cluster.clock.advance(60_000);
+    for (const node of nodes) {
+      expect(statesOf(node)).toEqual(['alive', 'alive', 'alive', 'alive']);
+      expect(node.node.stats().healthScore).toBe(0);
+    }
+  });
+
+  it('nor anybody else makes a node doubt its own health, until they do', async () => {
+    const nodes = await cluster.form(4);
+    const [first] = nodes as [SimNode];
+    const mend = cluster.isolate(first, nodes);
+    await cluster.clock.advance(10_000);
+    expect(first.node.stats().healthScore).toBeGreaterThan(2);
+    mend();
+    await cluster.clock.advance(30_000);
+    expect(first.node.stats().healthScore).toBe(0);
+  });
+});
+
+describe('twenty-five nodes', () => {
+  it('have the same tables within a second and a half', async () => {
+    const nodes = await cluster.form(25);
+    expect(nodes.every(({ node }) => node.stats().members === 25)).toBe(true);
+    nodes.forEach((node, at) => {
+      put(node, `k${at}`, 'v');
+    });
+    await cluster.clock.advance(1_500);
+    const counts = nodes.map((node) => Object.keys(tableOf(node)).length);
+    expect(Math.min(...counts)).toBe(25);
+  });
+});
+
 describe('keys', () => {
   it('are replaced without anybody noticing', async () => {
     const nodes = await cluster.form(3);

@@ -20,10 +20,13 @@ export interface SimNode {
 export class SimCluster {
   readonly clock = new SimClock();
   readonly logger: Logger = silentLogger;
+  /** Nothing gets through by UDP. */
+  losesPackets = false;
   readonly #cuts = new Set<string>();
   readonly #network = new SimGossipNetwork({
-    send: (from, to, _, arrive) => {
+    send: (from, to, isReliable, arrive) => {
       this.clock.after(1, () => {
+        if (this.losesPackets && !isReliable) return;
         if (!this.#cuts.has(`${from}>${to}`)) arrive();
       });
     },
