@@ -89,6 +89,23 @@ describe('overlay networks between two nodes, on the real kernel', () => {
     expect(await from('a', '10.7.0.12')).toBe('b 10.7.0.11');
   });
 
+  it('find an address at once that passes from a container of one node to one of another', async () => {
+    const passing = [FRONT, '10.7.0.50/24'] as const;
+    for (const [number, id] of [
+      [2, 'there'],
+      [1, 'here'],
+      [2, 'again'],
+    ] as const) {
+      await lab.run(number, id, [passing]);
+      for (const asker of ['a', 'b']) {
+        const startedAt = performance.now();
+        expect(await from(asker, '10.7.0.50')).toMatch(new RegExp(`^${id} `));
+        expect(performance.now() - startedAt).toBeLessThan(900);
+      }
+      await lab.end(number, id);
+    }
+  });
+
   it('travel over IPv6 as well', async () => {
     await lab.tunnelBy(6);
     expect(await from('a', '10.7.0.12')).toBe('b 10.7.0.11');

@@ -92,6 +92,9 @@ export type KernelCommand =
       tunnelAddress: string;
     }
   | { op: 'fdb-remove'; namespace: NamespacePath; link: string; mac: string }
+  /** A bridge sends frames for a MAC to this port of its own, whatever it has learned. */
+  | { op: 'port-mac-add'; namespace: NamespacePath; link: string; mac: string }
+  | { op: 'port-mac-remove'; namespace: NamespacePath; link: string; mac: string }
   /** A permanent entry; takes the place of what was known of the address. */
   | { op: 'neighbour-add'; namespace: NamespacePath; link: string; address: string; mac: string }
   | { op: 'neighbour-remove'; namespace: NamespacePath; link: string; address: string }

@@ -11,6 +11,7 @@ import {
   freePlace,
   type InterfacePlan,
   planInterface,
+  planMac,
   type SandboxPlan,
 } from './plan.js';
 
@@ -84,7 +85,8 @@ export function planRepair(
     if (outer.up && outer.master === port.bridge) return [];
     const at = { namespace: port.bridgeNamespace, link: port.hostLink };
     const change = { up: true, master: port.bridge };
-    return [{ op: 'link-change', ...at, change: { ...change, ...port.port } }];
+    const plug = { op: 'link-change', ...at, change: { ...change, ...port.port } } as const;
+    return [plug, ...planMac('port-mac-add', port)];
   });
 }
 

@@ -93,6 +93,16 @@ describe('a container on several networks', () => {
     expect(routes.filter(({ destination }) => destination === 'default')).toEqual([]);
   });
 
+  it('is where the bridge looks for it, as long as it is there', async () => {
+    const { networking, kernel } = await started();
+    await networking.setUp(taskOf('t', onNet));
+    const port = [...kernel.at('/run/netns/ov-net').links.values()].at(-1);
+    expect(port?.macs).toEqual(new Set(['02:42:0a:00:01:05']));
+    await networking.tearDown('t');
+    // The port goes when the kernel gets round to it.
+    expect(port?.macs).toEqual(new Set());
+  });
+
   it('is described with its names and addresses', async () => {
     const { networking } = await started();
     const request = taskOf('0123456789abcdef', onNet);

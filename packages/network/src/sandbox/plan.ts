@@ -103,6 +103,7 @@ export function planInterface(namespace: NamespacePath, port: InterfacePlan): Ke
       far: { namespace, link, mac: macOfAddress(port.address) },
     },
     { op: 'address-add', namespace, link, address: port.address },
+    ...planMac('port-mac-add', port),
   ];
   if (Object.keys(port.port).length > 0) commands.push(planPort(port));
   if (port.defaultGateway) {
@@ -112,6 +113,17 @@ export function planInterface(namespace: NamespacePath, port: InterfacePlan): Ke
   for (const route of port.routes ?? []) commands.push({ op: 'route-add', namespace, ...route });
   if (port.answerGateway) commands.push(...planAnswers(namespace, port));
   return commands;
+}
+
+/**
+ * A bridge of an overlay network may have learned that the MAC is behind the tunnel: the address was
+ * a container's on another node a moment ago, and MACs are made of addresses.
+ */
+export function planMac(
+  op: 'port-mac-add' | 'port-mac-remove',
+  { bridgeNamespace: namespace, hostLink: link, address }: InterfacePlan,
+): KernelCommand[] {
+  return namespace === HOST ? [] : [{ op, namespace, link, mac: macOfAddress(address) }];
 }
 
 /** Sets the options of an interface's bridge port. */
@@ -189,7 +201,9 @@ export function planTearDown(plan: SandboxPlan, table: string): KernelCommand[] 
     const changes = bindingChanges('elements-remove', plan.bindings, table);
     commands.push({ op: 'nft', namespace: HOST, changes });
   }
-  for (const { bridgeNamespace: namespace, hostLink: link } of plan.interfaces) {
+  for (const port of plan.interfaces) {
+    const { bridgeNamespace: namespace, hostLink: link } = port;
+    commands.push(...planMac('port-mac-remove', port));
     commands.push({ op: 'link-change', namespace, link, change: { up: false } });
   }
   commands.push({ op: 'namespace-remove', path: plan.namespace });

@@ -16,16 +16,20 @@ const HEADER_BYTES = 12;
 const AF_INET = 2;
 const AF_BRIDGE = 7;
 const STATE_PERMANENT = 0x80;
+/** Of a bridge's entry: it does not age. */
+const STATE_STATIC = 0x40;
 /** The entry is the link's own, not that of the bridge it is plugged into. */
 const FLAG_SELF = 0x02;
+/** It is the bridge's. */
+const FLAG_MASTER = 0x04;
 const Nda = { DESTINATION: 1, LINK_ADDRESS: 2 } as const;
 
 /** `struct ndmsg` */
-function header(family: number, linkIndex: number, flags: number): Buffer {
+function header(family: number, linkIndex: number, flags: number, state = STATE_PERMANENT): Buffer {
   const bytes = Buffer.alloc(HEADER_BYTES);
   bytes.writeUInt8(family, 0);
   bytes.writeInt32LE(linkIndex, 4);
-  bytes.writeUInt16LE(STATE_PERMANENT, 8);
+  bytes.writeUInt16LE(state, 8);
   bytes.writeUInt8(flags, 10);
   return bytes;
 }
@@ -52,6 +56,14 @@ function tunnelEnd(text: string): Uint8Array {
   const address = hostAddress(text);
   invariant(address, 'the address of a tunnel’s end', { text });
   return address.data;
+}
+
+/** `linkIndex` is a port of the bridge. */
+export function encodePortMac(linkIndex: number, mac: string): Buffer {
+  return Buffer.concat([
+    header(AF_BRIDGE, linkIndex, FLAG_MASTER, STATE_STATIC),
+    attribute(Nda.LINK_ADDRESS, macBytes(mac)),
+  ]);
 }
 
 export function encodeNeighbourDump(): Buffer {

@@ -13,6 +13,16 @@ import type { Namespaces } from './namespaces.js';
 
 type Command<Op extends KernelCommand['op']> = Extract<KernelCommand, { op: Op }>;
 
+/** What changes an entry that tells where a MAC or an address is. */
+type EntryCommand = Command<
+  | 'fdb-add'
+  | 'fdb-remove'
+  | 'neighbour-add'
+  | 'neighbour-remove'
+  | 'port-mac-add'
+  | 'port-mac-remove'
+>;
+
 const NEW = Flag.CREATE | Flag.EXCLUSIVE;
 const NEW_OR_OTHER = Flag.CREATE | Flag.REPLACE;
 
@@ -53,6 +63,8 @@ export class CommandRunner {
       case 'fdb-remove':
       case 'neighbour-add':
       case 'neighbour-remove':
+      case 'port-mac-add':
+      case 'port-mac-remove':
         this.#changeEntry(command);
         break;
       case 'link-remove':
@@ -139,11 +151,9 @@ export class CommandRunner {
     this.#changeLink({ op: 'link-change', namespace, link: name, change: { up: true, master } });
   }
 
-  #changeEntry(
-    command: Command<'fdb-add' | 'fdb-remove' | 'neighbour-add' | 'neighbour-remove'>,
-  ): void {
+  #changeEntry(command: EntryCommand): void {
     const index = this.#indexOf(command.namespace, command.link);
-    const isNew = command.op === 'fdb-add' || command.op === 'neighbour-add';
+    const isNew = command.op.endsWith('-add');
     const { NEW: add, DELETE: remove } = neighbour.NeighbourMessage;
     const body = encodeEntry(index, command);
     this.#request(command, isNew ? add : remove, isNew ? NEW_OR_OTHER : 0, body);
@@ -207,10 +217,7 @@ export class CommandRunner {
   }
 }
 
-function encodeEntry(
-  linkIndex: number,
-  entry: Command<'fdb-add' | 'fdb-remove' | 'neighbour-add' | 'neighbour-remove'>,
-): Buffer {
+function encodeEntry(linkIndex: number, entry: EntryCommand): Buffer {
   switch (entry.op) {
     case 'fdb-add':
       return neighbour.encodeForwarding(linkIndex, entry.mac, entry.tunnelAddress);
@@ -220,6 +227,9 @@ function encodeEntry(
       return neighbour.encodeNeighbour(linkIndex, entry.address, entry.mac);
     case 'neighbour-remove':
       return neighbour.encodeNeighbour(linkIndex, entry.address);
+    case 'port-mac-add':
+    case 'port-mac-remove':
+      return neighbour.encodePortMac(linkIndex, entry.mac);
   }
 }
 

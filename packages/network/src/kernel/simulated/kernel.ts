@@ -133,6 +133,12 @@ export class SimKernel implements NetKernel {
       case 'neighbour-remove':
         namespace.removeEntry(command);
         break;
+      case 'port-mac-add':
+        namespace.addPortMac(command.link, command.mac);
+        break;
+      case 'port-mac-remove':
+        namespace.removePortMac(command.link, command.mac);
+        break;
       case 'link-remove':
         namespace.removeLink(command.link);
         break;

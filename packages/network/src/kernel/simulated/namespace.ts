@@ -23,6 +23,8 @@ export interface SimLink {
   master: string;
   isolated: boolean;
   hairpin: boolean;
+  /** What its bridge sends to it in any case. */
+  macs: Set<string>;
   /** The other end of a veth pair: it goes when this one does. */
   peer?: { namespace: SimNamespace; link: SimLink };
   vxlan?: VxlanSpec & { underlay: NamespacePath };
@@ -68,7 +70,7 @@ export class SimNamespace {
     if (this.links.has(name)) throw new SimRefusal('EEXIST', `link ${name}`);
     if (name.length > LINK_NAME_MAX) throw new SimRefusal('EINVAL', `link name ${name}`);
     const link = { name, kind, mac, mtuBytes, up: false, master: '', isolated: false };
-    const made: SimLink = { ...link, hairpin: false };
+    const made: SimLink = { ...link, hairpin: false, macs: new Set() };
     this.links.set(name, made);
     return made;
   }
@@ -130,6 +132,18 @@ export class SimNamespace {
         ? this.forwarding.delete(`${entry.link} ${entry.mac}`)
         : this.neighbours.delete(`${entry.link} ${entry.address}`);
     if (!gone) throw new SimRefusal('ENOENT', `no entry on ${entry.link}`);
+  }
+
+  addPortMac(name: string, mac: string): void {
+    const port = this.link(name);
+    if (!port.master) throw new SimRefusal('EINVAL', `${name} is no bridge port`);
+    for (const other of this.links.values())
+      if (other.master === port.master) other.macs.delete(mac);
+    port.macs.add(mac);
+  }
+
+  removePortMac(name: string, mac: string): void {
+    if (!this.link(name).macs.delete(mac)) throw new SimRefusal('ENOENT', `no ${mac} on ${name}`);
   }
 
   tunnelEntries(): TunnelEntries {
