@@ -46,11 +46,14 @@ export function describeEndpoint(
   const { networkId, address, aliases } = endpoint;
   const name = request.name.replace(/^\//, '');
   const shortId = request.containerId.slice(0, SHORT_ID_DIGITS);
-  const names = [name, ...aliases, shortId, request.names.hostname].filter(Boolean);
+  const own = [shortId, request.names.hostname];
+  const names = [name, ...aliases, ...own].filter(Boolean);
+  // Those it has anyhow are among a plain container's, and are not shown as such.
+  const asked = aliases.filter((alias) => !own.includes(alias));
   return {
     ...addressed(emptyEndpoint(networkId, newContainerId(random)), address, ''),
     IPAMConfig: { IPv4Address: bareAddress(address) },
-    Aliases: aliases.length > 0 ? aliases : null,
+    Aliases: asked.length > 0 ? asked : null,
     DNSNames: [...new Set(names)],
   };
 }

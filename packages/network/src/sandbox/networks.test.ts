@@ -107,7 +107,11 @@ describe('a container on several networks', () => {
     const { networking } = await started();
     const request = taskOf('0123456789abcdef', onNet);
     request.names.hostname = 'host1';
-    const state = await networking.setUp({ ...request, name: '/web.1.x' });
+    const endpoints = request.endpoints.map((endpoint) => ({
+      ...endpoint,
+      aliases: [...endpoint.aliases, '0123456789ab'],
+    }));
+    const state = await networking.setUp({ ...request, endpoints, name: '/web.1.x' });
     expect(state.endpoints['net']).toMatchObject({
       NetworkID: 'net',
       IPAddress: '10.0.1.5',
