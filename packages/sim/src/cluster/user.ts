@@ -62,10 +62,12 @@ export class User {
     if (!life || !control) return;
     const late = world.timeline.sleep(ANSWER_WITHIN_MS);
     const unknown = Promise.race([late, life.ended]).then(() => 'no answer');
+    world.changesUnderWay++;
     const outcome = this.#change(control, name).catch(
       (error: unknown) => `is refused: ${errorMessage(error)}`,
     );
     world.note(this.#options.name, `${name}: ${await Promise.race([outcome, unknown])}`);
+    world.changesUnderWay--;
   }
 
   /** Resolves with what was done, in words. */

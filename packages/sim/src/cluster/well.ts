@@ -14,7 +14,7 @@ import type { ClusterWorld } from './world.js';
 
 /** Why a swarm without faults is not at rest yet; undefined when it is. */
 export function notWell(world: ClusterWorld): string | undefined {
-  if (world.changesUnderWay > 0) return 'the administrator waits for an answer';
+  if (world.changesUnderWay > 0) return 'somebody waits for an answer';
   const leader = world.leader?.member?.manager;
   if (!leader) return 'nobody leads';
   return (

@@ -38,7 +38,7 @@ export class ClusterWorld {
   readonly departed = new Set<string>();
   /** A manager has lost its log; one in a run is what a swarm bears. */
   hasLostLog = false;
-  /** Requests of the administrator under way. */
+  /** Requests under way, of users and of the administrator: what they change may be still to come. */
   changesUnderWay = 0;
   readonly #places = new PlaceChecker();
   readonly #trace: Trace;

@@ -23,6 +23,15 @@ describe('MachineClock', () => {
     expect(slow.now() - slow.monotonic()).toBe(fast.now() - fast.monotonic());
   });
 
+  it('goes on for the shortest of delays', async () => {
+    const clock = new MachineClock({ timeline, drift: -0.013 });
+    await timeline.run(11_741.3);
+    const beforeMs = clock.monotonic();
+    clock.after(5e-13, () => seen.push(String(clock.monotonic() > beforeMs)));
+    await timeline.run(11_742);
+    expect(seen).toEqual(['true']);
+  });
+
   it('stands still with its timers when frozen', async () => {
     const clock = new MachineClock({ timeline });
     clock.after(100, note('timer'));

@@ -3,6 +3,7 @@ import type { Timeline } from './timeline.js';
 
 /** 2026-01-01T00:00:00Z: a fixed start, so that simulated timestamps look like timestamps. */
 const START_MS = 1_767_225_600_000;
+const NANOSECOND_MS = 1e-6;
 
 /**
  * How a machine stands still. `frozen`: a virtual machine that is suspended, whose clocks stand still with it.
@@ -76,7 +77,9 @@ export class MachineClock implements Clock {
 
   after(delayMs: number, fn: () => void): Cancel {
     if (this.#isDead) return () => {};
-    const dueMs = this.monotonic() + Math.max(0, delayMs);
+    // Less would not move the world's time, and whoever waits for the rest would wait for ever.
+    const leastMs = delayMs > 0 ? NANOSECOND_MS : 0;
+    const dueMs = this.monotonic() + Math.max(leastMs, delayMs);
     const timer: Timer = { dueMs, order: this.#order++, fn, disarm: () => {} };
     this.#timers.add(timer);
     if (!this.#pause) this.#arm(timer);

@@ -1,4 +1,9 @@
-import { type EntryChange, GossipNode, type SimGossipNetwork } from '@skep/gossip';
+import {
+  type EntryChange,
+  type GossipFlaws,
+  GossipNode,
+  type SimGossipNetwork,
+} from '@skep/gossip';
 import { type Random, silentLogger } from '@skep/platform';
 import { MachineClock, must, type Timeline } from '../engine/index.js';
 
@@ -17,6 +22,7 @@ export interface GossipMachineOptions {
   /** Where all machines are. */
   seeds: () => readonly string[];
   note: (what: string) => void;
+  flaws: GossipFlaws;
 }
 
 /** A program on a machine, from its start to its end. */
@@ -51,12 +57,15 @@ export class GossipMachine {
 
   async start(): Promise<void> {
     if (this.#life) return;
-    const { timeline, network, drift, random, keys, seeds, ip } = this.#options;
+    const { timeline, network, drift, random, keys, seeds, ip, flaws } = this.#options;
     const clock = new MachineClock({ timeline, drift });
     const address = { ip, port: PORT };
     const sockets = network.socketsOf(address, clock);
     const logger = silentLogger;
-    const node = new GossipNode({ clock, random, logger, sockets, address, keys: keys() });
+    const node = new GossipNode({
+      ...{ clock, random, logger, sockets, address, flaws },
+      keys: keys(),
+    });
     const life: Life = { node, clock, told: new Map() };
     node.onChange((changes) => {
       for (const change of changes) this.#hear(life, change);

@@ -1,3 +1,4 @@
+import type { GossipFlaws } from '@skep/gossip';
 import { must, type Trace, ViolationError } from '../engine/index.js';
 import type { Run } from '../run/kind.js';
 import type { GossipScenario } from './contract.js';
@@ -14,14 +15,20 @@ const QUIET_MS = 10_000;
 const LOOK_EVERY_MS = 200;
 const LATE_WRITES_MS = 100;
 
+export interface GossipRunOptions {
+  scenario: GossipScenario;
+  trace: Trace;
+  flaws?: GossipFlaws;
+}
+
 /** A run of one scenario, from the first packet to the last comparison. Throws a violation. */
 export class GossipRun implements Run {
   readonly #world: GossipWorld;
   #writes = 0;
   #isWriting = true;
 
-  constructor({ scenario, trace }: { scenario: GossipScenario; trace: Trace }) {
-    this.#world = new GossipWorld(scenario, trace);
+  constructor({ scenario, trace, flaws = new Set() }: GossipRunOptions) {
+    this.#world = new GossipWorld(scenario, trace, flaws);
   }
 
   /** Events that happened. */

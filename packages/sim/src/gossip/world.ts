@@ -1,4 +1,4 @@
-import { SimGossipNetwork } from '@skep/gossip';
+import { type GossipFlaws, SimGossipNetwork } from '@skep/gossip';
 import { Draw, Repairs, streamOf, Timeline, type Trace, ViolationError } from '../engine/index.js';
 import { Links } from '../net/index.js';
 import type { GossipScenario } from './contract.js';
@@ -22,7 +22,7 @@ export class GossipWorld {
   #keys: Uint8Array[];
   #violation: ViolationError | undefined;
 
-  constructor(scenario: GossipScenario, trace: Trace) {
+  constructor(scenario: GossipScenario, trace: Trace, flaws: GossipFlaws) {
     const { seed, quality, machines, drifts } = scenario;
     this.scenario = scenario;
     this.#trace = trace;
@@ -38,7 +38,7 @@ export class GossipWorld {
     this.machines = Array.from({ length: machines }, (_, place) => {
       const name = `m${place + 1}`;
       return new GossipMachine({
-        ...{ name, ip: `10.9.0.${place + 1}`, timeline, network },
+        ...{ name, ip: `10.9.0.${place + 1}`, timeline, network, flaws },
         drift: drifts[place] ?? 0,
         random: streamOf(seed, name),
         keys: () => this.keys,
