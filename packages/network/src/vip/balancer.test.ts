@@ -71,11 +71,13 @@ describe('virtual IPs of containers', () => {
 
   it('come with a network that the node learns of later', async () => {
     const node = new SimVips();
+    const db = serviceOf('db', { networkId: 'first', virtualIp: '10.0.2.100' });
+    await node.complete({ networks: [networkOf('first')], services: [db] });
+    await node.attach(sandboxOf('c1', [attachedOf('first'), attachedOf('net')]));
+    expect(node.balanced('c1')).toEqual({ '10.0.2.100': [] });
     const networks = [networkOf('net')];
-    await node.complete({ networks: [networkOf('first')] });
-    await node.attach(sandboxOf('c1'));
     await node.update({ networks, services: [web], endpoints: [task(1)] });
-    expect(node.balanced('c1')).toEqual({ [VIP]: ['10.0.1.11'] });
+    expect(node.balanced('c1')).toEqual({ '10.0.2.100': [], [VIP]: ['10.0.1.11'] });
   });
 });
 
