@@ -87,6 +87,32 @@ describe('restore', () => {
     expect(ports.some(({ master }) => master === 'br0')).toBe(true);
   });
 
+  it('serves a container whose bridge was removed, once that is made again', async () => {
+    const machine = new SimMachine();
+    const { kernel } = machine;
+    const { networking } = await bootInSwarm(machine);
+    const request = taskOf('t', endpointOn(NET, '10.0.1.5/24'));
+    const state = await networking.setUp(request);
+    const space = kernel.at('/run/netns/ov-net');
+    space.removeLink('br0');
+
+    const next = await machine.boot();
+    const served: string[] = [];
+    next.serveContainers({
+      name: 'reader',
+      added: async ({ networks }) => void served.push(networks.map(({ link }) => link).join()),
+      changed: async () => {},
+      removed: async () => {},
+    });
+    await next.networking.restore([{ request, state }]);
+    expect(served).toEqual([]);
+    await next.overlays.configure(DATA_PATH);
+    await next.tables.update(swarmUpdate(7n));
+    expect(served).toEqual(['eth0']);
+    const port = [...space.links.values()].find(({ kind }) => kind === 'veth');
+    expect(port?.master).toBe('br0');
+  });
+
   it('keeps its subnets and network ids, and moves away from a new route of the host', async () => {
     const { machine, network } = await started();
     const before = network.localNetworks.inspect('bridge');

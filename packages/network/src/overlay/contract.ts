@@ -24,7 +24,7 @@ export interface OverlayPlace {
 
 /** Whoever has something of its own in the namespaces of overlay networks. */
 export interface OverlayListener {
-  /** The namespace has been made, or made anew: nothing of the listener's is in it. */
+  /** The namespace has been made, or made anew: nothing of the listener's may be in it. */
   made(network: OverlayNetwork, place: OverlayPlace): Promise<void>;
   /** The namespace is about to be removed. */
   removing(networkId: string): Promise<void>;

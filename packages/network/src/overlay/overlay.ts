@@ -24,7 +24,7 @@ export interface Underlay {
 }
 
 export interface Outcome {
-  /** The namespace was not there. */
+  /** The namespace or a bridge of it was not there. */
   made: boolean;
   /** Commands it took to bring what stood to what should be. */
   differences: number;
@@ -132,7 +132,8 @@ export class Overlay {
     // What is wanted otherwise than before is no fault of the kernel's.
     this.#divergence = isDeepStrictEqual(this.#plan, plan) ? differences : 0;
     this.#plan = plan;
-    return { made: !standing, differences };
+    const made = structure.some(({ op }) => op === 'bridge-add');
+    return { made, differences };
   }
 
   #peersOf(plan: OverlayPlan, view: TablesView): Peers {

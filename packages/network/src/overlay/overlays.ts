@@ -49,6 +49,7 @@ export class Overlays implements TablesReader, OverlayPlaces {
   #carrier: EncryptedCarrier | undefined;
   #host: { view: NamespaceView; chains: BaseChainView[] } | undefined;
   #cancel: Cancel = () => {};
+  #isClosed = false;
   #repairs = 0;
 
   constructor(options: OverlaysOptions) {
@@ -156,6 +157,7 @@ export class Overlays implements TablesReader, OverlayPlaces {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#cancel();
   }
 
@@ -176,7 +178,7 @@ export class Overlays implements TablesReader, OverlayPlaces {
       const id = networkIdOf(change);
       const isBroken = this.#overlays.get(id)?.failure !== undefined;
       if (change.table === 'network' || isBroken) ofNetworks.add(id);
-      else others.set(id, [...(others.get(id) ?? []), change]);
+      else if (!others.get(id)?.push(change)) others.set(id, [change]);
     }
     for (const id of ofNetworks) {
       others.delete(id);
@@ -199,6 +201,7 @@ export class Overlays implements TablesReader, OverlayPlaces {
   }
 
   #compareLater(): void {
+    if (this.#isClosed) return;
     this.#cancel = this.#options.clock.after(OVERLAY_COMPARE_MS, () => {
       void this.#serial.run(() => this.#compareAll('again')).then(() => this.#compareLater());
     });
@@ -240,12 +243,15 @@ export class Overlays implements TablesReader, OverlayPlaces {
     const overlay = this.#overlays.get(networkId) ?? new Overlay(kernel, namespace, network);
     this.#overlays.set(networkId, overlay);
     const failed = overlay.failure?.message;
+    const wasKnown = this.place(networkId) !== undefined;
     try {
       const outcome = await overlay.settle(network, underlay, tables);
       this.#found.delete(namespace);
       this.#repairs += overlay.divergence;
       const { place } = overlay;
-      if (place && outcome.made) await this.#tell((listener) => listener.made(network, place));
+      if (place && (outcome.made || !wasKnown)) {
+        await this.#tell((listener) => listener.made(network, place));
+      }
       if (place) this.#waiters.resolve(networkId, place);
       return outcome;
     } catch (error) {

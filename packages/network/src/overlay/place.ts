@@ -1,5 +1,6 @@
 import { formatSubnet, subnetOf } from '../address/ipv4.js';
 import type { LinkView, NamespacePath, NamespaceView } from '../kernel/contract.js';
+import { overlayBridge, overlayTunnel } from '../names.js';
 import { bareAddress, macOfAddress } from '../sandbox/plan.js';
 import type { OverlayPlace, OverlaySegment } from './contract.js';
 import type { OverlayPlan } from './plan.js';
@@ -14,14 +15,14 @@ export function placeOf({ namespace, network, mtuBytes }: OverlayPlan): OverlayP
 }
 
 /**
- * The same as it stands: what this process knows of a network before it is told anything. Undefined
- * when that is not whole.
+ * The same as it stands: what this process knows of a network before it is told anything. Tunnels may
+ * be missing; undefined when there is not even a bridge with this node's address.
  */
 export function placeIn(namespace: NamespacePath, view: NamespaceView): OverlayPlace | undefined {
-  const tunnels = view.links.filter(({ kind, master }) => kind === 'vxlan' && master !== '');
-  const parts = tunnels.flatMap((tunnel) => {
-    const bridge = view.links.find(({ name }) => name === tunnel.master);
-    return bridge ? (segmentIn(view, bridge, tunnel.name) ?? []) : [];
+  const bridges = view.links.filter(({ kind }) => kind === 'bridge');
+  const parts = bridges.flatMap((_, place) => {
+    const bridge = bridges.find(({ name }) => name === overlayBridge(place));
+    return bridge ? (segmentIn(view, bridge, overlayTunnel(place)) ?? []) : [];
   });
   const own = parts.find(({ nodeAddress }) => nodeAddress !== '');
   if (!own) return undefined;

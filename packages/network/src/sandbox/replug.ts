@@ -3,12 +3,14 @@ import type { NetKernel } from '../kernel/contract.js';
 import type { OverlayNetwork } from '../tables/contract.js';
 import { planRepair, replanSwarm } from './adopt.js';
 import type { InterfaceContext } from './interfaces.js';
+import type { SandboxReaders } from './readers.js';
 import type { Sandbox, SandboxRegistry } from './registry.js';
 
 export interface ReplugOptions {
   kernel: NetKernel;
   logger: Logger;
   registry: SandboxRegistry;
+  readers: SandboxReaders;
 }
 
 /** Plugs in again whoever was on a network whose namespace had gone. */
@@ -29,7 +31,7 @@ export async function plugInAgain(
 }
 
 async function plugOne(
-  { kernel, registry }: ReplugOptions,
+  { kernel, registry, readers }: ReplugOptions,
   sandbox: Sandbox,
   networkId: string,
   context: InterfaceContext,
@@ -41,6 +43,8 @@ async function plugOne(
   const interfaces = [...others, port].sort((one, other) => one.place - other.place);
   const view = await kernel.inspect(sandbox.plan.namespace);
   const bridges = new Map([[port.bridgeNamespace, await kernel.inspect(port.bridgeNamespace)]]);
-  registry.set({ ...sandbox, plan: { ...sandbox.plan, interfaces } });
+  const after = { ...sandbox, plan: { ...sandbox.plan, interfaces } };
+  registry.set(after);
   await kernel.run(planRepair({ ...sandbox.plan, interfaces: [port] }, view, bridges));
+  await readers.changed(after);
 }
