@@ -72,8 +72,10 @@ describe('virtual IPs of containers', () => {
   it('come with a network that the node learns of later', async () => {
     const node = new SimVips();
     const db = serviceOf('db', { networkId: 'first', virtualIp: '10.0.2.100' });
-    await node.complete({ networks: [networkOf('first')], services: [db] });
+    const first = { networks: [networkOf('first')], services: [db] };
+    await node.complete(first);
     await node.attach(sandboxOf('c1', [attachedOf('first'), attachedOf('net')]));
+    await node.complete(first);
     expect(node.balanced('c1')).toEqual({ '10.0.2.100': [] });
     const networks = [networkOf('net')];
     await node.update({ networks, services: [web], endpoints: [task(1)] });
