@@ -1,6 +1,7 @@
 export * from './address.js';
 export type { EntryView, GossipStats, MemberView } from './core/core.js';
 export type { EntryChange } from './core/outbox.js';
+export type { GossipFlaw, GossipFlaws } from './flaws.js';
 export { GOSSIP_PORT } from './limits.js';
 export * from './records/endpoint.js';
 export * from './records/keys.js';

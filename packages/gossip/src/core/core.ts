@@ -2,6 +2,7 @@ import type { Random } from '@skep/platform';
 import type { Address } from '../address.js';
 import type { Message } from '../codec/messages.js';
 import { NodeState, type StreamMessage } from '../codec/stream.js';
+import type { GossipFlaws } from '../flaws.js';
 import { BroadcastQueue } from './broadcast-queue.js';
 import { Courier, contentBytesMax } from './courier.js';
 import { Database } from './database/database.js';
@@ -22,6 +23,8 @@ export interface GossipCoreOptions {
   nowMs: number;
   /** Longest UDP packet that it sends. */
   packetBytes: number;
+  /** Known bugs, for the simulator. */
+  flaws?: GossipFlaws | undefined;
 }
 
 /** A member as people are shown it. */
@@ -73,7 +76,7 @@ export class GossipCore {
   readonly #exchange: StateExchange;
   #isTelling = false;
 
-  constructor({ name, address, random, nowMs, packetBytes }: GossipCoreOptions) {
+  constructor({ name, address, random, nowMs, packetBytes, flaws }: GossipCoreOptions) {
     this.name = name;
     const timers = new Timers(nowMs);
     const outbox = this.#outbox;
@@ -83,7 +86,7 @@ export class GossipCore {
     const bytesMax = contentBytesMax(packetBytes);
     const queue = new BroadcastQueue({ nodes: () => members.size, bytesMax });
     const database = new Database({
-      ...{ self: name, random, timers, outbox, packetBytes },
+      ...{ self: name, random, timers, outbox, packetBytes, flaws },
       isAlive: (other) => members.get(other)?.state === NodeState.ALIVE,
     });
     const queues = [queue, database.state.queue];

@@ -12,6 +12,7 @@ import {
 import { type EntryView, GossipCore, type GossipStats, type MemberView } from '../core/core.js';
 import type { Effect, EntryChange } from '../core/outbox.js';
 import { GossipFormatError } from '../errors.js';
+import type { GossipFlaws } from '../flaws.js';
 import { GOSSIP_INTERVAL_MS, LEAVE_TIMEOUT_MS, PACKET_BYTES } from '../limits.js';
 import { type GossipCounters, newCounters } from './counters.js';
 import type { GossipSockets, SocketListener } from './sockets.js';
@@ -27,6 +28,8 @@ export interface GossipNodeOptions {
   keys: readonly Uint8Array[];
   /** Longest UDP packet sent; 1400 unless given. */
   packetBytes?: number;
+  /** Known bugs, for the simulator. */
+  flaws?: GossipFlaws | undefined;
 }
 
 /** Random bytes of a node's name, which is their 12 hexadecimal digits. */
@@ -43,12 +46,12 @@ export class GossipNode implements SocketListener {
   #isOpen = false;
 
   constructor(options: GossipNodeOptions) {
-    const { clock, random, address, keys, packetBytes = PACKET_BYTES } = options;
+    const { clock, random, address, keys, packetBytes = PACKET_BYTES, flaws } = options;
     this.#options = options;
     this.#keyring = new Keyring({ keys, random });
     const name = Buffer.from(random.bytes(NAME_BYTES)).toString('hex');
     const nowMs = clock.monotonic();
-    this.#core = new GossipCore({ name, address, random, nowMs, packetBytes });
+    this.#core = new GossipCore({ name, address, random, nowMs, packetBytes, flaws });
   }
 
   /** Of this start: 12 hexadecimal digits by chance. */

@@ -6,7 +6,7 @@ import { GossipMachine } from './machine.js';
 
 const KEY_BYTES = 16;
 /** Packets kept that may be heard again. */
-const OVERHEARD_MAX = 2_000;
+const OVERHEARD_MAX = 20_000;
 
 /** Machines that gossip, and the ways between them. */
 export class GossipWorld {

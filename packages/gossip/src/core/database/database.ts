@@ -1,4 +1,5 @@
 import { NetworkEvent_Type, type NetworkPushPull, NodeEvent_Type } from '@skep/wire/networkdb';
+import { type Address, sameAddress } from '../../address.js';
 import {
   decodeEnvelope,
   ENVELOPE_ENTRY_BYTES,
@@ -93,8 +94,10 @@ export class Database {
   }
 
   onAlive({ node: name, address, versions }: Member): void {
-    const { peers, timers } = this.state;
+    const { peers, timers, flaws } = this.state;
     const known = peers.get(name);
+    if (flaws.has('address-is-proof')) this.#evictOthersAt(address, name);
+    if (known && flaws.has('failed-for-good')) return;
     if (!known) {
       const head = { name, address, versions, lamportTime: 0n };
       peers.add({ ...head, state: 'active', changedMs: timers.nowMs });
@@ -103,6 +106,14 @@ export class Database {
     Object.assign(known, { address, versions });
     this.#events.setPeerState(name, 'active');
     this.#sync.nodeReturned(name);
+  }
+
+  /** A known bug: see {@link GossipFlaws}. */
+  #evictOthersAt(address: Address, name: string): void {
+    const others = this.state.peers.all().filter((peer) => sameAddress(peer.address, address));
+    for (const peer of others) {
+      if (peer.name !== name) this.#events.setPeerState(peer.name, 'left');
+    }
   }
 
   onGone({ node, state }: Member): void {

@@ -65,7 +65,8 @@ export class Events {
     peer.lamportTime = lTime;
     const hasLeft = type === NodeEvent_Type.LEAVE;
     if (hasLeft === (peer.state === 'left')) return false;
-    if (!hasLeft && !this.#state.isAlive(nodeName)) return false;
+    const isEvicted = this.#state.flaws.has('address-is-proof');
+    if (!hasLeft && (isEvicted || !this.#state.isAlive(nodeName))) return false;
     this.setPeerState(nodeName, hasLeft ? 'left' : 'active');
     return true;
   }
@@ -138,7 +139,8 @@ export class Events {
    * under another name, and that one's clock is young.
    */
   #isAbandoned({ owner }: Entry): boolean {
-    const { self, peers } = this.#state;
+    const { self, peers, flaws } = this.#state;
+    if (flaws.has('failed-keep-keys')) return false;
     return owner !== self && !peers.isActive(owner);
   }
 

@@ -1,5 +1,6 @@
 import type { Random } from '@skep/platform';
 import { encodeMessage } from '../../codec/messages.js';
+import type { GossipFlaws } from '../../flaws.js';
 import { BroadcastQueue } from '../broadcast-queue.js';
 import type { Outbox } from '../outbox.js';
 import type { Timers } from '../timers.js';
@@ -18,6 +19,7 @@ export interface DatabaseStateOptions {
   eventBytesMax: number;
   /** Whether the membership takes a node for alive. */
   isAlive: (name: string) => boolean;
+  flaws?: GossipFlaws | undefined;
 }
 
 /** All that is known of tables, and what of it is shown. Whoever changes it here tells of the change. */
@@ -28,6 +30,7 @@ export class DatabaseState {
   readonly outbox: Outbox;
   readonly eventBytesMax: number;
   readonly isAlive: (name: string) => boolean;
+  readonly flaws: GossipFlaws;
   readonly peers = new Peers();
   readonly attachments = new Attachments();
   readonly networks = new Map<string, LocalNetwork>();
@@ -41,13 +44,14 @@ export class DatabaseState {
   isContradicted = false;
 
   constructor(options: DatabaseStateOptions) {
-    const { self, random, timers, outbox, eventBytesMax, isAlive } = options;
+    const { self, random, timers, outbox, eventBytesMax, isAlive, flaws = new Set() } = options;
     this.self = self;
     this.random = random;
     this.timers = timers;
     this.outbox = outbox;
     this.eventBytesMax = eventBytesMax;
     this.isAlive = isAlive;
+    this.flaws = flaws;
     const nodes = () => this.peers.all().length;
     this.queue = new BroadcastQueue({ nodes, bytesMax: eventBytesMax });
   }

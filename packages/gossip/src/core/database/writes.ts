@@ -98,6 +98,7 @@ export class Writes {
 
   /** Something else is said of an entry of this node: it says again, and later, what is so. */
   correct(network: LocalNetwork, said: Intent): void {
+    if (this.#state.flaws.has('silent-owner')) return;
     const intent = network.intents.get(entryId(said.table, said.key));
     if (intent) this.#write(network, intent, TableEvent_Type.CREATE);
     else this.#write(network, said, TableEvent_Type.DELETE);
@@ -109,6 +110,7 @@ export class Writes {
    */
   repair(): void {
     if (!this.#state.isContradicted || this.#hasLeft) return;
+    if (this.#state.flaws.has('silent-owner')) return;
     this.#state.isContradicted = false;
     this.announce();
     for (const network of this.#state.networks.values()) {
