@@ -1,9 +1,10 @@
 import { create } from '@bufbuild/protobuf';
-import { Code, RpcError } from '@skep/platform';
-import { Peers } from '@skep/wire/skep';
+import { Code, RealClock, RpcError } from '@skep/platform';
+import { Networks, NetworksUpdateSchema, Peers } from '@skep/wire/skep';
 import * as sk from '@skep/wire/swarmkit';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type CallContext, type DialOptions, implement } from '../contract.js';
+import { LeaderProxy } from '../forward/leader-proxy.js';
 import { SERVER_MESSAGE_BYTES_MAX } from '../limits.js';
 import {
   deferred,
@@ -389,5 +390,39 @@ describe('an exchange', () => {
     const { responses } = await channel.exchange(Peers.method.exchange);
     const error = await failureOf(responses[Symbol.asyncIterator]().next());
     expect(error.code).toBe(Code.UNIMPLEMENTED);
+  });
+
+  it('goes on through a manager that does not lead, and ends with its caller', async () => {
+    const ended = deferred();
+    const service = implement(Networks, {
+      async *watch(requests, { caller, signal }) {
+        signal.addEventListener('abort', () => ended.resolve());
+        for await (const { applied } of requests) {
+          const networks = [{ id: caller.identity?.nodeId ?? '' }];
+          yield create(NetworksUpdateSchema, { number: applied + 1n, networks });
+        }
+      },
+    });
+    const leader = await swarm.serve([service]);
+    const identity = swarm.authority.issue('manager-2', 'manager');
+    const toLeader = swarm.dialer(new TestIdentity(identity)).dial(leader.address, MANAGER);
+    const proxy = new LeaderProxy({
+      clock: new RealClock(),
+      leader: { leader: () => toLeader, onChange: () => () => undefined },
+      ownAddress: '127.0.0.1:1',
+    });
+    const follower = await swarm.serve([proxy.wrap(service)], {
+      identity: new TestIdentity(identity),
+    });
+    const channel = swarm.dialer().dial(follower.address, MANAGER);
+    const exchange = await channel.exchange(Networks.method.watch);
+    const responses = exchange.responses[Symbol.asyncIterator]();
+    for (let applied = 1n; applied <= 50n; applied++) {
+      exchange.send({ applied });
+      const { value } = await responses.next();
+      expect(value).toMatchObject({ number: applied + 1n, networks: [{ id: 'worker-1' }] });
+    }
+    exchange.close();
+    await ended.promise;
   });
 });
