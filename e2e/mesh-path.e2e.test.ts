@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { CLIENT_ADDRESS, hostAddress, MeshLab } from './support/mesh-lab.ts';
+import { SWITCH_ADDRESS as CLIENT_ADDRESS, hostAddress } from './support/host-switch.ts';
+import { MeshLab } from './support/mesh-lab.ts';
 
 const NODES = [1, 2, 3];
 const ADDRESSES: Record<string, string> = { t1: '10.0.0.11', t2: '10.0.0.12', t3: '10.0.0.13' };

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SWITCH_ADDRESS } from './support/host-switch.ts';
 import { ask } from './support/network-lab.ts';
-import { OverlayLab, overlay, SWITCH_ADDRESS } from './support/overlay-lab.ts';
+import { OverlayLab, overlay } from './support/overlay-lab.ts';
 
 const FRONT = overlay('front');
 const BACK = overlay('back', {

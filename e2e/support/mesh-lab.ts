@@ -1,69 +1,44 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { spawn } from 'node:child_process';
 import type { SandboxRecord } from '@skep/containers';
-import { createNetwork, type Network, type NetworkEndpoint, type NetworkNode } from '@skep/network';
-import koffi from 'koffi';
-import { until } from './exec.ts';
-import { ask, INGRESS, plain, published, serve, shell, task } from './network-lab.ts';
+import type { Network, NetworkEndpoint, NetworkNode } from '@skep/network';
+import { HostSwitch, hostAddress } from './host-switch.ts';
+import { ask, INGRESS, plain, published, serve, task } from './network-lab.ts';
 import { ASKER, Flow } from './vip-lab.ts';
 
-const CLONE_NEWNET = 0x40000000;
-const libc = koffi.load('libc.so.6');
-const unshare = libc.func('int unshare(int flags)');
-const setns = libc.func('int setns(int fd, int kind)');
-
 const NODES = [1, 2, 3];
-export const CLIENT_ADDRESS = '198.51.100.99';
-const SWITCH = 'sw';
 /** Of the published port and of the tasks, by TCP and UDP. */
 const PORT = 9_090;
 const TARGET_PORT = 8_000;
 const FLOW_PATIENCE_MS = 3_000;
 
-/** Ports of the hosts are not held: this process is in one namespace at a time. */
-const NO_HOLDER = { hold: async () => ({ release() {} }) };
-
-/** One node: its host's namespace, and the network room that works there. */
+/** One node: the network room that works on its host. */
 interface LabNode {
   number: number;
-  namespaceFd: number;
   network: Network;
   containers: Map<string, SandboxRecord>;
 }
 
 /** Three nodes on one switch, each a namespace, and a client on the switch. */
 export class MeshLab {
-  readonly #machineNamespace = openSync('/proc/thread-self/ns/net', 'r');
-  readonly #children: ChildProcess[] = [];
-  readonly #directory: string;
+  readonly #hosts: HostSwitch;
   readonly #nodes: LabNode[] = [];
   readonly #endpoints = new Map<string, NetworkEndpoint>();
   #clientAffinity = false;
   /** The node that the others take for a Docker Engine, and which takes them for such. */
   #stranger: number | undefined;
-  client = '';
 
-  private constructor(directory: string) {
-    this.#directory = directory;
+  private constructor(hosts: HostSwitch) {
+    this.#hosts = hosts;
   }
 
   static async start(): Promise<MeshLab> {
-    const lab = new MeshLab(await mkdtemp(join(tmpdir(), 'skep-mesh-')));
-    unshare(CLONE_NEWNET);
-    const holder = spawn('unshare', ['--net', 'sleep', '600'], { stdio: 'ignore' });
-    lab.#children.push(holder);
-    lab.client = `/proc/${holder.pid}/ns/net`;
-    const own = await shell('readlink /proc/self/ns/net');
-    const isEntered = (now: string) => now !== own;
-    await until(() => shell(`readlink ${lab.client}`), isEntered);
-    await lab.#inClient(
-      `ip link set lo up; ip link add ${SWITCH} type bridge; ` +
-        `ip addr add ${CLIENT_ADDRESS}/24 dev ${SWITCH}; ip link set ${SWITCH} up`,
-    );
-    for (const number of NODES) await lab.#addNode(number, Number(holder.pid));
+    const lab = new MeshLab(await HostSwitch.start('mesh'));
+    for (const number of NODES) {
+      await lab.#hosts.addHost(number);
+      const network = await lab.#boot(number);
+      await network.networking.restore([]);
+      lab.#nodes.push({ number, network, containers: new Map() });
+    }
     await lab.tell();
     return lab;
   }
@@ -72,18 +47,18 @@ export class MeshLab {
     try {
       for (const { network } of this.#nodes) await network.close({ removeAll: true });
     } finally {
-      for (const child of this.#children) child.kill('SIGKILL');
-      setns(this.#machineNamespace, CLONE_NEWNET);
-      for (const fd of [this.#machineNamespace, ...this.#nodes.map((node) => node.namespaceFd)]) {
-        closeSync(fd);
-      }
-      await rm(this.#directory, { recursive: true, force: true });
+      await this.#hosts.cleanUp();
     }
+  }
+
+  /** Path of the namespace of a client beside the nodes. */
+  get client(): string {
+    return this.#hosts.outside;
   }
 
   /** Of a node's host. */
   host(number: number): string {
-    return `/proc/${process.pid}/fd/${this.#node(number).namespaceFd}`;
+    return this.#hosts.host(number);
   }
 
   network(number: number): Network {
@@ -93,7 +68,7 @@ export class MeshLab {
   /** Starts a task's container on a node, with a server in it that tells the task's name. */
   async runTask(id: string, number: number, address: string): Promise<string> {
     const namespace = await this.#setUp(number, task(id, address));
-    this.#children.push(await serve(namespace, TARGET_PORT, id));
+    this.#hosts.keep(await serve(namespace, TARGET_PORT, id));
     await this.change(id, { ...published(id, address), nodeId: nodeName(number) });
     return namespace;
   }
@@ -172,7 +147,7 @@ export class MeshLab {
     const words = [hostAddress(number), String(PORT), protocol, String(FLOW_PATIENCE_MS)];
     const args = [`--net=${this.client}`, process.execPath, '-e', ASKER, ...words];
     const child = spawn('nsenter', args, { stdio: ['pipe', 'pipe', 'inherit'] });
-    this.#children.push(child);
+    this.#hosts.keep(child);
     return new Flow(child);
   }
 
@@ -180,7 +155,7 @@ export class MeshLab {
   async restart(number: number): Promise<void> {
     const node = this.#node(number);
     await node.network.close();
-    node.network = await this.#boot(number, node.namespaceFd);
+    node.network = await this.#boot(number);
     await node.network.networking.restore([...node.containers.values()]);
     await this.tell();
   }
@@ -192,28 +167,8 @@ export class MeshLab {
     return state.netnsPath;
   }
 
-  async #addNode(number: number, switchPid: number): Promise<void> {
-    unshare(CLONE_NEWNET);
-    await shell(
-      `ip link set lo up; ip link add cable type veth peer name c${number} netns ${switchPid}; ` +
-        `ip addr add ${hostAddress(number)}/24 dev cable; ip link set cable up; ` +
-        `ip route add default via ${CLIENT_ADDRESS}`,
-    );
-    await this.#inClient(`ip link set c${number} master ${SWITCH} up`);
-    const namespaceFd = openSync('/proc/thread-self/ns/net', 'r');
-    const network = await this.#boot(number, namespaceFd);
-    await network.networking.restore([]);
-    this.#nodes.push({ number, namespaceFd, network, containers: new Map() });
-  }
-
-  async #boot(number: number, namespaceFd: number): Promise<Network> {
-    setns(namespaceFd, CLONE_NEWNET);
-    const directory = join(this.#directory, nodeName(number));
-    const network = await createNetwork({
-      dataRoot: join(directory, 'data'),
-      execRoot: join(directory, 'exec'),
-      holder: NO_HOLDER,
-    });
+  async #boot(number: number): Promise<Network> {
+    const network = await this.#hosts.boot(number);
     await network.overlays.configure({ address: hostAddress(number), udpPort: 4_789 });
     return network;
   }
@@ -227,18 +182,10 @@ export class MeshLab {
     if (!node) throw new RangeError(`no node ${number}`);
     return node;
   }
-
-  #inClient(script: string): Promise<string> {
-    return shell(`nsenter --net=${this.client} sh -ec '${script}'`);
-  }
 }
 
 function nodeName(number: number): string {
   return `n${number}`;
-}
-
-export function hostAddress(number: number): string {
-  return `198.51.100.${number}`;
 }
 
 /** Of a node in the ingress network, with prefix length. */
