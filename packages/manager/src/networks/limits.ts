@@ -6,7 +6,10 @@
  */
 export const UPDATES_UNDER_WAY_MAX = 8;
 
-/** A node that has had updates to apply for this long is named in the log. */
+/**
+ * A node that has had updates to apply for this long, and applied none, is named in the log and not
+ * waited for any more.
+ */
 export const BEHIND_MS = 10_000;
 
 /** Rows of one message; an update of more takes several, so that nobody holds a large one whole. */

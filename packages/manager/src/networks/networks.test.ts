@@ -317,6 +317,17 @@ describe('a task that is withdrawn', () => {
     expect((await answer).waitedInVainFor).toEqual(['n1']);
   });
 
+  it('does not wait again for a node that has been stuck for long, until that goes on', async () => {
+    const one = await watch('n1');
+    one.holds = true;
+    await sim.change('task', 't1', () => ({ desiredState: TaskState.SHUTDOWN }));
+    await sim.clock.advance(BEHIND_MS);
+    expect((await withdraw('t1')).waitedInVainFor).toEqual(['n1']);
+    one.release();
+    await sim.settle();
+    expect((await withdraw('t1')).waitedInVainFor).toEqual([]);
+  });
+
   it('is waited for as well when the store has said so before', async () => {
     const two = await watch('n2');
     two.holds = true;

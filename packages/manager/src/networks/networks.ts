@@ -112,7 +112,9 @@ export class Networks implements ControlLoop, NetworksService {
     this.#rows?.putTask(store.view, taskId);
     const networkIds = networkIdsOf(task.networks);
     const behind = new Set([...this.#feeds.values()].filter((feed) => feed.knowsAny(networkIds)));
-    const all = [...behind].map((feed) => feed.caughtUp().then(() => behind.delete(feed)));
+    const all = [...behind]
+      .filter((feed) => !feed.isStuck)
+      .map((feed) => feed.caughtUp().then(() => behind.delete(feed)));
     await within(clock, WITHDRAWAL_MS_MAX, signal, Promise.all(all)).catch(() => {});
     response.waitedInVainFor = [...behind].map((feed) => feed.nodeId);
     return response;

@@ -32,6 +32,7 @@ export class NodeFeed {
   #applied = 0;
   #isTelling = false;
   #cancelWarning: Cancel | undefined;
+  #isStuck = false;
 
   constructor(options: NodeFeedOptions) {
     this.nodeId = options.nodeId;
@@ -42,6 +43,11 @@ export class NodeFeed {
   /** Updates made that the node does not have in its kernel yet. */
   get underWay(): number {
     return this.#tables.number - this.#applied;
+  }
+
+  /** Nothing that it was told has been applied for long: nobody should wait for it. */
+  get isStuck(): boolean {
+    return this.#isStuck;
   }
 
   knowsAny(networkIds: readonly string[]): boolean {
@@ -72,6 +78,7 @@ export class NodeFeed {
       throw new RpcError(Code.INVALID_ARGUMENT, `there was no update ${applied}`);
     }
     this.#applied = Math.max(this.#applied, Number(applied));
+    this.#isStuck = false;
     this.#isTelling = this.underWay > 0;
     this.#expectNothing();
     this.#expectProgress();
@@ -100,6 +107,7 @@ export class NodeFeed {
     const { clock, log, nodeId } = this.#options;
     this.#cancelWarning = clock.after(BEHIND_MS, () => {
       this.#cancelWarning = undefined;
+      this.#isStuck = true;
       log.warn({ nodeId, updates: this.underWay }, 'a node does not bring its networks up to date');
     });
   }
