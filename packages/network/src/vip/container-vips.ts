@@ -25,6 +25,9 @@ export interface AttachedVips {
   vips: NetworkVips;
 }
 
+/** Of a namespace in which nobody has ever changed a rule (nf_tables_init_net): nothing to look at. */
+const UNTOUCHED_GENERATION = 1;
+
 /** The table of virtual IPs in one container's namespace. Calls must come one after the other. */
 export class ContainerVips {
   readonly #options: ContainerVipsOptions;
@@ -84,7 +87,8 @@ export class ContainerVips {
     const { kernel, sandbox } = this.#options;
     this.#standing = 'unknown';
     this.#generation = await kernel.rulesGeneration(sandbox.namespace);
-    const standing = await this.standing();
+    const isUntouched = this.#generation === UNTOUCHED_GENERATION;
+    const standing = isUntouched ? undefined : await this.standing();
     for (const { attached, vips } of networks) {
       if (standing) this.#adoptOwn(standing, vips);
       this.#chooseOwn(attached, vips, [...vips.sticky.keys()]);
