@@ -63,6 +63,18 @@ describe('what this node has', () => {
     expect(gossip.said).toEqual(['no endpoint net t1', 'no peer net t1']);
   });
 
+  it('is gossiped once the node knows its own id, where its networks were there before', async () => {
+    let nodeId = '';
+    const late = new SimGossip();
+    const publisher = new GossipPublisher({ gossip: late, nodeId: () => nodeId });
+    tables.addReader(publisher);
+    await tables.update(updateOf(2n, {}));
+    expect(late.said).toEqual(['join net']);
+    nodeId = 'n1';
+    publisher.identified(tables);
+    expect(late.said).toEqual(gossip.said);
+  });
+
   it('is taken back with the network', async () => {
     gossip.said.length = 0;
     await tables.update(updateOf(2n, { complete: true }));

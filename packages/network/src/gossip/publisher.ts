@@ -49,6 +49,11 @@ export class GossipPublisher implements TablesReader {
     }
   }
 
+  /** What this node is called is known only now, while its networks may have been there before. */
+  identified(view: TablesView): void {
+    for (const networkId of this.#said.keys()) this.#all(networkId, view);
+  }
+
   #network(networkId: string, view: TablesView): void {
     const isIn = view.network(networkId) !== undefined;
     if (isIn === this.#said.has(networkId)) return;

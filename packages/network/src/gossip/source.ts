@@ -60,6 +60,11 @@ export class GossipSource implements SandboxReader, TaskAnnouncer {
     this.#last = undefined;
   }
 
+  /** What this node is called is known: nothing is said of it before. */
+  identified(): void {
+    this.#updateSoon();
+  }
+
   /** The networks in which this node has an address. */
   async setNetworks(networks: readonly OverlayNetwork[]): Promise<void> {
     this.#networks = networks;
@@ -107,7 +112,7 @@ export class GossipSource implements SandboxReader, TaskAnnouncer {
   }
 
   async #update(): Promise<void> {
-    if (!this.#unsubscribe) return;
+    if (!this.#unsubscribe || this.#options.nodeId() === '') return;
     const rows = this.#networks.map((network) => this.#rowsOf(network));
     const all = {
       networks: [...this.#networks],

@@ -39,6 +39,9 @@ export class NodeNetworks implements ExecutorNetworks, NetworkTablesSink {
   readonly #tunnels: GossipedTunnels;
   /** Fills the tables where managers do not. */
   readonly #source: GossipSource;
+  readonly #publisher: GossipPublisher;
+  /** Empty while this node is in no swarm. */
+  #nodeId = '';
   #membership: SwarmMembership | undefined;
   /** Of this swarm, as its managers say: tunnels of an earlier run stay as they are until then. */
   #vxlanPort: number | undefined;
@@ -53,12 +56,13 @@ export class NodeNetworks implements ExecutorNetworks, NetworkTablesSink {
     this.#gossip = new SwarmGossip(options);
     const { gossip } = this.#gossip;
     this.#tunnels = new GossipedTunnels(gossip);
-    const nodeId = () => this.#membership?.nodeId() ?? '';
+    const nodeId = () => this.#nodeId;
     const tunnelAddress = () => this.#membership?.dataPathAddress() ?? '';
     const { tables } = network;
     this.#source = new GossipSource({ tables, gossip, clock, nodeId, tunnelAddress });
     network.serveContainers(this.#source);
-    tables.addReader(new GossipPublisher({ gossip, nodeId }));
+    this.#publisher = new GossipPublisher({ gossip, nodeId });
+    tables.addReader(this.#publisher);
     gossip.onChange(() => this.#correctTunnels());
   }
 
@@ -140,10 +144,19 @@ export class NodeNetworks implements ExecutorNetworks, NetworkTablesSink {
     this.#isMember = isMember;
     this.#announce();
     if (isMember) this.#gossip.locate(membership.nodeAddress());
+    this.#identify(membership.nodeId());
     const work = hasLeft ? this.#forget() : this.#configureDataPath();
     work.catch((error: unknown) => {
       this.#options.logger.error({ error: errorMessage(error) }, 'networks not followed');
     });
+  }
+
+  /** The id may be known only after a manager, or the last run, has told of networks. */
+  #identify(nodeId: string): void {
+    if (nodeId === '' || nodeId === this.#nodeId) return;
+    this.#nodeId = nodeId;
+    this.#publisher.identified(this.#options.network.tables);
+    this.#source.identified();
   }
 
   /** What gossip says of Docker Engines' tunnels, for tables that a manager filled. */
@@ -165,6 +178,7 @@ export class NodeNetworks implements ExecutorNetworks, NetworkTablesSink {
   async #forget(): Promise<void> {
     this.#vxlanPort = undefined;
     this.#isTold = undefined;
+    this.#nodeId = '';
     this.#source.stop();
     await this.#gossip.stop();
     const nothing = { networks: [], nodes: [], services: [], endpoints: [], gone: [] };
