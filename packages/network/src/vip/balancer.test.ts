@@ -129,6 +129,7 @@ describe('flows through virtual IPs', () => {
     const node = await withTwo();
     await node.update({ endpoints: [task(1, { ready: false })] });
     const match = { replySource: '10.0.1.11', protocol: 'udp' };
+    await settle();
     expect(node.kernel.forgotten).toEqual([{ namespace: '/netns/c1', match }]);
   });
 
@@ -136,6 +137,7 @@ describe('flows through virtual IPs', () => {
     const node = await withTwo();
     await node.update({ gone: [{ table: 'endpoint', networkId: 'net', id: 't1' }] });
     const match = { replySource: '10.0.1.11' };
+    await settle();
     expect(node.kernel.forgotten).toEqual([{ namespace: '/netns/c1', match }]);
   });
 
@@ -144,6 +146,7 @@ describe('flows through virtual IPs', () => {
     const nodes = [nodeOf('n1', { down: true })];
     await node.update({ nodes, endpoints: [task(1, { ready: false })] });
     const match = { replySource: '10.0.1.11' };
+    await settle();
     expect(node.kernel.forgotten).toEqual([{ namespace: '/netns/c1', match }]);
   });
 
@@ -152,6 +155,7 @@ describe('flows through virtual IPs', () => {
     await node.attach(sandboxOf('t1', [attachedOf('net', { address: '10.0.1.11/24' })]));
     await node.balancer.removed('t1');
     const match = { replySource: '10.0.1.11' };
+    await settle();
     expect(node.kernel.forgotten).toEqual([{ namespace: '/netns/c1', match }]);
   });
 
@@ -160,9 +164,10 @@ describe('flows through virtual IPs', () => {
     node.restart();
     await node.attach(sandboxOf('c1'));
     await node.complete({ services: [web], endpoints: [task(2, { ready: false }), task(3)] });
+    await settle();
     expect(node.kernel.forgotten.map(({ match }) => match)).toEqual([
-      { replySource: '10.0.1.12', protocol: 'udp' },
       { replySource: '10.0.1.11' },
+      { replySource: '10.0.1.12', protocol: 'udp' },
     ]);
   });
 });

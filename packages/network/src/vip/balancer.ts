@@ -6,7 +6,7 @@ import { bareAddress } from '../sandbox/plan.js';
 import { Serial } from '../serial.js';
 import type { TableChange, TablesReader, TablesView } from '../tables/contract.js';
 import { type AttachedVips, ContainerVips } from './container-vips.js';
-import { type Departure, departuresOf } from './departures.js';
+import { type Departure, departuresFor, departuresOf, type LeftAddress } from './departures.js';
 import { endpointAddress } from './endpoint-address.js';
 import { type NetworkChange, NetworkVips } from './network-vips.js';
 
@@ -35,6 +35,7 @@ export class VipBalancer implements SandboxReader, TablesReader {
   readonly name = 'virtual IPs';
   readonly #options: VipBalancerOptions;
   readonly #serial = new Serial();
+  readonly #forgetting = new Serial();
   readonly #containers = new Map<string, ContainerVips>();
   readonly #networks = new Map<string, NetworkVips>();
   /** Absent until somebody has said what there is: what stands in the kernel stays till then. */
@@ -103,7 +104,7 @@ export class VipBalancer implements SandboxReader, TablesReader {
     else if (isConcerned(changed)) {
       await container.change(changed, this.#networksOf(container.sandbox));
     }
-    await forget(container, departures);
+    this.#forgetLater(container, departuresFor(container.sandbox, departures));
   }
 
   /** Compares and puts right; flows to what it led to before, and no longer does, end. */
@@ -116,11 +117,9 @@ export class VipBalancer implements SandboxReader, TablesReader {
         (this.#view?.endpoints(networkId) ?? []).map(endpointAddress),
       ),
     );
-    await container.forget(
-      lost.filter((address) => standing.has(address)),
-      'udp',
-    );
-    await container.forget(lost.filter((address) => !standing.has(address)));
+    const isThere = (address: string) => standing.has(address);
+    const departures = lost.map((address) => ({ address, udpOnly: isThere(address) }));
+    this.#forgetLater(container, departures);
   }
 
   async #put(given: AttachedSandbox): Promise<void> {
@@ -143,7 +142,9 @@ export class VipBalancer implements SandboxReader, TablesReader {
       address: bareAddress(address),
       udpOnly: false,
     }));
-    for (const container of this.#containers.values()) await forget(container, departures);
+    for (const container of this.#containers.values()) {
+      this.#forgetLater(container, departuresFor(container.sandbox, departures));
+    }
   }
 
   /** With what an earlier run of this process had balanced, where a container still has it. */
@@ -198,6 +199,19 @@ export class VipBalancer implements SandboxReader, TablesReader {
     this.#options.logger.debug({ containerId }, 'compared the rules of a container');
   }
 
+  /**
+   * Flows end a moment after the table has changed: the kernel walks all it tracks for each, 1 ms long,
+   * and the next change of a table need not wait for that.
+   */
+  #forgetLater(container: ContainerVips, departures: readonly LeftAddress[]): void {
+    if (departures.length === 0) return;
+    void this.#forgetting.run(async () => {
+      for (const { address, udpOnly } of departures) {
+        if (this.#isCurrent(container)) await container.forget(address, udpOnly);
+      }
+    });
+  }
+
   #isCurrent(container: ContainerVips): boolean {
     return this.#containers.get(container.sandbox.containerId) === container;
   }
@@ -226,14 +240,4 @@ function concerned(changes: readonly TableChange[]): Map<string, Set<string>> {
     }
   }
   return services;
-}
-
-/** Ends the flows of a container to those of its networks who left. */
-async function forget(container: ContainerVips, departures: readonly Departure[]): Promise<void> {
-  const ids = new Set(container.sandbox.networks.map(({ networkId }) => networkId));
-  const here = departures.filter(({ networkId }) => ids.has(networkId));
-  const of = (udpOnly: boolean) =>
-    here.filter((one) => one.udpOnly === udpOnly).map(({ address }) => address);
-  await container.forget(of(true), 'udp');
-  await container.forget(of(false));
 }

@@ -110,18 +110,15 @@ export class ContainerVips {
     return true;
   }
 
-  /** Breaks off flows to these addresses; without a protocol, all of them. */
-  async forget(addresses: readonly string[], protocol?: 'udp'): Promise<void> {
+  /** Breaks off flows to an address: datagrams alone, or all. */
+  async forget(replySource: string, udpOnly: boolean): Promise<void> {
     const { kernel, logger, sandbox } = this.#options;
-    if (this.#standing !== 'loaded' || addresses.length === 0) return;
-    const commands = addresses.map((replySource): KernelCommand => {
-      const match = protocol ? { replySource, protocol } : { replySource };
-      return { op: 'conntrack-remove', namespace: sandbox.namespace, match };
-    });
+    if (this.#standing !== 'loaded') return;
+    const { containerId, namespace } = sandbox;
+    const match = udpOnly ? { replySource, protocol: 'udp' as const } : { replySource };
     try {
-      await kernel.run(commands, { onRefusal: 'continue' });
+      await kernel.run([{ op: 'conntrack-remove', namespace, match }], { onRefusal: 'continue' });
     } catch (error) {
-      const { containerId } = sandbox;
       logger.warn({ containerId, error: errorMessage(error) }, 'flows to a lost backend go on');
     }
   }

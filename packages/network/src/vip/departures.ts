@@ -1,12 +1,25 @@
+import type { AttachedSandbox } from '../sandbox/contract.js';
 import type { NetworkEndpoint, TableChange, TablesView } from '../tables/contract.js';
 import { endpointAddress } from './endpoint-address.js';
 
 /** An address to which flows through virtual IPs must not go on. */
-export interface Departure {
-  networkId: string;
+export interface LeftAddress {
   address: string;
   /** Only datagrams move elsewhere: what is left of its connections drains. */
   udpOnly: boolean;
+}
+
+export interface Departure extends LeftAddress {
+  networkId: string;
+}
+
+/** Those that a container could have had flows to. */
+export function departuresFor(
+  { networks }: AttachedSandbox,
+  departures: readonly Departure[],
+): Departure[] {
+  const ids = new Set(networks.map(({ networkId }) => networkId));
+  return departures.filter(({ networkId }) => ids.has(networkId));
 }
 
 /** Who is gone, is on a node that is, or takes nothing new any more, by these changes. */
