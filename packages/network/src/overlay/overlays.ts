@@ -29,6 +29,9 @@ export interface OverlaysOptions {
   registry: SandboxRegistry;
 }
 
+/** Runs a step when its turn comes. */
+type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
+
 /**
  * The overlay networks of this node: makes those that the tables name, keeps their tunnels as the
  * tables say, and removes the rest once no container is on them. What stands after a restart is left
@@ -203,32 +206,45 @@ export class Overlays implements TablesReader, OverlayPlaces {
   #compareLater(): void {
     if (this.#isClosed) return;
     this.#cancel = this.#options.clock.after(OVERLAY_COMPARE_MS, () => {
-      void this.#serial.run(() => this.#compareAll('again')).then(() => this.#compareLater());
+      // A change of the tables waits for one network to be compared, not for all.
+      const inTurn: InTurn = (work) => this.#serial.run(work);
+      void this.#compareAll('again', inTurn).then(() => this.#compareLater());
     });
   }
 
-  async #compareAll(why: string): Promise<void> {
-    const { kernel, logger, tables, names } = this.#options;
-    const dataPath = this.#dataPath;
-    if (!dataPath || tables.version === 0n) return;
+  async #compareAll(why: string, inTurn: InTurn = (work) => work()): Promise<void> {
+    const { logger, tables } = this.#options;
+    if (!this.#dataPath || tables.version === 0n) return;
     try {
-      const view = await kernel.inspect(HOST);
-      this.#host = { view, chains: await kernel.baseChains(HOST) };
-      const mtuBytes = linkMtuBytes(view, dataPath.address);
-      this.#underlay = { dataPath, mtuBytes, ...(this.#carrier && { carrier: this.#carrier }) };
-      const kept = new Set<NamespacePath>();
+      await inTurn(() => this.#lookAtHost());
       for (const { id } of tables.networks()) {
-        const outcome = await this.#settle(id);
-        kept.add(names.overlayNamespace(id));
+        const outcome = await inTurn(() => this.#settle(id));
         if (!outcome || outcome.made || outcome.differences === 0) continue;
         logger.warn({ networkId: id, ...outcome }, `overlay network put right, ${why}`);
       }
-      for (const id of [...this.#overlays.keys()]) if (!tables.network(id)) await this.#leave(id);
-      for (const namespace of await this.#namespaces()) {
-        if (!kept.has(namespace)) await this.#sweep(namespace);
-      }
+      await inTurn(() => this.#sweepAll());
     } catch (error) {
       logger.error({ error: errorMessage(error) }, 'overlay networks not compared');
+    }
+  }
+
+  async #lookAtHost(): Promise<void> {
+    const { kernel } = this.#options;
+    const dataPath = this.#dataPath;
+    if (!dataPath) return;
+    const view = await kernel.inspect(HOST);
+    this.#host = { view, chains: await kernel.baseChains(HOST) };
+    const mtuBytes = linkMtuBytes(view, dataPath.address);
+    this.#underlay = { dataPath, mtuBytes, ...(this.#carrier && { carrier: this.#carrier }) };
+  }
+
+  /** Removes what the tables do not have. */
+  async #sweepAll(): Promise<void> {
+    const { tables, names } = this.#options;
+    for (const id of [...this.#overlays.keys()]) if (!tables.network(id)) await this.#leave(id);
+    const kept = new Set(tables.networks().map(({ id }) => names.overlayNamespace(id)));
+    for (const namespace of await this.#namespaces()) {
+      if (!kept.has(namespace)) await this.#sweep(namespace);
     }
   }
 
