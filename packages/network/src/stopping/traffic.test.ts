@@ -1,4 +1,7 @@
+import { create } from '@bufbuild/protobuf';
 import { Code, RpcError, SimClock, silentLogger } from '@skep/platform';
+import { completeObject } from '@skep/wire';
+import { TaskSchema } from '@skep/wire/swarmkit';
 import { describe, expect, it } from 'vitest';
 import { SimKernel } from '../kernel/simulated/kernel.js';
 import type { TaskAnnouncer } from './contract.js';
@@ -29,6 +32,25 @@ const announcer = (more: Partial<TaskAnnouncer> = {}): TaskAnnouncer => ({
   withdraw: async () => {},
   spreadMs: 0,
   ...more,
+});
+
+describe('a task that may take connections', () => {
+  const task = (id: string) => completeObject('task', create(TaskSchema, { id }));
+
+  it('is told of to whoever announces, and to the next one as long as it may', async () => {
+    const { traffic } = await setUp();
+    const heard: string[] = [];
+    const next = () => announcer({ activate: async ({ id }) => void heard.push(id) });
+    await traffic.activate(task('t1'));
+    await traffic.activate(task('t2'));
+    const first = next();
+    traffic.announceThrough(first);
+    traffic.announceThrough(first);
+    expect(heard.splice(0)).toEqual(['t1', 't2']);
+    await traffic.withdraw('t1');
+    traffic.announceThrough(next());
+    expect(heard).toEqual(['t2']);
+  });
 });
 
 describe('withdrawing a task', () => {

@@ -17,6 +17,8 @@ export interface SwarmTrafficOptions {
 export class SwarmTraffic implements TaskTraffic {
   readonly #options: SwarmTrafficOptions;
   readonly #drains: Drains;
+  /** Tasks that may take connections, by their id. */
+  readonly #active = new Map<string, TaskObject>();
   #announcer: TaskAnnouncer | undefined;
 
   constructor(options: SwarmTrafficOptions) {
@@ -26,15 +28,20 @@ export class SwarmTraffic implements TaskTraffic {
 
   /** Through whom the swarm hears of tasks from now on; undefined: nobody is to hear. */
   announceThrough(announcer: TaskAnnouncer | undefined): void {
+    if (this.#announcer === announcer) return;
     this.#announcer = announcer;
+    // Tasks outlive managers and this process: whoever is told next has not heard of them.
+    for (const task of this.#active.values()) this.#tellAgain(task);
   }
 
   async activate(task: TaskObject): Promise<void> {
+    this.#active.set(task.id, task);
     await this.#announcer?.activate(task);
   }
 
   async withdraw(taskId: string): Promise<void> {
     const { clock, logger } = this.#options;
+    this.#active.delete(taskId);
     const announcer = this.#announcer;
     if (!announcer) return;
     const limit = new AbortController();
@@ -60,6 +67,13 @@ export class SwarmTraffic implements TaskTraffic {
       this.#options.logger.debug({ containerId, error: errorMessage(error) }, 'cannot drain');
       return 0;
     }
+  }
+
+  #tellAgain(task: TaskObject): void {
+    this.#announcer?.activate(task).catch((error: unknown) => {
+      const fields = { taskId: task.id, error: errorMessage(error) };
+      this.#options.logger.warn(fields, 'not everybody knows of a task');
+    });
   }
 
   /** Rejects when the signal aborts, be the announcer as deaf as it may. */
