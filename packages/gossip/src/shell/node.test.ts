@@ -57,6 +57,17 @@ describe('nodes of a cluster', () => {
     expect(third.changes.at(-1)).toMatchObject({ networkId: 'other', key: 'k', value: undefined });
   });
 
+  it('exchange all they have once, whoever asks', async () => {
+    const [first, second] = (await cluster.form(2)) as [SimNode, SimNode];
+    const streams = () => [first, second].map(({ node }) => node.counters.streamsReceived);
+    first.node.joinNetwork('other');
+    await cluster.clock.advance(2_000);
+    const [atFirst = 0, atSecond = 0] = streams();
+    second.node.joinNetwork('other');
+    await cluster.clock.advance(4_000);
+    expect(streams()).toEqual([atFirst + 1, atSecond + 1]);
+  });
+
   it('learn what is too long for a packet all the same', async () => {
     const nodes = await cluster.form(3);
     put(nodes[0] as SimNode, 'long', 'x'.repeat(5_000));

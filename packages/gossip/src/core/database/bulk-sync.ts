@@ -66,17 +66,24 @@ export class BulkSync {
       this.#waiting.get(nodeName)?.(true);
       return;
     }
+    const common = networks.flatMap((id) => this.#state.networks.get(id) ?? []);
+    for (const { id, exchanged } of common) {
+      if (this.#state.attachments.isIn(nodeName, id)) exchanged.add(nodeName);
+    }
     // One answer at a time: whoever asks on meanwhile gets the same.
     if (this.#answering.has(nodeName)) return;
     this.#answering.add(nodeName);
-    const common = this.#state.networksWith(nodeName).filter((id) => networks.includes(id));
-    this.#send(nodeName, common, false, () => this.#answering.delete(nodeName));
+    const ids = common.map(({ id }) => id);
+    this.#send(nodeName, ids, false, () => this.#answering.delete(nodeName));
   }
 
-  /** A network that was just joined: some of its nodes are asked, one after the other. */
+  /**
+   * A network that was just joined: some of its nodes are asked, one after the other, besides those that
+   * asked this one. To ask a Docker Engine while it asks would cost it 30 s: it forgets that it waits.
+   */
   #askForNew(network: LocalNetwork): void {
-    if (network.isAsking || network.asked.size >= JOIN_SYNCS_MAX) return;
-    const isNew = (node: string) => !network.asked.has(node) && !this.#waiting.has(node);
+    if (network.isAsking || network.exchanged.size >= JOIN_SYNCS_MAX) return;
+    const isNew = (node: string) => !network.exchanged.has(node) && !this.#waiting.has(node);
     const candidates = this.#state.activeNodesOf(network.id).filter(isNew);
     const [node] = shuffled(this.#state.random, candidates);
     if (!node) return;
@@ -85,7 +92,7 @@ export class BulkSync {
       network.isAsking = false;
       if (!isAnswered) return;
       for (const id of this.#state.networksWith(node))
-        this.#state.networks.get(id)?.asked.add(node);
+        this.#state.networks.get(id)?.exchanged.add(node);
       this.#askForNew(network);
     });
   }

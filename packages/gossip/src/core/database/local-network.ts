@@ -23,8 +23,8 @@ export class LocalNetwork {
   readonly intents = new Map<string, Intent>();
   /** Table events to be told on to its nodes. */
   readonly queue: BroadcastQueue;
-  /** Nodes that were asked for all they have, since this one joined. */
-  readonly asked = new Set<string>();
+  /** Nodes that have told all they have, since this one joined. */
+  readonly exchanged = new Set<string>();
   /** One of them is being asked now. */
   isAsking = false;
   /** Others hold that this node has left: it must write all it has anew. */
@@ -37,6 +37,6 @@ export class LocalNetwork {
 
   /** Knows what others know; before, this node tells on nothing of theirs. */
   get isInSync(): boolean {
-    return this.asked.size > 0;
+    return this.exchanged.size > 0;
   }
 }
