@@ -59,6 +59,35 @@ export interface VxlanSpec {
   localAddress: string;
 }
 
+/** One direction of IPsec between two IPv4 addresses: ESP in transport mode, AES-GCM. */
+export interface SecurityAssociation {
+  source: string;
+  destination: string;
+  /** By which packets name it, a u32; one of a number stands for each destination. */
+  spi: number;
+  /** What policies ask for, a u32: of meaning on this node alone. */
+  requestId: number;
+  /** The AES key and 4 bytes of salt. Read back empty for another cipher, zero where it is not shown. */
+  key: Uint8Array;
+}
+
+/** UDP datagrams of a mark to a port of a host leave by an association, or not at all. */
+export interface SecurityPolicy {
+  source: string;
+  destination: string;
+  udpPort: number;
+  /** A u32 other than 0. */
+  mark: number;
+  /** Of the association. */
+  spi: number;
+  requestId: number;
+}
+
+export interface SecurityView {
+  associations: SecurityAssociation[];
+  policies: SecurityPolicy[];
+}
+
 /**
  * One change to the kernel's networking. Addresses with a prefix length are written `10.0.0.5/24`.
  */
@@ -115,6 +144,21 @@ export type KernelCommand =
       /** Kernels without it are fine. */
       optional?: boolean;
     }
+  /** Refused with EEXIST where the destination has one of the same SPI. */
+  | ({ op: 'xfrm-state-add'; namespace: NamespacePath } & SecurityAssociation)
+  | {
+      op: 'xfrm-state-remove';
+      namespace: NamespacePath;
+      source: string;
+      destination: string;
+      spi: number;
+    }
+  /** Also in place of another one for the same datagrams. */
+  | ({ op: 'xfrm-policy-add'; namespace: NamespacePath } & SecurityPolicy)
+  | ({ op: 'xfrm-policy-remove'; namespace: NamespacePath } & Omit<
+      SecurityPolicy,
+      'spi' | 'requestId'
+    >)
   /** All changes in one transaction of the kernel. */
   | { op: 'nft'; namespace: NamespacePath; changes: NftChange[] }
   | { op: 'conntrack-remove'; namespace: NamespacePath; match: ConntrackMatch };
@@ -237,6 +281,8 @@ export interface NetKernel {
   inboundConnections(namespace: NamespacePath): Promise<number>;
   /** TCP sockets of a namespace, those that listen among them: counted at no cost. */
   tcpSockets(namespace: NamespacePath): Promise<number>;
+  /** Associations and policies of anybody's, those of the kinds that can be added here. */
+  security(namespace: NamespacePath): Promise<SecurityView>;
   readSysctl(namespace: NamespacePath, name: string): Promise<string | undefined>;
   close(): Promise<void>;
 }

@@ -7,6 +7,7 @@ import * as link from '../netlink/link.js';
 import * as neighbour from '../netlink/neighbour.js';
 import { decodeSet, encodeElementChanges, encodeSetGet, SET_GET } from '../netlink/nft-elements.js';
 import * as route from '../netlink/route.js';
+import * as transform from '../netlink/transform.js';
 import type { Handles } from './handles.js';
 import { SystemCallError } from './libc.js';
 import type { Namespaces } from './namespaces.js';
@@ -22,6 +23,8 @@ type EntryCommand = Command<
   | 'port-mac-add'
   | 'port-mac-remove'
 >;
+
+type TransformCommand = Extract<KernelCommand, { op: `xfrm-${string}` }>;
 
 const NEW = Flag.CREATE | Flag.EXCLUSIVE;
 const NEW_OR_OTHER = Flag.CREATE | Flag.REPLACE;
@@ -91,6 +94,12 @@ export class CommandRunner {
       case 'rule-remove':
         this.#request(command, route.RuleMessage.DELETE, 0, route.encodeRule(command));
         break;
+      case 'xfrm-state-add':
+      case 'xfrm-state-remove':
+      case 'xfrm-policy-add':
+      case 'xfrm-policy-remove':
+        this.#transform(command);
+        break;
       case 'sysctl':
         this.#sysctl(command);
         break;
@@ -119,6 +128,12 @@ export class CommandRunner {
   ): void {
     const what = [command.op, command.link].filter(Boolean).join(' ');
     this.#handles.route(command.namespace).request(what, type, flags, body);
+  }
+
+  #transform(command: TransformCommand): void {
+    const what = `${command.op} ${command.source} ${command.destination}`;
+    const { type, body } = encodeTransform(command);
+    this.#handles.withTransform(command.namespace, (socket) => socket.request(what, type, 0, body));
   }
 
   #addVeth(command: Command<'veth-add'>): void {
@@ -239,4 +254,18 @@ function encodeEntry(linkIndex: number, entry: EntryCommand): Buffer {
 export function sysctlPath(name: string): string {
   const swapped = name.replaceAll(/[./]/g, (mark) => (mark === '.' ? '/' : '.'));
   return `/proc/sys/${swapped}`;
+}
+
+function encodeTransform(command: TransformCommand): { type: number; body: Buffer } {
+  const Message = transform.TransformMessage;
+  switch (command.op) {
+    case 'xfrm-state-add':
+      return { type: Message.NEW_ASSOCIATION, body: transform.encodeAssociation(command) };
+    case 'xfrm-state-remove':
+      return { type: Message.DELETE_ASSOCIATION, body: transform.encodeAssociationId(command) };
+    case 'xfrm-policy-add':
+      return { type: Message.UPDATE_POLICY, body: transform.encodePolicy(command) };
+    case 'xfrm-policy-remove':
+      return { type: Message.DELETE_POLICY, body: transform.encodePolicyId(command) };
+  }
 }

@@ -2,7 +2,7 @@ import { NETFILTER_SOCKETS_MAX, NFT_CONTEXTS_MAX } from '../../limits.js';
 import { HOST, type NamespacePath } from '../contract.js';
 import { LowDescriptors } from './low-descriptors.js';
 import type { Namespaces } from './namespaces.js';
-import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from './netlink-socket.js';
+import { NETLINK_NETFILTER, NETLINK_ROUTE, NETLINK_XFRM, NetlinkSocket } from './netlink-socket.js';
 import { NftContext } from './nft-context.js';
 
 /** Sockets and contexts that wait to be closed; each holds a descriptor. */
@@ -40,6 +40,16 @@ export class Handles {
     this.#netfilter.delete(namespace);
     this.#netfilter.set(namespace, socket);
     return socket;
+  }
+
+  /** A socket for associations and policies, which are seldom asked for. */
+  withTransform<T>(namespace: NamespacePath, use: (socket: NetlinkSocket) => T): T {
+    const socket = this.#namespaces.within(namespace, () => new NetlinkSocket(NETLINK_XFRM));
+    try {
+      return use(socket);
+    } finally {
+      socket.close();
+    }
   }
 
   nft(namespace: NamespacePath): NftContext {

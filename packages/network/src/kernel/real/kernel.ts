@@ -11,6 +11,7 @@ import {
   type NamespaceView,
   type NetKernel,
   type RunOptions,
+  type SecurityView,
   type TunnelEntries,
 } from '../contract.js';
 import type { SocketOpener, SocketRequest } from '../socket-contract.js';
@@ -85,6 +86,10 @@ export class RealKernel implements NetKernel, SocketOpener {
 
   async tcpSockets(namespace: NamespacePath): Promise<number> {
     return (await this.#call({ kind: 'tcpSockets', namespace })) as number;
+  }
+
+  async security(namespace: NamespacePath): Promise<SecurityView> {
+    return (await this.#call({ kind: 'security', namespace })) as SecurityView;
   }
 
   async readSysctl(namespace: NamespacePath, name: string): Promise<string | undefined> {

@@ -1,9 +1,16 @@
 import { readFileSync } from 'node:fs';
-import type { BaseChainView, NamespacePath, NamespaceView, TunnelEntries } from '../contract.js';
+import type {
+  BaseChainView,
+  NamespacePath,
+  NamespaceView,
+  SecurityView,
+  TunnelEntries,
+} from '../contract.js';
 import * as link from '../netlink/link.js';
 import * as neighbour from '../netlink/neighbour.js';
 import * as nftables from '../netlink/nftables.js';
 import * as route from '../netlink/route.js';
+import * as transform from '../netlink/transform.js';
 import { sysctlPath } from './commands.js';
 import type { Handles } from './handles.js';
 import { SystemCallError } from './libc.js';
@@ -93,6 +100,21 @@ export class QueryRunner {
       .netfilter(namespace)
       .get('generation of rules', nftables.GENERATION_GET, nftables.encodeGenerationGet());
     return nftables.decodeGeneration(body);
+  }
+
+  security(namespace: NamespacePath): SecurityView {
+    const { GET_ASSOCIATION, GET_POLICY } = transform.TransformMessage;
+    return this.#handles.withTransform(namespace, (socket) => {
+      const dump = (what: string, type: number) => socket.dump(what, type, Buffer.alloc(0));
+      return {
+        associations: dump('associations', GET_ASSOCIATION).flatMap(
+          (body) => transform.decodeAssociation(body) ?? [],
+        ),
+        policies: dump('policies', GET_POLICY).flatMap(
+          (body) => transform.decodePolicy(body) ?? [],
+        ),
+      };
+    });
   }
 
   readSysctl(namespace: NamespacePath, name: string): string | undefined {

@@ -9,12 +9,13 @@ import {
   type NamespaceView,
   type NetKernel,
   type RunOptions,
+  type SecurityView,
   type TunnelEntries,
 } from '../contract.js';
 import { SimNamespace } from './namespace.js';
 import { SimRefusal } from './refusal.js';
 
-const GONE = new Set(['ENOENT', 'ENODEV', 'EADDRNOTAVAIL']);
+const GONE = new Set(['ENOENT', 'ENODEV', 'ESRCH', 'EADDRNOTAVAIL']);
 
 /** Commands that act within one namespace that exists. */
 type WithinNamespace = Exclude<
@@ -106,6 +107,10 @@ export class SimKernel implements NetKernel {
     return inboundConnections + otherSockets;
   }
 
+  async security(namespace: NamespacePath): Promise<SecurityView> {
+    return this.at(namespace).security.view();
+  }
+
   async readSysctl(namespace: NamespacePath, name: string): Promise<string | undefined> {
     return this.at(namespace).sysctls.get(name);
   }
@@ -162,6 +167,18 @@ export class SimKernel implements NetKernel {
         break;
       case 'rule-remove':
         namespace.removeRule(command);
+        break;
+      case 'xfrm-state-add':
+        namespace.security.addAssociation(command);
+        break;
+      case 'xfrm-state-remove':
+        namespace.security.removeAssociation(command);
+        break;
+      case 'xfrm-policy-add':
+        namespace.security.addPolicy(command);
+        break;
+      case 'xfrm-policy-remove':
+        namespace.security.removePolicy(command);
         break;
       case 'sysctl':
         namespace.sysctls.set(command.name, command.value);

@@ -12,6 +12,7 @@ import type {
   VxlanSpec,
 } from '../contract.js';
 import { SimRefusal } from './refusal.js';
+import { SimSecurity } from './security.js';
 import { SimTables } from './tables.js';
 
 export interface SimLink {
@@ -57,6 +58,7 @@ export class SimNamespace {
   readonly neighbours = new Map<string, TunnelEntries['neighbours'][number]>();
   readonly sysctls = new Map<string, string>();
   readonly tables = new SimTables();
+  readonly security = new SimSecurity();
   /** Connections to it, for what `inboundConnections` tells. */
   inboundConnections = 0;
   /** Sockets besides those. */
