@@ -150,6 +150,16 @@ describe('flows through virtual IPs', () => {
     expect(node.kernel.forgotten).toEqual([{ namespace: '/netns/c1', match }]);
   });
 
+  it('all end that drained on a node when it was lost', async () => {
+    const node = await withTwo();
+    await node.update({ endpoints: [task(1, { ready: false })] });
+    await settle();
+    await node.update({ nodes: [nodeOf('n1', { down: true })] });
+    await settle();
+    const [, ...later] = node.kernel.forgotten.map(({ match }) => match);
+    expect(later).toEqual([{ replySource: '10.0.1.11' }]);
+  });
+
   it('all end when a neighbour on this node is gone, before the tables say so', async () => {
     const node = await withTwo();
     await node.attach(sandboxOf('t1', [attachedOf('net', { address: '10.0.1.11/24' })]));
