@@ -69,16 +69,22 @@ export class GossipNode implements SocketListener {
   /** Says that it leaves, as far as others hear it within a second, and closes its sockets. */
   async stop(): Promise<void> {
     if (!this.#isOpen) return;
-    const { clock, sockets } = this.#options;
+    const { clock } = this.#options;
     this.#with((core) => core.leave());
     const endMs = clock.monotonic() + LEAVE_TIMEOUT_MS;
     const isAlone = () => this.members().every(({ name }) => name === this.name);
     while (!isAlone() && !this.#core.isQuiet && clock.monotonic() < endMs) {
       await clock.sleep(GOSSIP_INTERVAL_MS);
     }
+    await this.close();
+  }
+
+  /** Closes its sockets without a word: what it wrote stays with others for as long as they wait for it. */
+  async close(): Promise<void> {
+    if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#cancelTick();
-    await sockets.close();
+    await this.#options.sockets.close();
   }
 
   /** Addresses at which members should be found: it joins them, now and whenever they are lost. */

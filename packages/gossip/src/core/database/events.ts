@@ -123,7 +123,7 @@ export class Events {
     // Whoever is not known to take part may be long gone, and its entries with it.
     if (!attachments.isIn(event.nodeName, event.networkId)) return;
     const known = network.entries.get(event.tableName, event.key);
-    if (known && !supersedes(event, known) && !this.#isAbandoned(known)) return;
+    if (known && !this.#takesPlaceOf(event, known)) return;
     const entry = this.#entryOf(event);
     const isDeletion = entry.deletedUntilMs !== undefined;
     if (!known && isDeletion && !isSync) return;
@@ -135,13 +135,15 @@ export class Events {
   }
 
   /**
-   * A node that is not heard of does not keep others from writing under its keys: it may have begun again
-   * under another name, and that one's clock is young.
+   * What a node says that is there comes before what one has said that is not heard of, whenever that was:
+   * it may be the same one, begun again under another name, and its clock is young.
    */
-  #isAbandoned({ owner }: Entry): boolean {
+  #takesPlaceOf(event: TableEvent, known: Entry): boolean {
     const { self, peers, flaws } = this.#state;
-    if (flaws.has('failed-keep-keys')) return false;
-    return owner !== self && !peers.isActive(owner);
+    const isThere = (name: string) => name === self || peers.isActive(name);
+    const [isNowThere, wasThere] = [isThere(event.nodeName), isThere(known.owner)];
+    if (isNowThere !== wasThere && !flaws.has('failed-keep-keys')) return isNowThere;
+    return supersedes(event, known);
   }
 
   #entryOf(event: TableEvent): Entry {
