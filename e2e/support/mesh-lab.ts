@@ -33,14 +33,19 @@ export class MeshLab {
 
   static async start(): Promise<MeshLab> {
     const lab = new MeshLab(await HostSwitch.start('mesh'));
-    for (const number of NODES) {
-      await lab.#hosts.addHost(number);
-      const network = await lab.#boot(number);
-      await network.networking.restore([]);
-      lab.#nodes.push({ number, network, containers: new Map() });
+    try {
+      for (const number of NODES) {
+        await lab.#hosts.addHost(number);
+        const network = await lab.#boot(number);
+        await network.networking.restore([]);
+        lab.#nodes.push({ number, network, containers: new Map() });
+      }
+      await lab.tell();
+      return lab;
+    } catch (error) {
+      await lab.cleanUp();
+      throw error;
     }
-    await lab.tell();
-    return lab;
   }
 
   async cleanUp(): Promise<void> {

@@ -42,11 +42,16 @@ export class OverlayLab {
 
   static async start(nodeCount: number): Promise<OverlayLab> {
     const lab = new OverlayLab(await HostSwitch.start('overlay'));
-    for (let number = 1; number <= nodeCount; number++) {
-      await lab.#hosts.addHost(number);
-      lab.#nodes.push({ number, network: await lab.#boot(number) });
+    try {
+      for (let number = 1; number <= nodeCount; number++) {
+        await lab.#hosts.addHost(number);
+        lab.#nodes.push({ number, network: await lab.#boot(number) });
+      }
+      return lab;
+    } catch (error) {
+      await lab.cleanUp();
+      throw error;
     }
-    return lab;
   }
 
   async cleanUp(): Promise<void> {
