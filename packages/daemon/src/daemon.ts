@@ -137,6 +137,7 @@ export class Daemon {
       server.closeAllConnections();
     }
     this.#attachments?.close();
+    this.#networks?.unfollow();
     await this.#step('leaving the swarm session', () => this.#membership?.stop());
     await this.#step('keeping the networks', () => this.#networks?.close());
     await this.#step('closing the engine', () => this.#rooms?.close());

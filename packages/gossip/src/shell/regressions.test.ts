@@ -59,28 +59,22 @@ describe('moby 47728: tables that do not converge', () => {
     for (const node of [again, ...others]) expect(tableOf(node)).toEqual({ k: 'v' });
   });
 
-  it('where what it wrote before comes again after it has failed', async () => {
-    for (let round = 0; round < 20; round++) put(first, 'k', `old ${round}`);
-    await cluster.clock.advance(1_000);
-    const { name } = first.node;
-    const payload = encodeTableEvent({
-      ...{ type: TableEvent_Type.CREATE, lTime: 900n, nodeName: name, value: Buffer.from('x') },
-      ...{ networkId: 'net', tableName: 't', key: 'k' },
-    });
-    const again = await cluster.start(1);
+  it('where what a node wrote comes again after it has failed, and begun again', async () => {
+    cluster.isolate(first, nodes);
+    await cluster.clock.advance(90_000);
+    const again = await cluster.start(9);
     again.node.joinNetwork('net');
-    again.node.setSeeds([(others[0] as SimNode).address]);
-    await cluster.clock.advance(30_000);
     again.node.put('net', 't', 'k', Buffer.from('v'));
-    await cluster.clock.advance(1_000);
-    const sent = others.map(({ node }) => node.counters.packetsSent);
+    again.node.setSeeds([(others[0] as SimNode).address]);
+    await cluster.clock.advance(3_000);
+    const payload = encodeTableEvent({
+      ...{ type: TableEvent_Type.CREATE, lTime: 900n, nodeName: first.node.name },
+      ...{ networkId: 'net', tableName: 't', key: 'k', value: Buffer.from('x') },
+    });
     for (const node of others) inject(node, { kind: 'user', payload });
+    for (const node of [again, ...others]) expect(tableOf(node)).toEqual({ k: 'v' });
     await cluster.clock.advance(3_000);
     for (const node of [again, ...others]) expect(tableOf(node)).toEqual({ k: 'v' });
-    // Nobody tells the others of it, again and again.
-    others.forEach(({ node }, at) => {
-      expect(node.counters.packetsSent - (sent[at] ?? 0)).toBeLessThan(60);
-    });
   });
 
   it('where others hold that a node has left a network that it is in', async () => {

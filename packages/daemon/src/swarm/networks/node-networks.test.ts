@@ -1,6 +1,6 @@
 import type { Network } from '@skep/network';
 import { SimClock, SimDisk, SimRandom, silentLogger } from '@skep/platform';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import type { SwarmMembership } from '../membership.js';
 import { NodeNetworks } from './node-networks.js';
 
@@ -9,7 +9,9 @@ function setUp() {
   const paths: object[] = [];
   const overlays = { configure: async (path: object) => void paths.push(path) };
   const traffic = { announceThrough: () => {} };
-  const tables = { update: async () => {}, addReader: () => {} };
+  const updates: object[] = [];
+  const update = async (said: object) => void updates.push(said);
+  const tables = { update, addReader: () => {} };
   const serveContainers = () => {};
   const network = { overlays, traffic, tables, serveContainers } as unknown as Network;
   let change = () => {};
@@ -21,6 +23,9 @@ function setUp() {
     localNodeState: () => state,
     onChange: (listener: () => void) => {
       change = listener;
+      return () => {
+        change = () => {};
+      };
     },
   } as unknown as SwarmMembership;
   const parts = {
@@ -35,7 +40,7 @@ function setUp() {
     state = next;
     change();
   };
-  return { networks, paths, becomes };
+  return { networks, paths, updates, becomes };
 }
 
 it('leaves the tunnels of an earlier run alone until the swarm has said their port', async () => {
@@ -54,4 +59,20 @@ it('takes VXLAN’s own port where the swarm says none, and forgets that of a sw
   becomes('inactive');
   becomes('active');
   expect(paths).toHaveLength(1);
+});
+
+it('has no networks any more when it leaves the swarm', async () => {
+  const { networks, updates, becomes } = setUp();
+  networks.settle();
+  becomes('inactive');
+  await vi.waitFor(() => expect(updates).toMatchObject([{ complete: true, networks: [] }]));
+});
+
+it('keeps its networks when the daemon ends, and with it its part in the swarm', async () => {
+  const { networks, updates, becomes } = setUp();
+  networks.settle();
+  networks.unfollow();
+  becomes('inactive');
+  await networks.close();
+  expect(updates).toEqual([]);
 });

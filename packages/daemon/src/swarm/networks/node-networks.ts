@@ -9,7 +9,14 @@ import {
   TablesKeeper,
   type TaskAnnouncer,
 } from '@skep/network';
-import { type Clock, type Disk, errorMessage, type Logger, type Random } from '@skep/platform';
+import {
+  type Cancel,
+  type Clock,
+  type Disk,
+  errorMessage,
+  type Logger,
+  type Random,
+} from '@skep/platform';
 import type { NetworksUpdate } from '@skep/wire/skep';
 import type { SessionMessage } from '@skep/wire/swarmkit';
 import type { SwarmMembership } from '../membership.js';
@@ -43,6 +50,7 @@ export class NodeNetworks implements ExecutorNetworks, NetworkTablesSink {
   /** Empty while this node is in no swarm. */
   #nodeId = '';
   #membership: SwarmMembership | undefined;
+  #unfollow: Cancel = () => {};
   /** Of this swarm, as its managers say: tunnels of an earlier run stay as they are until then. */
   #vxlanPort: number | undefined;
   #isMember = false;
@@ -77,7 +85,12 @@ export class NodeNetworks implements ExecutorNetworks, NetworkTablesSink {
   /** To be called before the membership is taken up. */
   follow(membership: SwarmMembership): void {
     this.#membership = membership;
-    membership.onChange(() => this.#onMembership());
+    this.#unfollow = membership.onChange(() => this.#onMembership());
+  }
+
+  /** To be called before the membership ends with the daemon: its networks go on without it. */
+  unfollow(): void {
+    this.#unfollow();
   }
 
   /** Once the membership of the last run has been taken up: there may be none. */
@@ -115,9 +128,9 @@ export class NodeNetworks implements ExecutorNetworks, NetworkTablesSink {
     this.#setTold(false);
   }
 
-  /** Leaves the gossip, and writes what is not written yet. */
+  /** Ends with the daemon: writes what is not written yet. */
   async close(): Promise<void> {
-    await this.#gossip.stop();
+    await this.#gossip.close();
     await this.#keeper.flush();
   }
 
@@ -180,7 +193,7 @@ export class NodeNetworks implements ExecutorNetworks, NetworkTablesSink {
     this.#isTold = undefined;
     this.#nodeId = '';
     this.#source.stop();
-    await this.#gossip.stop();
+    await this.#gossip.leave();
     const nothing = { networks: [], nodes: [], services: [], endpoints: [], gone: [] };
     await this.#options.network.tables.update({ version: 0n, complete: true, ...nothing });
     await this.#keeper.remove();

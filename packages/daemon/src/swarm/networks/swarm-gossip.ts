@@ -56,10 +56,19 @@ export class SwarmGossip {
   }
 
   /** Says that this node leaves, where it does. */
-  stop(): Promise<void> {
+  leave(): Promise<void> {
+    return this.#stop((node) => node.stop());
+  }
+
+  /** Without a word: this node's containers go on, and Docker Engines find them as long as they wait for it. */
+  close(): Promise<void> {
+    return this.#stop((node) => node.close());
+  }
+
+  #stop(end: (node: GossipNode) => Promise<void>): Promise<void> {
     this.#keys = [];
     this.#ip = '';
-    this.#then(() => this.#end());
+    this.#then(() => this.#end(end));
     return this.#work;
   }
 
@@ -72,7 +81,7 @@ export class SwarmGossip {
 
   async #settle(): Promise<void> {
     if (this.#ip === '' || this.#keys.length === 0) return;
-    if (this.#node && this.#nodeIp !== this.#ip) await this.#end();
+    if (this.#node && this.#nodeIp !== this.#ip) await this.#end((node) => node.stop());
     if (this.#node) this.#node.setKeys(this.#keys);
     else await this.#begin(this.#ip);
     const others = this.#managers.filter((host) => host !== this.#nodeIp);
@@ -93,11 +102,11 @@ export class SwarmGossip {
     this.gossip.attach(new RecordTables(node));
   }
 
-  async #end(): Promise<void> {
+  async #end(end: (node: GossipNode) => Promise<void>): Promise<void> {
     const node = this.#node;
     this.#node = undefined;
     this.gossip.attach(undefined);
-    await node?.stop();
+    if (node) await end(node);
   }
 }
 
