@@ -16,9 +16,6 @@ export const EPHEMERAL_PORT_MAX = 60_999;
 /** Free ports tried before a request for any port is refused. */
 export const EPHEMERAL_ATTEMPTS_MAX = 512;
 
-/** Backends of one published port on one node; a chain exists for each count in use. */
-export const BACKENDS_PER_PORT_MAX = 4_096;
-
 /** Backends behind one virtual IP or published port; a chain exists for each count in use. */
 export const BACKENDS_PER_SERVICE_MAX = 4_096;
 

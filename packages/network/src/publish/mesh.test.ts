@@ -66,6 +66,19 @@ describe('the routing mesh of a node', () => {
     ]);
   });
 
+  it('forgets the MAC of an address that is free: another node’s task may have it next', async () => {
+    const { node, update, gone } = await standing();
+    await update({ endpoints: [taskOf('t2', { nodeId: 'n2' })] });
+    const forgotten: object[] = [];
+    node.kernel.refuse = (command) => {
+      if (command.op === 'neighbour-remove') forgotten.push(command);
+    };
+    await gone('t2');
+    const { namespace } = node;
+    const entry = { op: 'neighbour-remove', namespace, link: 'br0', address: '10.0.1.12' };
+    expect(forgotten).toEqual([entry]);
+  });
+
   it('shows tasks of Docker Engines this node’s address, and others the client’s', async () => {
     const { node, update } = await standing();
     const [own, docker] = [taskOf('t2', { nodeId: 'n2' }), taskOf('t3', { nodeId: 'n3' })];
