@@ -175,6 +175,18 @@ describe('the tables under a manager that tells nothing', () => {
     expect(ready()).toEqual(['c-tool true']);
   });
 
+  it('stay as they are until the manager has said where this node is', async () => {
+    await tables.update(updateOf(1n, { complete: true, networks: [networkOf('net')] }));
+    source.forget();
+    source.start();
+    await source.added(sandbox('tool'));
+    await clock.advance(1);
+    expect(tables.networks()).toHaveLength(1);
+    expect(tables.endpoints('net')).toEqual([]);
+    await source.setNetworks([networkOf('net')]);
+    expect(tables.endpoints('net')).toHaveLength(1);
+  });
+
   it('are left to a manager that tells', async () => {
     source.stop();
     gossip.hear([peerOf('k1', 'docker', '10.0.1.4/24')]);

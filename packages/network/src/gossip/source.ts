@@ -36,7 +36,8 @@ export class GossipSource implements SandboxReader, TaskAnnouncer {
   readonly #sandboxes = new Map<string, AttachedSandbox>();
   /** Those that have been active; by task id. */
   readonly #tasks = new Map<string, { task: TaskObject; ready: boolean }>();
-  #networks: readonly OverlayNetwork[] = [];
+  /** Undefined until the manager has said which: what stands is left as it is. */
+  #networks: readonly OverlayNetwork[] | undefined;
   #unsubscribe: Cancel | undefined;
   #isDue = false;
   #version = 0n;
@@ -58,6 +59,13 @@ export class GossipSource implements SandboxReader, TaskAnnouncer {
     this.#unsubscribe?.();
     this.#unsubscribe = undefined;
     this.#last = undefined;
+  }
+
+  /** This node has left its swarm. */
+  forget(): void {
+    this.stop();
+    this.#networks = undefined;
+    this.#tasks.clear();
   }
 
   /** What this node is called is known: nothing is said of it before. */
@@ -112,10 +120,11 @@ export class GossipSource implements SandboxReader, TaskAnnouncer {
   }
 
   async #update(): Promise<void> {
-    if (!this.#unsubscribe || this.#options.nodeId() === '') return;
-    const rows = this.#networks.map((network) => this.#rowsOf(network));
+    const networks = this.#networks;
+    if (!this.#unsubscribe || !networks || this.#options.nodeId() === '') return;
+    const rows = networks.map((network) => this.#rowsOf(network));
     const all = {
-      networks: [...this.#networks],
+      networks: [...networks],
       nodes: rows.flatMap(({ nodes }) => nodes),
       services: rows.flatMap(({ services }) => services),
       endpoints: rows.flatMap(({ endpoints }) => endpoints),

@@ -242,4 +242,12 @@ describe('those that serve containers', () => {
     await next.networking.restore([{ request, state }]);
     expect(reader.told).toEqual(['added t ingress=eth0 net=eth1']);
   });
+
+  it('hear of those that live when they come late', async () => {
+    const { network, networking } = await started();
+    await networking.setUp(taskOf('t', onNet));
+    const late = new Reader();
+    network.serveContainers(late);
+    expect(late.told).toEqual(['added t net=eth0']);
+  });
 });

@@ -1,22 +1,29 @@
 import { errorMessage, type Logger } from '@skep/platform';
 import { attachedSandbox } from './attached.js';
-import type { SandboxReader } from './contract.js';
+import type { AttachedSandbox, SandboxReader } from './contract.js';
 import type { Sandbox } from './registry.js';
 
 /** Tells those that serve containers inside their namespaces of what happens to them. */
 export class SandboxReaders {
   readonly #logger: Logger;
   readonly #readers: SandboxReader[] = [];
-  /** Containers that the readers know of. */
-  readonly #told = new Set<string>();
+  /** Containers that the readers know of, by id. */
+  readonly #told = new Map<string, AttachedSandbox>();
 
   constructor(logger: Logger) {
     this.#logger = logger;
   }
 
-  /** To be called before the first container. */
+  /** One that comes late is told of all that the others know; what it cannot serve goes on without it. */
   add(reader: SandboxReader): void {
     this.#readers.push(reader);
+    for (const sandbox of this.#told.values()) {
+      reader.added(sandbox).catch((error: unknown) => {
+        const { containerId } = sandbox;
+        const fields = { containerId, reader: reader.name, error: errorMessage(error) };
+        this.#logger.warn(fields, 'a container is not served in its namespace');
+      });
+    }
   }
 
   /** Name servers of a container on swarm networks; empty: nobody serves names. */
@@ -28,7 +35,7 @@ export class SandboxReaders {
   async added(sandbox: Sandbox): Promise<void> {
     const attached = attachedSandbox(sandbox);
     if (!attached) return;
-    this.#told.add(attached.containerId);
+    this.#told.set(attached.containerId, attached);
     await Promise.all(this.#readers.map((reader) => reader.added(attached)));
   }
 
@@ -38,6 +45,7 @@ export class SandboxReaders {
     const attached = attachedSandbox(sandbox);
     if (!attached) return this.removed(containerId);
     if (!this.#told.has(containerId)) return this.added(sandbox);
+    this.#told.set(containerId, attached);
     await Promise.all(this.#readers.map((reader) => reader.changed(attached)));
   }
 

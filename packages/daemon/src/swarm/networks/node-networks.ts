@@ -7,6 +7,7 @@ import {
   GossipSource,
   type Network,
   TablesKeeper,
+  type TablesView,
   type TaskAnnouncer,
 } from '@skep/network';
 import {
@@ -61,7 +62,7 @@ export class NodeNetworks implements ExecutorNetworks, NetworkTablesSink {
     const { network, clock } = options;
     this.#options = options;
     this.#keeper = new TablesKeeper(options);
-    this.#gossip = new SwarmGossip(options);
+    this.#gossip = new SwarmGossip({ ...options, lately: () => dockerEngines(network.tables) });
     const { gossip } = this.#gossip;
     this.#tunnels = new GossipedTunnels(gossip);
     const nodeId = () => this.#nodeId;
@@ -192,12 +193,19 @@ export class NodeNetworks implements ExecutorNetworks, NetworkTablesSink {
     this.#vxlanPort = undefined;
     this.#isTold = undefined;
     this.#nodeId = '';
-    this.#source.stop();
+    this.#source.forget();
     await this.#gossip.leave();
     const nothing = { networks: [], nodes: [], services: [], endpoints: [], gone: [] };
     await this.#options.network.tables.update({ version: 0n, complete: true, ...nothing });
     await this.#keeper.remove();
   }
+}
+
+/** Addresses of the Docker Engines in this node's networks: gossip is for them. */
+function dockerEngines(tables: TablesView): string[] {
+  const nodes = tables.networks().flatMap(({ id }) => tables.nodes(id));
+  const engines = nodes.filter(({ ownAgent, tunnelAddress }) => !ownAgent && tunnelAddress !== '');
+  return [...new Set(engines.map(({ tunnelAddress }) => tunnelAddress))];
 }
 
 function announcerOf(membership: SwarmMembership): TaskAnnouncer {
