@@ -37,7 +37,8 @@ const MOUNTS = [
  */
 export function probe(flags: readonly string[] = [], name = TASK_NAME): string[] {
   const serve = [IMAGE, 'node', `/probe/${PROGRAM}`, 'serve'];
-  return [...MOUNTS, '--env', `PROBE_NAME=${name}`, ...flags, ...serve];
+  // The image's own stop signal is SIGKILL, for the sake of busybox.
+  return [...MOUNTS, '--stop-signal', 'SIGTERM', '--env', `PROBE_NAME=${name}`, ...flags, ...serve];
 }
 
 const TASK_NAME = '{{.Service.Name}}.{{.Task.Slot}}@{{.Node.Hostname}}';
