@@ -7,8 +7,12 @@ export interface SwarmGossipOptions {
   clock: Clock;
   random: Random;
   logger: Logger;
+  /** Addresses of nodes that were there lately: a manager that comes back finds others by them. */
+  lately: () => readonly string[];
 }
 
+/** Of those, how many are asked. */
+const LATELY_MAX = 8;
 /** Wait before gossip that could not start is tried again. */
 const START_RETRY_MS = 5_000;
 
@@ -84,8 +88,9 @@ export class SwarmGossip {
     if (this.#node && this.#nodeIp !== this.#ip) await this.#end((node) => node.stop());
     if (this.#node) this.#node.setKeys(this.#keys);
     else await this.#begin(this.#ip);
-    const others = this.#managers.filter((host) => host !== this.#nodeIp);
-    this.#node?.setSeeds(others.map((host) => ({ ip: host, port: GOSSIP_PORT })));
+    const hosts = new Set([...this.#managers, ...this.#options.lately().slice(0, LATELY_MAX)]);
+    hosts.delete(this.#nodeIp);
+    this.#node?.setSeeds([...hosts].map((ip) => ({ ip, port: GOSSIP_PORT })));
   }
 
   async #begin(ip: string): Promise<void> {
