@@ -192,8 +192,8 @@ export class GossipNode implements SocketListener {
     this.#cancelTick();
     const dueMs = this.#core.dueMs;
     if (!this.#isOpen || dueMs === undefined) return;
-    // Whole milliseconds: a clock that is a hair early would ask again and again at the same time.
-    const delayMs = Math.ceil(dueMs - clock.monotonic());
+    // A millisecond at least: what a clock is a hair early for would be asked again at the same time, for ever.
+    const delayMs = Math.max(1, Math.ceil(dueMs - clock.monotonic()));
     this.#cancelTick = clock.after(delayMs, () => this.#with(() => {}));
   }
 
