@@ -1,9 +1,10 @@
-// The web service of `npm start`.
+// The web service of `npm start`, on an overlay network of its own, behind the routing mesh.
 import { get } from 'node:http';
 import { until } from '../lib.mjs';
 import { SAMPLE_IMAGE, sampleImage } from '../sample-image.mjs';
 
 export const SERVICE = 'web';
+export const NETWORK = 'web-net';
 export const PORT = 8_080;
 const REPLICAS = 3;
 const SERVICE_TIMEOUT_MS = 60_000;
@@ -11,6 +12,16 @@ const ANSWER_TIMEOUT_MS = 2_000;
 
 function filtered(path, filters) {
   return `${path}?filters=${encodeURIComponent(JSON.stringify(filters))}`;
+}
+
+/** Makes the network unless there is one: containers of any node may be attached to it, too. */
+async function ensureNetwork(engine) {
+  const networks = await engine.call('GET', filtered('/networks', { name: [NETWORK] }));
+  if (networks.some(({ Name }) => Name === NETWORK)) return;
+  const request = { Name: NETWORK, Driver: 'overlay', Attachable: true, CheckDuplicate: true };
+  await engine.call('POST', '/networks/create', request);
+  const { IPAM } = await engine.call('GET', `/networks/${NETWORK}`);
+  console.log(`network ${NETWORK}: overlay, ${IPAM.Config[0].Subnet}`);
 }
 
 /** Makes the service unless there is one; resolves with the port it is published on. */
@@ -24,6 +35,7 @@ export async function ensureService(machines) {
   }
   // No registry here: every node gets the image by itself.
   await Promise.all(machines.map((machine) => machine.engine.load(sampleImage())));
+  await ensureNetwork(engine);
   await engine.call('POST', '/services/create', {
     Name: SERVICE,
     // The empty parts are what the docker client sends, and later takes for granted in updates.
@@ -31,6 +43,7 @@ export async function ensureService(machines) {
       ContainerSpec: { Image: SAMPLE_IMAGE },
       Resources: { Limits: {}, Reservations: {} },
       Placement: {},
+      Networks: [{ Target: NETWORK }],
     },
     Mode: { Replicated: { Replicas: REPLICAS } },
     EndpointSpec: {
@@ -47,7 +60,7 @@ async function runningTasks(engine) {
   return { tasks, running: tasks.filter(({ Status }) => Status.State === 'running') };
 }
 
-/** Waits for all tasks; resolves with the addresses of the nodes that run them. */
+/** Waits until as many tasks run as the service wants. */
 export async function waitForTasks(engine) {
   const { Spec } = await engine.call('GET', `/services/${SERVICE}`);
   const wanted = Spec.Mode.Replicated.Replicas;
@@ -59,9 +72,6 @@ export async function waitForTasks(engine) {
     throw new Error(`${running.length} of ${wanted} tasks run (${states})`);
   }
   console.log(`${wanted}/${wanted} tasks run`);
-  const nodes = await engine.call('GET', '/nodes');
-  const hosts = new Set(running.map(({ NodeID }) => NodeID));
-  return nodes.filter(({ ID }) => hosts.has(ID)).map(({ Status }) => Status.Addr);
 }
 
 /** Body of an HTTP answer, undefined when there is none. */
@@ -80,8 +90,9 @@ function fetchText(url) {
   });
 }
 
-export async function checkAnswers(addresses, port) {
-  for (const address of addresses) {
+/** Every machine answers on the port, whichever of them run the tasks. */
+export async function checkAnswers(machines, port) {
+  for (const { address } of machines) {
     const url = `http://${address}:${port}/`;
     const text = await until(() => fetchText(url), SERVICE_TIMEOUT_MS);
     if (text === undefined) throw new Error(`${url} does not answer`);
