@@ -101,7 +101,10 @@ export class Daemon {
       hostSubnets,
       networkTables: networks,
       onSession: (message) => networks.onSession(message),
-      wireguard: () => rooms.network.wireguard,
+      encryption: () => {
+        const { wireguard, hasIpsec } = rooms.network.encryption;
+        return { wireguard, ipsec: hasIpsec };
+      },
     });
     this.#membership = membership;
     networks.follow(membership);

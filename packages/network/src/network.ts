@@ -60,8 +60,8 @@ export interface Network {
   /** What stands in the overlay networks of this node, to be filled by whoever knows. */
   tables: Tables;
   overlays: NodeOverlays;
-  /** This node's end of encrypted tunnels, as others must know it; undefined: it cannot encrypt. */
-  wireguard: EncryptedEnd['publicEnd'];
+  /** This node's end of encrypted ways: what others must know of it, and what it must be told. */
+  encryption: Pick<EncryptedEnd, 'wireguard' | 'hasIpsec' | 'setKeys'>;
   /** Of the routing mesh, since the start. */
   readonly meshCounters: Readonly<MeshCounters>;
   /** Leads traffic to this node's tasks, and away; through whom it announces them is said later. */
@@ -140,7 +140,7 @@ export async function assembleNetwork(
   const restorer = new Restorer({ ...common, mesh, bridge, egress, subnets, context });
   return {
     networking: sandboxes,
-    wireguard: swarm.wireguard,
+    encryption: swarm.encryption,
     meshCounters: mesh.counters,
     localNetworks: new LocalNetworks({
       state,
@@ -154,7 +154,10 @@ export async function assembleNetwork(
     warnings: () => [...found, ...swarm.warnings()],
     close: async ({ removeAll = false } = {}) => {
       swarm.close();
-      if (removeAll) await restorer.removeAll();
+      if (removeAll) {
+        await restorer.removeAll();
+        await swarm.encryption.removeAll();
+      }
       mesh.close();
       book.releaseAll();
       await kernel.close();

@@ -33,7 +33,7 @@ export interface SwarmSide {
   mesh: Mesh;
   /** Who serves containers in their own namespaces. */
   readers: SandboxReaders;
-  wireguard: EncryptedEnd['publicEnd'];
+  encryption: Pick<EncryptedEnd, 'wireguard' | 'hasIpsec' | 'setKeys' | 'removeAll'>;
   /** Lets what reads the tables begin; those who have something in overlay networks hear of them first. */
   start(sandboxes: Sandboxes): void;
   warnings(): string[];
@@ -68,7 +68,7 @@ export async function assembleSwarmSide(
     overlays,
     mesh,
     readers,
-    wireguard: encryption.publicEnd,
+    encryption,
     start: (sandboxes) => {
       overlays.addListener(sandboxes);
       overlays.addListener(prober);

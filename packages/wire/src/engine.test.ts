@@ -1,6 +1,13 @@
 import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
-import { type DataPath, dataPathOf, hasOwnAgent, isMark, markOwnAgent } from './engine.js';
+import {
+  canEncrypt,
+  type DataPath,
+  dataPathOf,
+  hasOwnAgent,
+  isMark,
+  markOwnAgent,
+} from './engine.js';
 import { NodeDescriptionSchema } from './swarmkit.js';
 
 const plugins = [{ type: 'Network', name: 'overlay' }];
@@ -18,6 +25,7 @@ describe('what an agent of ours says of its node', () => {
     { address: '192.168.9.1', wireguard },
     { address: '', wireguard },
     { address: '' },
+    { address: '', ipsec: true },
   ])('is read as it was written: %j', (dataPath) => {
     const marked = markOwnAgent(described, dataPath);
     expect(hasOwnAgent(marked)).toBe(true);
@@ -34,8 +42,27 @@ describe('what an agent of ours says of its node', () => {
     expect(dataPathOf(markOwnAgent(described))).toBeUndefined();
   });
 
-  it.each(['', '10.0.0.1 x', '10.0.0.1 QUJD 51820', `10.0.0.1 ${'A'.repeat(43)}= 0`, 'a b c d'])(
-    'counts for nothing when it makes no sense: %j',
-    (name) => expect(dataPathOf(pluginsOf(name))).toBeUndefined(),
+  it.each([
+    '',
+    '10.0.0.1 x',
+    '10.0.0.1 QUJD 51820',
+    '- ipsec 7',
+    `10.0.0.1 ${'A'.repeat(43)}= 0`,
+    'a b c d',
+  ])('counts for nothing when it makes no sense: %j', (name) =>
+    expect(dataPathOf(pluginsOf(name))).toBeUndefined(),
   );
+
+  it.each<[DataPath, boolean]>([
+    [{ address: '' }, false],
+    [{ address: '', wireguard }, true],
+    [{ address: '', ipsec: true }, true],
+  ])('tells whether it can encrypt: %j', (dataPath, can) => {
+    expect(canEncrypt(markOwnAgent(described, dataPath))).toBe(can);
+  });
+
+  it('leaves open whether another engine can encrypt', () => {
+    expect(canEncrypt(described)).toBe(true);
+    expect(canEncrypt(undefined)).toBe(true);
+  });
 });

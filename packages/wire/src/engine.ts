@@ -12,8 +12,10 @@ import {
  */
 export const OWN_AGENT = { type: 'Agent', name: 'skep' } as const;
 
-/** Type of the plugin whose name says where a node's overlay packets go: `ADDRESS [KEY PORT]`. */
+/** Type of the plugin whose name says where a node's overlay packets go: `ADDRESS [KEY PORT | ipsec]`. */
 const DATA_PATH_TYPE = 'DataPath';
+/** In place of a key: the node has no WireGuard, but a kernel that does what Docker Engines do. */
+const BY_IPSEC = 'ipsec';
 /** In place of an address: where the node's calls come from. */
 const SEEN_ADDRESS = '-';
 
@@ -33,6 +35,8 @@ export interface DataPath {
   /** An IP without prefix length; empty: where the node's calls to managers come from. */
   address: string;
   wireguard?: WireguardEnd | undefined;
+  /** Without WireGuard: its kernel can encrypt by IPsec. */
+  ipsec?: boolean;
 }
 
 /** A description that says that it is given by an agent of ours, and where its packets go. */
@@ -57,8 +61,16 @@ export function dataPathOf(description: NodeDescription | undefined): DataPath |
   if (!text || rest.length > 0) return undefined;
   const address = text === SEEN_ADDRESS ? '' : text;
   if (key === undefined) return { address };
+  if (key === BY_IPSEC && port === undefined) return { address, ipsec: true };
   const wireguard = decodeWireguard(key, port ?? '');
   return wireguard && { address, wireguard };
+}
+
+/** Whether a node can take part in encrypted networks. Docker Engines do not say, and are taken to. */
+export function canEncrypt(description: NodeDescription | undefined): boolean {
+  if (!hasOwnAgent(description)) return true;
+  const dataPath = dataPathOf(description);
+  return dataPath?.wireguard !== undefined || dataPath?.ipsec === true;
 }
 
 /** Whether a plugin is a mark of our agents and nothing that a user could ask for. */
@@ -70,10 +82,12 @@ function isAgentMark({ type, name }: Pick<PluginDescription, 'type' | 'name'>): 
   return type === OWN_AGENT.type && name === OWN_AGENT.name;
 }
 
-function encodeDataPath({ address, wireguard }: DataPath): { type: string; name: string } {
+function encodeDataPath(dataPath: DataPath): { type: string; name: string } {
+  const { address, ipsec, wireguard } = dataPath;
+  const byIpsec = ipsec ? [BY_IPSEC] : [];
   const end = wireguard
     ? [Buffer.from(wireguard.key).toString('base64'), String(wireguard.port)]
-    : [];
+    : byIpsec;
   return { type: DATA_PATH_TYPE, name: [address || SEEN_ADDRESS, ...end].join(' ') };
 }
 

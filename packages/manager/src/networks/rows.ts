@@ -33,11 +33,16 @@ import {
   PortConfig_PublishMode,
   TaskState,
 } from '@skep/wire/swarmkit';
-import { driverOf, isAllocated, isIngress, VNI_OPTION } from '../allocator/network-plan.js';
+import {
+  driverOf,
+  isAllocated,
+  isEncrypted,
+  isIngress,
+  VNI_OPTION,
+} from '../allocator/network-plan.js';
 import { networksOfService } from '../allocator/networks.js';
 import { taskName } from '../control/task/naming.js';
 
-const ENCRYPTED_OPTION = 'encrypted';
 const MTU_OPTION = 'com.docker.network.driver.mtu';
 const MTU_BYTES_MAX = 65_535;
 /** Digits of a container's id by which it is known as a name. */
@@ -55,8 +60,7 @@ export function networkRow(network: NetworkObject): OverlayNetwork | undefined {
     name: network.spec.annotations.name,
     subnets: subnetsOf(network),
     mtuBytes: mtuOf(options[MTU_OPTION]),
-    // As the overlay driver of Docker reads it: there is no value that means no.
-    encrypted: Object.hasOwn(options, ENCRYPTED_OPTION),
+    encrypted: isEncrypted(network),
     internal: network.spec.internal,
     ingress: isIngress(network),
   });

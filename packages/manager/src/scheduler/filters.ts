@@ -1,10 +1,11 @@
-import type { NodeObject, TaskObject } from '@skep/wire';
+import { canEncrypt, type NodeObject, type TaskObject } from '@skep/wire';
 import {
   Mount_Type,
   NodeSpec_Availability,
   NodeStatus_State,
   type Platform,
 } from '@skep/wire/swarmkit';
+import { isEncrypted } from '../allocator/network-plan.js';
 import { constraintsOf, nodeMatches } from '../constraint/index.js';
 import { type Demand, demandOf } from './demand.js';
 import type { NodeInfo } from './node-info.js';
@@ -24,6 +25,7 @@ export const FILTERS: readonly Filter[] = [
   { checkFor: () => isReady, explain: (nodes) => `${plural(nodes)} not available for new tasks` },
   { checkFor: resources, explain: (nodes) => `insufficient resources on ${plural(nodes)}` },
   { checkFor: plugins, explain: (nodes) => `missing plugin on ${plural(nodes)}` },
+  { checkFor: encryption, explain: (nodes) => `network cannot be encrypted on ${plural(nodes)}` },
   {
     checkFor: constraints,
     explain: (nodes) => `scheduling constraints not satisfied on ${plural(nodes)}`,
@@ -91,6 +93,12 @@ function hasPlugin(node: NodeObject, { type, name }: Plugin): boolean {
 
 function withTag(name: string): string {
   return name.includes(':') ? name : `${name}:latest`;
+}
+
+/** The task would be rejected there: nothing of an encrypted network is ever sent in the clear. */
+function encryption(task: TaskObject): Check | undefined {
+  const asks = task.networks.some(({ network }) => network && isEncrypted(network));
+  return asks ? ({ node }) => canEncrypt(node.description) : undefined;
 }
 
 function constraints(task: TaskObject): Check | undefined {

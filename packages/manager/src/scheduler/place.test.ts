@@ -119,6 +119,24 @@ describe('place', () => {
     expect(refusal(nodes(listing), 1, log)).toMatch('missing plugin on 1 node');
   });
 
+  it('puts tasks of encrypted networks on nodes alone that can encrypt, engines of others among them', () => {
+    const agent = { type: 'Agent', name: 'skep' };
+    const bySaying = (name: string) => ({
+      description: { engine: { plugins: [agent, { type: 'DataPath', name }] } },
+    });
+    const task = (option: string) => ({
+      networks: [{ network: { driverState: { options: { [option]: '' } } } }],
+    });
+    const unable = bySaying('-');
+    expect(placeOn(nodes(unable), 1, task('label'))).toEqual(['n0']);
+    expect(refusal(nodes(unable), 1, task('encrypted'))).toBe(
+      'no suitable node (network cannot be encrypted on 1 node)',
+    );
+    const able = bySaying('- ipsec');
+    const engine = { description: { engine: { plugins: [] } } };
+    expect(placeOn(nodes(unable, able, engine), 2, task('encrypted'))).toEqual(['n1', 'n2']);
+  });
+
   it('knows the names of an architecture', () => {
     const on = (architecture: string, os = 'linux') => ({
       spec: { placement: { platforms: [{ architecture, os }] } },

@@ -5,7 +5,7 @@ import type { NetworksFlaws } from '@skep/manager';
 import { Code, errorMessage, invariant, RpcError } from '@skep/platform';
 import type { Entry } from '@skep/raft';
 import type { Dialer, Host, IdentitySource } from '@skep/rpc';
-import type { DataPath, WireguardEnd } from '@skep/wire';
+import type { DataPath } from '@skep/wire';
 import type { SessionMessage } from '@skep/wire/swarmkit';
 import { type NodeIdentityStore, Renewer } from '../identity/index.js';
 import { type Founding, Manager, raftDirectory } from '../manager/manager.js';
@@ -42,8 +42,8 @@ export interface MemberOptions extends MemberPlatform {
   networkTables?: NetworkTablesSink;
   /** Hears what a manager says at the beginning of a session, and whenever that changes. */
   onSession?(message: SessionMessage): void;
-  /** This node's end of encrypted tunnels, if it has one. Asked each time it describes itself. */
-  wireguard?(): WireguardEnd | undefined;
+  /** How this node can encrypt overlay packets. Asked each time it describes itself. */
+  encryption?(): Omit<DataPath, 'address'>;
   /** Known bugs, for the simulator. */
   networksFlaws?: NetworksFlaws | undefined;
 }
@@ -216,7 +216,7 @@ export class SwarmMember {
   get #dataPath(): DataPath {
     const { advertiseAddress, dataPathAddress } = this.#state;
     const address = dataPathAddress || hostOf(advertiseAddress);
-    return { address, wireguard: this.#options.wireguard?.() };
+    return { address, ...this.#options.encryption?.() };
   }
 
   /**

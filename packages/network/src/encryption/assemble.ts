@@ -4,8 +4,10 @@ import type { Names } from '../names.js';
 import type { Overlays } from '../overlay/overlays.js';
 import type { Tables } from '../tables/tables.js';
 import { EncryptedWay } from './encrypted-way.js';
+import { Ipsec } from './ipsec.js';
+import { ipsecKeys, type NetworkKey } from './ipsec-keys.js';
 import { loadKeyPair } from './keys.js';
-import { VXLAN_PORT_DEFAULT, WIREGUARD_PORT } from './ports.js';
+import { WIREGUARD_PORT } from './ports.js';
 import { WIREGUARD_OVERHEAD_BYTES, WireGuard } from './wireguard.js';
 
 export interface EncryptionOptions {
@@ -24,19 +26,24 @@ export interface EncryptionOptions {
   mtuBytes: number;
 }
 
-/** This node's end of the tunnels that carry encrypted networks. */
+/** This node's end of the ways that encrypted networks take. */
 export interface EncryptedEnd {
-  /** What other nodes must know of it; undefined where this node cannot encrypt. */
-  publicEnd: { key: Uint8Array; port: number } | undefined;
+  /** What other nodes must know of its WireGuard; undefined where it has none. */
+  wireguard: { key: Uint8Array; port: number } | undefined;
+  /** Whether its kernel can seal packets by IPsec. */
+  hasIpsec: boolean;
+  /** What a manager has told, of all kinds. None: it has told nothing, and what stands is kept. */
+  setKeys(told: readonly NetworkKey[]): Promise<void>;
   warnings(): string[];
-  /** Tunnels stay. */
+  /** What stands stays. */
   close(): void;
+  /** Takes it down, once no encrypted network stands. */
+  removeAll(): Promise<void>;
 }
 
 /** Lets the overlay networks carry encrypted ones, where this node can. */
 export async function assembleEncryption(options: EncryptionOptions): Promise<EncryptedEnd> {
-  const { clock, directory, disk, kernel, logger, mtuBytes, names, overlays, random, tables } =
-    options;
+  const { directory, disk, kernel, logger, mtuBytes, names, overlays, random, tables } = options;
   const link = names.encryptedLink;
   const keys = await loadKeyPair(disk, random, directory);
   const wireGuard = new WireGuard({
@@ -46,24 +53,21 @@ export async function assembleEncryption(options: EncryptionOptions): Promise<En
     port: WIREGUARD_PORT,
     mtuBytes: mtuBytes - WIREGUARD_OVERHEAD_BYTES,
   });
-  const way = new EncryptedWay({
-    kernel,
-    clock,
-    logger,
-    wireGuard,
-    table: names.encryptionTable,
-    link,
-    tables,
-    vxlanPort: () => overlays.dataPath?.udpPort ?? VXLAN_PORT_DEFAULT,
-    isStanding: (networkId) => overlays.place(networkId) !== undefined,
-  });
+  const ipsec = new Ipsec(kernel);
+  const problems = { wireGuard: await wireGuard.problem(), ipsec: await ipsec.problem() };
+  logger.info(problems, 'what this node lacks for encrypted networks');
+  const hasWireGuard = problems.wireGuard === undefined;
+  const table = names.encryptionTable;
+  const shared = { ...options, networks: overlays, link, table };
+  const way = new EncryptedWay({ ...shared, wireGuard, hasWireGuard, ipsec });
   overlays.encryptWith(way);
   tables.addReader(way);
-  const problem = await wireGuard.problem();
-  if (problem) logger.info({ problem }, 'this node cannot take part in encrypted networks');
   return {
-    publicEnd: problem ? undefined : { key: keys.publicKey, port: WIREGUARD_PORT },
+    wireguard: hasWireGuard ? { key: keys.publicKey, port: WIREGUARD_PORT } : undefined,
+    hasIpsec: problems.ipsec === undefined,
+    setKeys: (told) => way.setKeys(ipsecKeys(told)),
     warnings: () => way.warnings(),
     close: () => way.close(),
+    removeAll: () => way.removeAll(),
   };
 }

@@ -1,32 +1,41 @@
 import { type Cancel, type Clock, Code, errorMessage, type Logger, RpcError } from '@skep/platform';
+import { hostAddress } from '../address/host-address.js';
 import { HOST, type NetKernel } from '../kernel/contract.js';
 import { OVERLAY_COMPARE_MS } from '../limits.js';
 import type { EncryptedCarrier } from '../overlay/contract.js';
+import type { DataPath } from '../overlay/plan.js';
 import { Serial } from '../serial.js';
-import type {
-  NetworkNode,
-  OverlayNetwork,
-  TableChange,
-  TablesReader,
-  TablesView,
-} from '../tables/contract.js';
+import type { OverlayNetwork, TableChange, TablesReader, TablesView } from '../tables/contract.js';
+import type { Ipsec } from './ipsec.js';
+import type { IpsecKeys } from './ipsec-keys.js';
+import { encryptedPeers, type IpsecPeer } from './peers.js';
+import { VXLAN_PORT_DEFAULT } from './ports.js';
 import { encryptionTable } from './rules.js';
 import { WIREGUARD_OVERHEAD_BYTES, type WireGuard } from './wireguard.js';
-import { wireGuardPeers } from './wireguard-config.js';
+
+/** The overlay networks of this node, as far as encryption has to know. */
+export interface CarriedNetworks {
+  readonly dataPath: DataPath | undefined;
+  /** Undefined: no tunnels of the network stand in this node's kernel. */
+  place(networkId: string): unknown;
+  /** What an earlier run left, and nobody has judged yet. */
+  readonly found: readonly string[];
+}
 
 export interface EncryptedWayOptions {
   kernel: NetKernel;
   clock: Clock;
   logger: Logger;
   wireGuard: WireGuard;
+  /** Whether other nodes are told that this one has it. */
+  hasWireGuard: boolean;
+  ipsec: Ipsec;
   /** nftables table on the host of this room alone. */
   table: string;
   /** The link that encrypts. */
   link: string;
   tables: TablesView;
-  vxlanPort: () => number;
-  /** Whether tunnels of the network stand in this node's kernel. */
-  isStanding(networkId: string): boolean;
+  networks: CarriedNetworks;
 }
 
 /**
@@ -35,14 +44,20 @@ export interface EncryptedWayOptions {
  */
 export class EncryptedWay implements TablesReader, EncryptedCarrier {
   readonly name = 'encrypted networks';
+  /** IPsec adds less, so that what fits one way fits the other. */
   readonly overheadBytes = WIREGUARD_OVERHEAD_BYTES;
   readonly #options: EncryptedWayOptions;
   readonly #serial = new Serial();
   /** Networks that were prepared, and may stand. */
   readonly #prepared = new Map<string, OverlayNetwork>();
-  #unreachable: NetworkNode[] = [];
+  #keys: IpsecKeys | undefined;
+  /** Nodes that nothing is sent to, and why. */
+  #unreached: { nodes: IpsecPeer[]; reason: string } = { nodes: [], reason: '' };
   #failure: string | undefined;
+  /** Something of an earlier run, or of this one, may be in the kernel. */
+  #mayStand = true;
   #cancel: Cancel | undefined;
+  #isClosed = false;
 
   constructor(options: EncryptedWayOptions) {
     this.#options = options;
@@ -50,26 +65,52 @@ export class EncryptedWay implements TablesReader, EncryptedCarrier {
 
   prepare(network: OverlayNetwork): Promise<void> {
     return this.#serial.run(async () => {
-      const problem = await this.#options.wireGuard.problem();
+      const problem = await this.problem();
       if (problem) throw new RpcError(Code.FAILED_PRECONDITION, problem);
       this.#prepared.set(network.id, network);
       await this.#settle();
     });
   }
 
+  /** Why this node cannot encrypt, in a sentence; undefined when it can. */
+  async problem(): Promise<string | undefined> {
+    const { hasWireGuard, ipsec, networks, wireGuard } = this.#options;
+    if (hostAddress(networks.dataPath?.address ?? '')?.version === 6) {
+      return 'the address for its tunnels is of IPv6, and only what goes by IPv4 can be encrypted';
+    }
+    const problem = await wireGuard.problem();
+    if (hasWireGuard) return problem;
+    const other = await ipsec.problem();
+    return other && `${problem ?? 'WireGuard has come since this daemon started'}, and ${other}`;
+  }
+
   async apply(changes: readonly TableChange[]): Promise<void> {
     const concerns = changes.some(({ table }) => table === 'network' || table === 'node');
-    if (concerns) await this.compare();
+    if (this.#prepared.size > 0 && concerns) await this.compare();
+    else if (this.#mayStand && !this.#cancel) this.#compareLater();
+  }
+
+  /** What managers say. Until they say something, what stands is left as it is. */
+  async setKeys(keys: IpsecKeys | undefined): Promise<void> {
+    this.#keys = keys;
+    await this.compare();
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#cancel?.();
   }
 
-  /** Puts rules, link and tunnels as the tables say. */
+  /** Takes everything down; no encrypted network may stand. */
+  removeAll(): Promise<void> {
+    this.close();
+    return this.#serial.run(() => this.#takeDown());
+  }
+
+  /** Puts rules, link, associations and tunnels as the tables say. */
   compare(): Promise<void> {
     return this.#serial.run(async () => {
-      if (this.#prepared.size === 0) return;
+      if (this.#prepared.size === 0 && !this.#isLeft()) return this.#compareLater();
       try {
         await this.#settle();
       } catch (error) {
@@ -80,16 +121,21 @@ export class EncryptedWay implements TablesReader, EncryptedCarrier {
 
   /** Sentences for `docker info`. */
   warnings(): string[] {
-    const cannot = this.#unreachable.map(
-      ({ nodeId }) =>
-        `node ${nodeId} cannot take part in encrypted networks as this one does (WireGuard): ` +
-        'nothing is sent to it',
+    const { nodes, reason } = this.#unreached;
+    const cannot = nodes.map(
+      ({ nodeId }) => `nothing of encrypted networks is sent to node ${nodeId}: ${reason}`,
     );
     return this.#failure ? [...cannot, `encrypted networks: ${this.#failure}`] : cannot;
   }
 
+  /** Whether an earlier run may have left something that is of no use any more. */
+  #isLeft(): boolean {
+    const { networks, tables } = this.#options;
+    if (!this.#mayStand || networks.found.length > 0) return false;
+    return !tables.networks().some(({ encrypted }) => encrypted);
+  }
+
   async #settle(): Promise<void> {
-    this.#cancel?.();
     try {
       this.#forgetGone();
       if (this.#prepared.size === 0) await this.#takeDown();
@@ -105,35 +151,69 @@ export class EncryptedWay implements TablesReader, EncryptedCarrier {
 
   /** Somebody may have changed it, and networks that are gone from the tables stand for a while. */
   #compareLater(): void {
-    if (this.#prepared.size === 0) return;
+    this.#cancel?.();
+    this.#cancel = undefined;
+    if (this.#isClosed || (this.#prepared.size === 0 && !this.#mayStand)) return;
     this.#cancel = this.#options.clock.after(OVERLAY_COMPARE_MS, () => void this.compare());
   }
 
   #forgetGone(): void {
-    const { isStanding, tables } = this.#options;
+    const { networks, tables } = this.#options;
     for (const id of [...this.#prepared.keys()]) {
-      if (!tables.network(id)?.encrypted && !isStanding(id)) this.#prepared.delete(id);
+      if (!tables.network(id)?.encrypted && !networks.place(id)) this.#prepared.delete(id);
     }
   }
 
   async #build(): Promise<void> {
-    const { kernel, link, table, tables, vxlanPort, wireGuard } = this.#options;
+    const { hasWireGuard, ipsec, tables, wireGuard } = this.#options;
+    this.#mayStand = true;
+    const peers = encryptedPeers(tables, hasWireGuard);
+    const sealed = await this.#sealedPeers(peers.ipsec);
+    await this.#setRules(sealed.addresses);
+    if (hasWireGuard) await wireGuard.configure(peers.wireGuard);
+    const { setting } = sealed;
+    if (setting) await ipsec.configure(setting);
+  }
+
+  /** To whom IPsec leads, and with what setting; without one, what stands is left as it is. */
+  async #sealedPeers(peers: IpsecPeer[]) {
+    const { ipsec, networks } = this.#options;
+    const addresses = peers.map(({ tunnelAddress }) => tunnelAddress);
+    const keys = this.#keys;
+    const dataPath = networks.dataPath;
+    if (!keys || !dataPath?.address) {
+      const standing = await ipsec.reached();
+      const nodes = peers.filter(({ tunnelAddress }) => !standing.has(tunnelAddress));
+      this.#unreached = { nodes, reason: 'no manager has told the keys of IPsec yet' };
+      return { addresses: addresses.filter((address) => standing.has(address)) };
+    }
+    const problem = peers.length > 0 ? await ipsec.problem() : undefined;
+    this.#unreached = problem
+      ? { nodes: peers, reason: `the two have no WireGuard in common, and ${problem}` }
+      : { nodes: [], reason: '' };
+    const reached = problem ? [] : addresses;
+    const { address: localAddress, udpPort } = dataPath;
+    return { addresses: reached, setting: { localAddress, udpPort, keys, peers: reached } };
+  }
+
+  async #setRules(ipsecPeers: string[]): Promise<void> {
+    const { kernel, link, networks, table } = this.#options;
     const vnis = [...this.#prepared.values()].flatMap(({ subnets }) =>
       subnets.map(({ vni }) => vni).filter((vni) => vni > 0),
     );
-    const layout = encryptionTable({ vnis, vxlanPort: vxlanPort(), link });
+    const vxlanPort = networks.dataPath?.udpPort ?? VXLAN_PORT_DEFAULT;
+    const layout = encryptionTable({ vnis, vxlanPort, link, ipsecPeers });
     const changes = [{ kind: 'table-replace', table, layout } as const];
     await kernel.run([{ op: 'nft', namespace: HOST, changes }]);
-    const { peers, unreachable } = wireGuardPeers(tables);
-    this.#unreachable = unreachable;
-    await wireGuard.configure(peers);
   }
 
   async #takeDown(): Promise<void> {
-    const { kernel, table, wireGuard } = this.#options;
-    this.#unreachable = [];
+    const { ipsec, kernel, table, wireGuard } = this.#options;
+    this.#unreached = { nodes: [], reason: '' };
     await wireGuard.remove();
+    await ipsec.remove();
     const changes = [{ kind: 'table-remove', table } as const];
     await kernel.run([{ op: 'nft', namespace: HOST, changes }], { onRefusal: 'continue' });
+    this.#mayStand = false;
   }
 }

@@ -2,10 +2,14 @@ import { SimClock, SimDisk, SimRandom, silentLogger } from '@skep/platform';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { SimKernel } from '../kernel/simulated/kernel.js';
 import { OVERLAY_COMPARE_MS } from '../limits.js';
+import type { DataPath } from '../overlay/plan.js';
 import { networkOf, nodeOf, updateOf } from '../tables/objects.sim.js';
 import { Tables } from '../tables/tables.js';
 import { EncryptedWay } from './encrypted-way.js';
+import { Ipsec } from './ipsec.js';
+import { ipsecKeys } from './ipsec-keys.js';
 import { keyPairOf, loadKeyPair } from './keys.js';
+import { parameterIndex } from './security-plan.js';
 import { WireGuard } from './wireguard.js';
 import { SimWireGuardPrograms } from './wireguard.sim.js';
 
@@ -30,6 +34,7 @@ let wireGuard: WireGuard;
 let way: EncryptedWay;
 let tables: Tables;
 let clock: SimClock;
+let networks: { dataPath: DataPath; found: string[]; place(id: string): unknown };
 
 beforeEach(async () => {
   kernel = new SimKernel();
@@ -51,17 +56,37 @@ beforeEach(async () => {
   tables = new Tables();
   clock = new SimClock();
   standing.clear();
-  way = new EncryptedWay({
-    ...shared,
+  networks = {
+    dataPath: { address: '192.168.9.1', udpPort: 4_789 },
+    found: [],
+    place: (id) => standing.has(id) || undefined,
+  };
+  way = wayOf({ hasWireGuard: true });
+});
+
+/** As after a restart of the daemon: the kernel is as it was, and nothing is known. */
+function restarted(options: { hasWireGuard: boolean }): EncryptedWay {
+  way.close();
+  tables = new Tables();
+  return wayOf(options);
+}
+
+function wayOf({ hasWireGuard }: { hasWireGuard: boolean }): EncryptedWay {
+  const made = new EncryptedWay({
+    kernel,
+    logger: silentLogger,
+    link: LINK,
     wireGuard,
+    hasWireGuard,
+    ipsec: new Ipsec(kernel),
     clock,
     tables,
-    isStanding: (id) => standing.has(id),
+    networks,
     table: TABLE,
-    vxlanPort: () => 4_789,
   });
-  tables.addReader(way);
-});
+  tables.addReader(made);
+  return made;
+}
 
 /** Networks whose tunnels stand. */
 const standing = new Set<string>();
@@ -136,12 +161,6 @@ describe('the encrypted way', () => {
     await expect(carried(on('secret', 'n2'))).rejects.toThrow('wireguard-tools is not installed');
   });
 
-  it('sends nothing to nodes without a key, and names them', async () => {
-    await carried(on('secret', 'n2', { wireguardKey: new Uint8Array(), ownAgent: false }));
-    expect(await text()).not.toContain('[Peer]');
-    expect(way.warnings().join()).toContain('node n2 cannot take part in encrypted networks');
-  });
-
   it('is taken down after the last network that needs it, not before its tunnels', async () => {
     await carried(on('secret', 'n2'));
     standing.add('secret');
@@ -152,6 +171,171 @@ describe('the encrypted way', () => {
     standing.clear();
     await clock.advance(OVERLAY_COMPARE_MS);
     expect(await links()).not.toContain(LINK);
+    expect(await hasTable()).toBe(false);
+  });
+});
+
+describe('Docker Engines on encrypted networks', () => {
+  const engine = (nodeId: string, more = {}) =>
+    on('secret', nodeId, { wireguardKey: new Uint8Array(), ownAgent: false, ...more });
+  const told = (...times: number[]) =>
+    ipsecKeys(
+      times.map((time) => ({
+        subsystem: 'networking:ipsec',
+        key: new Uint8Array(16).fill(time),
+        lamportTime: BigInt(time),
+      })),
+    );
+  const rules = () => kernel.host.tables.get(TABLE)?.chains;
+  const security = () => kernel.security('');
+  const indexes = async (destination: string) => {
+    const { associations } = await security();
+    return associations.filter((one) => one.destination === destination).map(({ spi }) => spi);
+  };
+  const out = (tag: number) => parameterIndex('192.168.9.1', '192.168.9.2', tag);
+  const back = (tag: number) => parameterIndex('192.168.9.2', '192.168.9.1', tag);
+
+  it('are reached by IPsec, all others by WireGuard', async () => {
+    await way.setKeys(told(7, 8, 9));
+    await carried(engine('n2'), on('secret', 'n3'));
+    expect(await indexes('192.168.9.2')).toEqual([out(8)]);
+    expect(await indexes('192.168.9.1')).toEqual([back(7), back(8), back(9)]);
+    const { policies } = await security();
+    expect(policies).toMatchObject([
+      { destination: '192.168.9.2', udpPort: 4_789, mark: 0xd0c4e3, spi: out(8) },
+    ]);
+    expect((await text()).match(/\[Peer\]/g)).toHaveLength(1);
+    expect(way.warnings()).toEqual([]);
+  });
+
+  it('pass by rules that ask for IPsec, both ways', async () => {
+    await way.setKeys(told(7, 8, 9));
+    await carried(engine('n2'));
+    const ofEngine = (rule: string) => rule.includes('192.168.9.2');
+    expect(rules()?.get('arriving')?.filter(ofEngine)).toEqual([
+      expect.stringMatching(/^ip saddr { 192.168.9.2 } meta secpath exists .* accept$/),
+    ]);
+    expect(rules()?.get('leaving')?.filter(ofEngine)).toEqual([
+      expect.stringMatching(/^ip daddr { 192.168.9.2 } rt ipsec exists .* accept$/),
+    ]);
+    for (const chain of ['arriving', 'leaving']) {
+      expect(rules()?.get(chain)?.at(-1)).toMatch(/^[io]ifname != "skep_wg" .* drop$/);
+    }
+  });
+
+  it('keep their ways when keys rotate: the new one is heard before it is spoken', async () => {
+    await way.setKeys(told(7, 8, 9));
+    await carried(engine('n2'));
+    const ops: string[] = [];
+    kernel.refuse = ({ op }) => void (op.startsWith('xfrm') && ops.push(op));
+    await way.setKeys(told(8, 9, 10));
+    expect(await indexes('192.168.9.2')).toEqual([out(9)]);
+    expect(await indexes('192.168.9.1')).toEqual([back(8), back(9), back(10)]);
+    const trial = ['xfrm-state-add', 'xfrm-state-remove'];
+    const added = ['xfrm-state-add', 'xfrm-state-add', 'xfrm-policy-add'];
+    expect(ops).toEqual([...trial, ...added, 'xfrm-state-remove', 'xfrm-state-remove']);
+  });
+
+  it('are left as they are after a restart, until a manager tells the keys', async () => {
+    await way.setKeys(told(7, 8, 9));
+    await carried(engine('n2'));
+    const before = await security();
+    way = restarted({ hasWireGuard: true });
+    await carried(engine('n2'));
+    expect(await security()).toEqual(before);
+    expect(rules()?.get('arriving')?.join()).toContain('192.168.9.2');
+    await tables.update(updateOf(2n, { nodes: [engine('n3')] }));
+    expect(way.warnings().join()).toMatch(/node n3: no manager has told the keys/);
+    expect(way.warnings()).toHaveLength(1);
+  });
+
+  it('are sent nothing where the kernel has no ESP, and named', async () => {
+    kernel.host.security.hasEsp = false;
+    await way.setKeys(told(7, 8, 9));
+    await carried(engine('n2'));
+    expect(way.warnings()).toEqual([
+      'nothing of encrypted networks is sent to node n2: the two have no WireGuard in common, and ' +
+        'this kernel has no IPsec ESP with AES-GCM (modules esp4 and gcm; ENOSYS)',
+    ]);
+    expect(await security()).toEqual({ associations: [], policies: [] });
+    for (const chain of rules()?.values() ?? []) expect(chain.join()).not.toContain('192.168.9.2');
+  });
+
+  it('go when they leave the network, and with the last network', async () => {
+    await way.setKeys(told(7, 8, 9));
+    await carried(engine('n2'), engine('n3'));
+    const gone = [{ table: 'node', networkId: 'secret', id: 'n2' } as const];
+    await tables.update(updateOf(2n, { gone }));
+    expect(await indexes('192.168.9.2')).toEqual([]);
+    expect(await indexes('192.168.9.3')).toHaveLength(1);
+    const networksGone = [{ table: 'network', networkId: 'secret', id: '' } as const];
+    await tables.update(updateOf(3n, { gone: networksGone }));
+    expect(await security()).toEqual({ associations: [], policies: [] });
+  });
+
+  it('leave alone what other programs have', async () => {
+    const foreign = {
+      source: '192.168.9.1',
+      destination: '192.168.9.7',
+      spi: 5,
+      requestId: 0xd0c4e3,
+      key: new Uint8Array(20),
+    };
+    await kernel.run([{ op: 'xfrm-state-add', namespace: '', ...foreign }]);
+    await way.setKeys(told(7, 8, 9));
+    await carried(engine('n2'));
+    await way.removeAll();
+    expect(await security()).toEqual({ associations: [foreign], policies: [] });
+  });
+});
+
+describe('a node with IPsec alone', () => {
+  beforeEach(() => {
+    way = restarted({ hasWireGuard: false });
+    programs.installed.clear();
+  });
+
+  it('carries encrypted networks all the same', async () => {
+    await way.setKeys(
+      ipsecKeys([{ subsystem: 'networking:ipsec', key: new Uint8Array(16), lamportTime: 1n }]),
+    );
+    await tables.update(updateOf(1n, { networks: [SECRET], nodes: [on('secret', 'n2')] }));
+    await way.prepare(SECRET);
+    expect((await kernel.security('')).policies).toHaveLength(1);
+    expect(await links()).not.toContain(LINK);
+  });
+
+  it('refuses them where it has none either, and says why', async () => {
+    kernel.host.security.hasEsp = false;
+    await expect(way.prepare(SECRET)).rejects.toThrow(
+      'wireguard-tools is not installed, and this kernel has no IPsec ESP',
+    );
+    expect(await hasTable()).toBe(false);
+  });
+});
+
+describe('what an earlier run left', () => {
+  beforeEach(async () => {
+    await carried(on('secret', 'n2'));
+    way = restarted({ hasWireGuard: true });
+  });
+  const noNetworks = () => tables.update(updateOf(2n, { complete: true }));
+
+  it('is taken down when no network needs it any more', async () => {
+    await noNetworks();
+    await clock.advance(OVERLAY_COMPARE_MS);
+    expect(await links()).not.toContain(LINK);
+    expect(await hasTable()).toBe(false);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('stays while tunnels stand that nobody has judged', async () => {
+    networks.found.push('ov-secret');
+    await noNetworks();
+    await clock.advance(OVERLAY_COMPARE_MS);
+    expect(await hasTable()).toBe(true);
+    networks.found.pop();
+    await clock.advance(OVERLAY_COMPARE_MS);
     expect(await hasTable()).toBe(false);
   });
 });
@@ -175,5 +359,10 @@ describe('a node that cannot encrypt', () => {
     programs.inKernel = true;
     expect(await wireGuard.problem()).toBeUndefined();
     expect(await links()).not.toContain(LINK);
+  });
+
+  it('is one whose tunnels meet by IPv6, which no rule of ours would keep shut', async () => {
+    networks.dataPath = { address: 'fd00::1', udpPort: 4_789 };
+    await expect(way.prepare(SECRET)).rejects.toThrow('only what goes by IPv4 can be encrypted');
   });
 });

@@ -1,6 +1,3 @@
-import { bareAddress } from '../sandbox/plan.js';
-import type { NetworkNode, TablesView } from '../tables/contract.js';
-
 /** The other end of a tunnel between two nodes. */
 export interface WireGuardPeer {
   nodeId: string;
@@ -9,37 +6,6 @@ export interface WireGuardPeer {
   /** Where its packets go, and the one address it may send from and be sent to. */
   tunnelAddress: string;
   port: number;
-}
-
-/**
- * Which nodes this one exchanges encrypted datagrams with: all others of its encrypted networks.
- * `unreachable` are those that have no key (Docker Engines, nodes that cannot encrypt): nothing goes
- * to them rather than in clear.
- */
-export function wireGuardPeers(view: TablesView): {
-  peers: WireGuardPeer[];
-  unreachable: NetworkNode[];
-} {
-  const peers = new Map<string, WireGuardPeer>();
-  const unreachable = new Map<string, NetworkNode>();
-  for (const network of view.networks()) {
-    if (!network.encrypted) continue;
-    for (const node of view.nodes(network.id)) {
-      const { address: own, nodeId, tunnelAddress, wireguardKey, wireguardPort } = node;
-      if (own === network.nodeAddress || tunnelAddress === '') continue;
-      if (wireguardKey.length === 0) unreachable.set(nodeId, node);
-      else {
-        const address = tunnelAddress.includes('/') ? bareAddress(tunnelAddress) : tunnelAddress;
-        peers.set(nodeId, {
-          nodeId,
-          publicKey: wireguardKey,
-          tunnelAddress: address,
-          port: wireguardPort,
-        });
-      }
-    }
-  }
-  return { peers: [...peers.values()], unreachable: [...unreachable.values()] };
 }
 
 /** What `wg syncconf` reads: only what differs from the interface's present state is changed. */

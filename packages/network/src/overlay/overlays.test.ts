@@ -272,7 +272,8 @@ describe('a network that cannot be made', () => {
   });
 
   it('is refused rather than sent in the clear where it is to be encrypted', async () => {
-    const { network } = await inSwarm();
+    const { network, kernel } = await inSwarm();
+    kernel.host.security.hasEsp = false;
     const secret = networkOf('secret', { encrypted: true });
     await network.tables.update(updateOf(3n, { networks: [secret] }));
     await expect(network.overlays.whenReady('secret', never)).rejects.toThrow(

@@ -2,7 +2,7 @@ import type { NodeNetworks as ExecutorNetworks, NodeNetworking } from '@skep/exe
 import type { NetworkTablesSink } from '@skep/member';
 import {
   fromUpdate,
-  GossipedTunnels,
+  GossipCorrections,
   GossipPublisher,
   GossipSource,
   type Network,
@@ -44,7 +44,7 @@ export class NodeNetworks implements ExecutorNetworks, NetworkTablesSink {
   readonly #options: NodeNetworksOptions;
   readonly #keeper: TablesKeeper;
   readonly #gossip: SwarmGossip;
-  readonly #tunnels: GossipedTunnels;
+  readonly #corrections: GossipCorrections;
   /** Fills the tables where managers do not. */
   readonly #source: GossipSource;
   readonly #publisher: GossipPublisher;
@@ -64,15 +64,15 @@ export class NodeNetworks implements ExecutorNetworks, NetworkTablesSink {
     this.#keeper = new TablesKeeper(options);
     this.#gossip = new SwarmGossip({ ...options, lately: () => dockerEngines(network.tables) });
     const { gossip } = this.#gossip;
-    this.#tunnels = new GossipedTunnels(gossip);
     const nodeId = () => this.#nodeId;
     const tunnelAddress = () => this.#membership?.dataPathAddress() ?? '';
     const { tables } = network;
+    this.#corrections = new GossipCorrections({ gossip, tables });
     this.#source = new GossipSource({ tables, gossip, clock, nodeId, tunnelAddress });
     network.serveContainers(this.#source);
     this.#publisher = new GossipPublisher({ gossip, nodeId });
     tables.addReader(this.#publisher);
-    gossip.onChange(() => this.#correctTunnels());
+    gossip.onChange(() => this.#correct());
   }
 
   /** Takes up what the last run knew; the engine's containers are restored by now. */
@@ -104,6 +104,7 @@ export class NodeNetworks implements ExecutorNetworks, NetworkTablesSink {
   onSession(message: SessionMessage): void {
     this.#gossip.locate(this.#membership?.nodeAddress() ?? '');
     this.#gossip.follow(message);
+    this.#work(this.#options.network.encryption.setKeys(message.networkBootstrapKeys));
   }
 
   async configure({ attachments, vxlanPort }: NodeNetworking): Promise<void> {
@@ -118,7 +119,7 @@ export class NodeNetworks implements ExecutorNetworks, NetworkTablesSink {
 
   async update(update: NetworksUpdate): Promise<void> {
     this.#setTold(true);
-    await this.#options.network.tables.update(this.#tunnels.amend(fromUpdate(update)));
+    await this.#options.network.tables.update(this.#corrections.amend(fromUpdate(update)));
   }
 
   /** What is known stays as it is: the kernel goes on. */
@@ -159,7 +160,11 @@ export class NodeNetworks implements ExecutorNetworks, NetworkTablesSink {
     this.#announce();
     if (isMember) this.#gossip.locate(membership.nodeAddress());
     this.#identify(membership.nodeId());
-    const work = hasLeft ? this.#forget() : this.#configureDataPath();
+    this.#work(hasLeft ? this.#forget() : this.#configureDataPath());
+  }
+
+  /** Nobody waits for this. */
+  #work(work: Promise<void>): void {
     work.catch((error: unknown) => {
       this.#options.logger.error({ error: errorMessage(error) }, 'networks not followed');
     });
@@ -173,12 +178,12 @@ export class NodeNetworks implements ExecutorNetworks, NetworkTablesSink {
     this.#source.identified();
   }
 
-  /** What gossip says of Docker Engines' tunnels, for tables that a manager filled. */
-  #correctTunnels(): void {
+  /** What Docker Engines say of themselves, in tables that a manager filled. */
+  #correct(): void {
     if (this.#isTold !== true) return;
-    const { tables } = this.#options.network;
-    const corrections = this.#tunnels.corrections(tables);
-    if (corrections.nodes.length > 0) void tables.update(corrections);
+    const corrections = this.#corrections.corrections();
+    if (corrections.nodes.length + corrections.endpoints.length === 0) return;
+    void this.#options.network.tables.update(corrections);
   }
 
   async #configureDataPath(): Promise<void> {
@@ -196,7 +201,9 @@ export class NodeNetworks implements ExecutorNetworks, NetworkTablesSink {
     this.#source.forget();
     await this.#gossip.leave();
     const nothing = { networks: [], nodes: [], services: [], endpoints: [], gone: [] };
-    await this.#options.network.tables.update({ version: 0n, complete: true, ...nothing });
+    const { encryption, tables } = this.#options.network;
+    await tables.update({ version: 0n, complete: true, ...nothing });
+    await encryption.setKeys([]);
     await this.#keeper.remove();
   }
 }
