@@ -6,10 +6,10 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { AttachedSandbox } from '../sandbox/contract.js';
 import { endpointOf, networkOf, nodeOf, serviceOf, updateOf } from '../tables/objects.sim.js';
 import { Tables } from '../tables/tables.js';
+import { GossipCorrections } from './corrections.js';
 import { peerOf, recordOf, SimGossip } from './gossip.sim.js';
 import { GossipPublisher } from './publisher.js';
 import { GossipSource } from './source.js';
-import { GossipedTunnels } from './tunnels.js';
 
 const TASK_ID = 't'.repeat(25);
 
@@ -82,26 +82,49 @@ describe('what this node has', () => {
   });
 });
 
-describe('where Docker Engines take packets', () => {
+describe('what Docker Engines know alone', () => {
   const docker = nodeOf('n2', { ownAgent: false });
 
-  it('is what they say themselves, and only of them', async () => {
+  it('is where they take packets', async () => {
     gossip.hear([peerOf('k', 'x', docker.address), peerOf('l', 'y', nodeOf('n3').address)]);
-    const tunnels = new GossipedTunnels(gossip);
+    const corrections = new GossipCorrections({ gossip, tables });
     const update = updateOf(1n, {
       complete: true,
       networks: [networkOf('net')],
       nodes: [docker, nodeOf('n3')],
     });
-    const amended = tunnels.amend(update);
+    const amended = corrections.amend(update);
     expect(amended.nodes.map(({ tunnelAddress }) => tunnelAddress)).toEqual([
       '192.168.9.9',
       '192.168.9.3',
     ]);
     await tables.update(update);
-    await tables.update(tunnels.corrections(tables));
+    await tables.update(corrections.corrections());
     expect(tables.node('net', 'n2')?.tunnelAddress).toBe('192.168.9.9');
-    expect(tunnels.corrections(tables).nodes).toEqual([]);
+    expect(corrections.corrections().nodes).toEqual([]);
+  });
+
+  it('is what attached containers are called there', async () => {
+    const names = { name: 'guest', aliases: ['friend'] };
+    const record = recordOf('k', 'x', { ...names, serviceId: '', address: '10.0.1.11' });
+    gossip.hear([], [record, recordOf('l', 'x', { ...names, address: '10.0.1.12' })]);
+    const corrections = new GossipCorrections({ gossip, tables });
+    const update = updateOf(1n, {
+      complete: true,
+      networks: [networkOf('net')],
+      nodes: [docker],
+      endpoints: [
+        endpointOf('t1', { nodeId: 'n2', name: '0123456789ab' }),
+        endpointOf('t2', { nodeId: 'n2', serviceId: 'web' }),
+        endpointOf('t3', { nodeId: 'n1' }),
+      ],
+    });
+    const called = (endpoints: { name: string }[]) => endpoints.map(({ name }) => name);
+    expect(called(corrections.amend(update).endpoints)).toEqual(['guest', 't2', 't3']);
+    await tables.update(update);
+    await tables.update(corrections.corrections());
+    expect(tables.endpoint('net', 't1')).toMatchObject(names);
+    expect(corrections.corrections().endpoints).toEqual([]);
   });
 });
 
