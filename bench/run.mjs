@@ -9,13 +9,16 @@ import { manyNodes } from './cluster/many-nodes.mjs';
 import { workerLost } from './cluster/worker-lost.mjs';
 import { writes } from './cluster/writes.mjs';
 import { printTable } from './lib/table.mjs';
+import { networkMesh } from './network/mesh.mjs';
 import { networkNames } from './network/names.mjs';
 import { networkServices } from './network/services.mjs';
+import { networkTasks } from './network/tasks.mjs';
+import { networkThroughput } from './network/throughput.mjs';
 import { oneNode } from './one-node.mjs';
 
 const PARTS = [
   ...[oneNode, fiftyTasks, workerLost, leaderLost, writes, manyNodes],
-  ...[networkServices, networkNames],
+  ...[networkTasks, networkThroughput, networkMesh, networkServices, networkNames],
 ];
 const NAMES = PARTS.map(({ name }) => name).join(', ');
 

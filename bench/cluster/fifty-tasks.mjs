@@ -1,21 +1,14 @@
 // Fifty tasks on three nodes, from create to all running.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { median } from '../lib/stats.mjs';
 import { sleepers } from '../lib/swarm.mjs';
 import { row } from '../lib/table.mjs';
+import { createAndRemove } from './create-tasks.mjs';
 import { compareSwarms, pullEverywhere } from './engines.mjs';
 
 const TASKS = 50;
-const POLL_MS = 20;
 
-async function createAndRemove(swarm, tasks) {
-  const spec = sleepers(await swarm.lab.image(), 'bench', tasks);
-  const begunMs = performance.now();
-  const id = await swarm.createService(spec);
-  while ((await swarm.running(id)).length < tasks) await sleep(POLL_MS);
-  const tookMs = performance.now() - begunMs;
-  await swarm.removeService(id);
-  return tookMs;
+async function measure(swarm, tasks) {
+  return createAndRemove(swarm, sleepers(await swarm.lab.image(), 'bench', tasks));
 }
 
 export const fiftyTasks = {
@@ -30,10 +23,10 @@ export const fiftyTasks = {
       hasDockerd,
       prepare: async (swarm) => {
         await pullEverywhere(swarm);
-        await createAndRemove(swarm, swarm.nodes.length); // warm-up
+        await measure(swarm, swarm.nodes.length); // warm-up
       },
       cases: [TASKS],
-      measure: createAndRemove,
+      measure,
     });
     const { skepd, dockerd } = times[TASKS];
     const theirs = dockerd && median(dockerd);

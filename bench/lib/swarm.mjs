@@ -86,6 +86,15 @@ export class Swarm {
     return (await this.#view()).find(({ Description }) => Description.Hostname === name).ID;
   }
 
+  /** An overlay network. */
+  async createNetwork(name) {
+    await this.nodes[0].engine.call('POST', `${API}/networks/create`, {
+      Name: name,
+      CheckDuplicate: true,
+      Driver: 'overlay',
+    });
+  }
+
   async createService(spec) {
     return (await this.nodes[0].engine.call('POST', `${API}/services/create`, spec)).ID;
   }
