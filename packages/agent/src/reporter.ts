@@ -77,32 +77,34 @@ export class Reporter {
   #wake(): void {
     if (this.#sending || !this.#send) return;
     this.#sending = true;
-    void this.#run().finally(() => {
-      this.#sending = false;
-    });
+    void this.#run();
   }
 
   async #run(): Promise<void> {
-    const { clock, limits } = this.#options;
-    let retryMs = limits.reportRetryMs;
     await Promise.resolve(); // statuses of the same turn go together
-    while (this.#send && this.#waiting.size > 0) {
-      const send = this.#send;
-      const batch = this.#take();
-      const error = await send(batch).then(
-        () => undefined,
-        (reason: unknown) => reason ?? new Error('unknown'),
-      );
-      if (error === undefined) {
-        retryMs = limits.reportRetryMs;
-      } else if (isRefusal(error)) {
-        await this.#separate(send, batch, error);
-      } else {
-        this.#putBack(batch);
-        await clock.sleep(retryMs, this.#pause.signal).catch(() => {});
-        retryMs = Math.min(2 * retryMs, limits.reconnectMaxMs);
-      }
+    let retryMs = this.#options.limits.reportRetryMs;
+    while (this.#send && this.#waiting.size > 0)
+      retryMs = await this.#sendOnce(this.#send, retryMs);
+    // In the turn of the last look: a status that came in a later one would be sent by nobody.
+    this.#sending = false;
+  }
+
+  /** Resolves the time to wait should the next attempt fail. Never rejects. */
+  async #sendOnce(send: SendStatuses, retryMs: number): Promise<number> {
+    const { clock, limits } = this.#options;
+    const batch = this.#take();
+    const error = await send(batch).then(
+      () => undefined,
+      (reason: unknown) => reason ?? new Error('unknown'),
+    );
+    if (error === undefined) return limits.reportRetryMs;
+    if (isRefusal(error)) {
+      await this.#separate(send, batch, error);
+      return retryMs;
     }
+    this.#putBack(batch);
+    await clock.sleep(retryMs, this.#pause.signal).catch(() => {});
+    return Math.min(2 * retryMs, limits.reconnectMaxMs);
   }
 
   #take(): StatusUpdate[] {
