@@ -26,5 +26,11 @@ export const STOP_GRACE_MS_DEFAULT = 10_000;
 /** Time that connections get to end before a task is told to, where its service says nothing: Docker's. */
 export const DRAIN_MS_DEFAULT = 2_000;
 
+/**
+ * Time that a task without a health check has to listen on its published ports before it counts as
+ * running all the same: most programs need less than one second, and some never do.
+ */
+export const LISTEN_WAIT_MS = 5_000;
+
 /** What is left of a grace period for the process, however long its connections took. */
 export const STOP_GRACE_LEFT_MS_MIN = 1_000;

@@ -46,6 +46,13 @@ export const DRAIN_LOOK_SPACING_MS = 10;
 /** Nobody is connected when nobody was for so long. */
 export const DRAIN_QUIET_MS = 200;
 
+/** Between two looks at whether a container listens: at first, and after having doubled. */
+export const LISTEN_PAUSE_MS_MIN = 5;
+export const LISTEN_PAUSE_MS_MAX = 100;
+
+/** A look is followed by a pause of so many times its own time: a busy kernel is asked less often. */
+export const LISTEN_PAUSE_FACTOR = 4;
+
 /** Slots of a published port whose clients stay with one task: even to a twentieth for 25 tasks. */
 export const AFFINITY_SLOTS = 512;
 

@@ -15,13 +15,14 @@ import {
   ContainerStatusSchema,
   type PortStatus,
 } from '@skep/wire/swarmkit';
-import { STOP_GRACE_MS_DEFAULT } from '../limits.js';
+import { LISTEN_WAIT_MS, STOP_GRACE_MS_DEFAULT } from '../limits.js';
 import { containerName } from '../request/names.js';
 import { portStatus } from '../request/ports.js';
 import { unlessAborted } from '../waiting.js';
 import { drainMaxMs, isReachable, stopTimeoutSeconds } from './draining.js';
 import { engineWork, isNotFound, unlessMissing } from './engine-errors.js';
 import { isHealthChecked, waitForHealth } from './health.js';
+import { publishedTargets } from './listening.js';
 import { taskLogs } from './logs.js';
 import { checkBindSources, prepareContainer } from './prepare.js';
 import type { ControllerRoom } from './room.js';
@@ -66,8 +67,10 @@ export class ContainerController implements TaskController {
     const found = await engineWork(() => this.#look());
     if (found.State.Status === 'created') await this.#startContainer(context);
     const started = await engineWork(() => this.#look());
-    if (isHealthChecked(started) && !(await this.#becomesHealthy(started, context))) return;
-    if (started.State.Running) await this.#activate();
+    if (isHealthChecked(started)) {
+      if (!(await this.#becomesHealthy(started, context))) return;
+    } else if (started.State.Running) await this.#listens(started.Id, context.signal);
+    if (this.#seen?.State.Running) await this.#activate();
   }
 
   async wait(context: OperationContext): Promise<void> {
@@ -162,6 +165,30 @@ export class ContainerController implements TaskController {
     if (health === 'unhealthy') throw new TaskExitError(State.ExitCode, UNHEALTHY);
     if (health === 'ended' && State.ExitCode !== 0) throw new TaskExitError(State.ExitCode);
     return health === 'healthy';
+  }
+
+  /**
+   * Holds a task up whose program is not ready for those who come by its published ports, for as long
+   * as that can be expected to change. One that ended is not waited for: `wait` will say how.
+   */
+  async #listens(containerId: string, signal: AbortSignal): Promise<void> {
+    const ports = publishedTargets(this.#task);
+    if (ports.length === 0) return;
+    const { engine, events, traffic } = this.#room;
+    const over = new AbortController();
+    const watch = { engine, events, containerId, signal: AbortSignal.any([signal, over.signal]) };
+    try {
+      const isReady = await Promise.race([
+        traffic.listening(containerId, ports, LISTEN_WAIT_MS, watch.signal),
+        engineWork(() => waitForHealth(watch, ['ended'])),
+      ]);
+      if (isReady === false) {
+        this.#logger.info({ ports }, 'the task does not listen on all of its published ports yet');
+      }
+    } finally {
+      over.abort();
+    }
+    await engineWork(() => this.#look());
   }
 
   /** True when it was stopped for that; false when it ended, or `signal` aborted. */

@@ -43,11 +43,22 @@ export class FakeTraffic implements TaskTraffic {
   readonly active = new Map<string, TaskObject>();
   /** What was asked of it, in order; shared with the engine by who wants to know which came first. */
   calls: string[] = [];
+  /** Resolves whether a container listens. */
+  listen: (ports: readonly number[], maxMs: number, signal: AbortSignal) => Promise<boolean> =
+    async () => true;
   /** Resolves when the connections are gone. */
   drain: (maxMs: number, signal: AbortSignal) => Promise<number> = async () => 0;
 
   async activate(task: TaskObject): Promise<void> {
     this.active.set(task.id, task);
+  }
+  async listening(
+    _containerId: string,
+    ports: readonly number[],
+    maxMs: number,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    return this.listen(ports, maxMs, signal);
   }
   async withdraw(taskId: string): Promise<void> {
     this.calls.push(`withdraw ${taskId}`);

@@ -281,6 +281,8 @@ export interface NetKernel {
   inboundConnections(namespace: NamespacePath): Promise<number>;
   /** TCP sockets of a namespace, those that listen among them: counted at no cost. */
   tcpSockets(namespace: NamespacePath): Promise<number>;
+  /** TCP ports that are listened on where others can reach them: at any address but loopback's. */
+  listeningPorts(namespace: NamespacePath): Promise<number[]>;
   /** Associations and policies of anybody's, those of the kinds that can be added here. */
   security(namespace: NamespacePath): Promise<SecurityView>;
   readSysctl(namespace: NamespacePath, name: string): Promise<string | undefined>;

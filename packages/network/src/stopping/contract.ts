@@ -8,6 +8,17 @@ export interface TaskTraffic {
    */
   activate(task: TaskObject): Promise<void>;
   /**
+   * Resolves true once the container listens on all of these TCP ports, where others can reach it, and
+   * for one without a network of its own; false when it does not within `maxMs` (>= 0), or has ended.
+   * Rejects only with the signal's reason.
+   */
+  listening(
+    containerId: string,
+    ports: readonly number[],
+    maxMs: number,
+    signal: AbortSignal,
+  ): Promise<boolean>;
+  /**
    * Resolves when no balancer and no name leads to the task any more, on any node that can be reached,
    * or when the time for it is up. Never rejects. For a task that was never active, too.
    */

@@ -53,6 +53,60 @@ describe('a task that may take connections', () => {
   });
 });
 
+describe('a container that is to listen', () => {
+  it('is ready at the first look, or soon after it listens on all of its ports', async () => {
+    const { abort, clock, namespace, traffic } = await setUp();
+    namespace.listeningPorts = [80, 443, 7];
+    expect(await traffic.listening('c1', [80, 443], 5_000, abort.signal)).toBe(true);
+    expect(await traffic.listening('c1', [80], 0, abort.signal)).toBe(true);
+    namespace.listeningPorts = [80];
+    const seen = timed(clock, traffic.listening('c1', [80, 443], 5_000, abort.signal));
+    await clock.advance(1_000);
+    namespace.listeningPorts = [443, 80];
+    await clock.advance(5_000);
+    expect(seen.value).toBe(true);
+    expect(seen.atMs).toBeLessThanOrEqual(1_100);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('is waited for no longer than it is asked for, and not without a network of its own', async () => {
+    const { abort, clock, traffic } = await setUp();
+    const seen = timed(clock, traffic.listening('c1', [80], 1_050, abort.signal));
+    await clock.advance(5_000);
+    expect(seen).toEqual({ atMs: 1_050, value: false });
+    expect(await traffic.listening('c1', [80], 0, abort.signal)).toBe(false);
+    expect(await traffic.listening('of the host', [80], 5_000, abort.signal)).toBe(true);
+  });
+
+  it('is given up with its namespace, and when it is called off', async () => {
+    const { abort, clock, kernel, traffic } = await setUp();
+    const called = traffic.listening('c1', [80], 5_000, abort.signal);
+    const outcome = expect(called).rejects.toThrow('enough');
+    const gone = timed(clock, traffic.listening('c1', [80], 5_000, new AbortController().signal));
+    await clock.advance(50);
+    abort.abort(new Error('enough'));
+    await outcome;
+    await kernel.run([{ op: 'namespace-remove', path: NAMESPACE }]);
+    await clock.advance(100);
+    expect(gone.value).toBe(false);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('is looked at for a fifth of the time at most', async () => {
+    const { abort, clock, kernel, traffic } = await setUp();
+    let looks = 0;
+    kernel.listeningPorts = async () => {
+      looks++;
+      await clock.sleep(200);
+      return [];
+    };
+    const seen = timed(clock, traffic.listening('c1', [80], 5_000, abort.signal));
+    await clock.advance(10_000);
+    expect(seen.value).toBe(false);
+    expect(looks).toBeLessThanOrEqual(6);
+  });
+});
+
 describe('withdrawing a task', () => {
   it('takes no time where nobody is to hear of it', async () => {
     const { clock, traffic } = await setUp();

@@ -4,9 +4,10 @@ import type { NamespacePath, NetKernel } from '../kernel/contract.js';
 import { WITHDRAW_RETRY_MS, WITHDRAW_WAIT_MS } from '../limits.js';
 import type { TaskAnnouncer, TaskTraffic } from './contract.js';
 import { Drains } from './drain.js';
+import { untilListening } from './listening.js';
 
 export interface SwarmTrafficOptions {
-  kernel: Pick<NetKernel, 'inboundConnections' | 'tcpSockets'>;
+  kernel: Pick<NetKernel, 'inboundConnections' | 'listeningPorts' | 'tcpSockets'>;
   clock: Clock;
   logger: Logger;
   /** Path of a container's network namespace; undefined: it has none. */
@@ -37,6 +38,25 @@ export class SwarmTraffic implements TaskTraffic {
   async activate(task: TaskObject): Promise<void> {
     this.#active.set(task.id, task);
     await this.#announcer?.activate(task);
+  }
+
+  async listening(
+    containerId: string,
+    ports: readonly number[],
+    maxMs: number,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { clock, kernel, logger, namespaceOf } = this.#options;
+    const namespace = namespaceOf(containerId);
+    if (!namespace) return true;
+    try {
+      return await untilListening({ kernel, clock, namespace, ports, maxMs }, signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      // Its namespace is gone, and so is whatever would listen.
+      logger.debug({ containerId, error: errorMessage(error) }, 'cannot see who listens');
+      return false;
+    }
   }
 
   async withdraw(taskId: string): Promise<void> {

@@ -2,7 +2,13 @@ import { NETFILTER_SOCKETS_MAX, NFT_CONTEXTS_MAX } from '../../limits.js';
 import { HOST, type NamespacePath } from '../contract.js';
 import { LowDescriptors } from './low-descriptors.js';
 import type { Namespaces } from './namespaces.js';
-import { NETLINK_NETFILTER, NETLINK_ROUTE, NETLINK_XFRM, NetlinkSocket } from './netlink-socket.js';
+import {
+  NETLINK_NETFILTER,
+  NETLINK_ROUTE,
+  NETLINK_SOCK_DIAG,
+  NETLINK_XFRM,
+  NetlinkSocket,
+} from './netlink-socket.js';
 import { NftContext } from './nft-context.js';
 
 /** Sockets and contexts that wait to be closed; each holds a descriptor. */
@@ -44,12 +50,12 @@ export class Handles {
 
   /** A socket for associations and policies, which are seldom asked for. */
   withTransform<T>(namespace: NamespacePath, use: (socket: NetlinkSocket) => T): T {
-    const socket = this.#namespaces.within(namespace, () => new NetlinkSocket(NETLINK_XFRM));
-    try {
-      return use(socket);
-    } finally {
-      socket.close();
-    }
+    return this.#withSocket(NETLINK_XFRM, namespace, use);
+  }
+
+  /** A socket that tells of others, in a namespace that is asked only while its container starts. */
+  withDiagnosis<T>(namespace: NamespacePath, use: (socket: NetlinkSocket) => T): T {
+    return this.#withSocket(NETLINK_SOCK_DIAG, namespace, use);
   }
 
   nft(namespace: NamespacePath): NftContext {
@@ -95,6 +101,15 @@ export class Handles {
     for (const context of this.#nft.values()) context.free();
     this.#nft.clear();
     this.#low.close();
+  }
+
+  #withSocket<T>(protocol: number, namespace: NamespacePath, use: (socket: NetlinkSocket) => T): T {
+    const socket = this.#namespaces.within(namespace, () => new NetlinkSocket(protocol));
+    try {
+      return use(socket);
+    } finally {
+      socket.close();
+    }
   }
 
   #made<T>(known: Map<NamespacePath, T>, namespace: NamespacePath, make: () => T): T {

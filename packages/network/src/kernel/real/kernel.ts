@@ -16,7 +16,7 @@ import {
 } from '../contract.js';
 import type { SocketOpener, SocketRequest } from '../socket-contract.js';
 import type { WorkerCall, WorkerRequest, WorkerResponse } from './protocol.js';
-import { readInbound } from './tcp-sockets.js';
+import { readInbound, readListening } from './tcp-sockets.js';
 
 interface Waiter {
   resolve(value: unknown): void;
@@ -86,6 +86,17 @@ export class RealKernel implements NetKernel, SocketOpener {
 
   async tcpSockets(namespace: NamespacePath): Promise<number> {
     return (await this.#call({ kind: 'tcpSockets', namespace })) as number;
+  }
+
+  async listeningPorts(namespace: NamespacePath): Promise<number[]> {
+    try {
+      return (await this.#call({ kind: 'listeningPorts', namespace })) as number[];
+    } catch (error) {
+      if (!(error instanceof KernelError) || error.code !== 'ENOENT') throw error;
+      // Without the module that tells (tcp_diag); without the namespace, the listings are missing, too.
+      const listings = await this.#call({ kind: 'openTcpListings', namespace });
+      return this.#listings.run(() => readListening(listings as number[]));
+    }
   }
 
   async security(namespace: NamespacePath): Promise<SecurityView> {

@@ -26,6 +26,7 @@ const SO_SNDBUFFORCE = 32;
 const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 export const NETLINK_ROUTE = 0;
+export const NETLINK_SOCK_DIAG = 4;
 export const NETLINK_XFRM = 6;
 export const NETLINK_NETFILTER = 12;
 

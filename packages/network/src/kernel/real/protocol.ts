@@ -14,6 +14,7 @@ export type WorkerCall =
   | { kind: 'rulesGeneration'; namespace: NamespacePath }
   | { kind: 'openTcpListings'; namespace: NamespacePath }
   | { kind: 'tcpSockets'; namespace: NamespacePath }
+  | { kind: 'listeningPorts'; namespace: NamespacePath }
   | { kind: 'security'; namespace: NamespacePath }
   | { kind: 'openSocket'; request: SocketRequest }
   | { kind: 'readSysctl'; namespace: NamespacePath; name: string };

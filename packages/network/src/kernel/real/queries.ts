@@ -7,6 +7,7 @@ import type {
   TunnelEntries,
 } from '../contract.js';
 import * as link from '../netlink/link.js';
+import * as listeners from '../netlink/listeners.js';
 import * as neighbour from '../netlink/neighbour.js';
 import * as nftables from '../netlink/nftables.js';
 import * as route from '../netlink/route.js';
@@ -114,6 +115,17 @@ export class QueryRunner {
           (body) => transform.decodePolicy(body) ?? [],
         ),
       };
+    });
+  }
+
+  listeningPorts(namespace: NamespacePath): number[] {
+    const { IPV4, IPV6 } = listeners.AddressFamily;
+    return this.#handles.withDiagnosis(namespace, (socket) => {
+      const dump = (family: typeof IPV4 | typeof IPV6) =>
+        socket
+          .dump('listeners', listeners.LISTENERS_GET, listeners.encodeListenersDump(family))
+          .flatMap((body) => listeners.decodeListener(body) ?? []);
+      return [...dump(IPV4), ...(unlessMissing(() => dump(IPV6)) ?? [])];
     });
   }
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { countInbound } from './tcp-listing.js';
+import { countInbound, portsListenedOn } from './tcp-listing.js';
 
 const HEADER = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid';
 const line = (local: string, remote: string, state: string) =>
@@ -35,4 +35,23 @@ it('takes connections to sockets that listen for both families', () => {
     line(`${mapped}${OWN}:0050`, `${mapped}${CLIENT}:C001`, '01'),
   ].join('\n');
   expect(countInbound([HEADER, listing])).toBe(1);
+});
+
+it('finds ports that others can reach', () => {
+  const listing = [
+    HEADER,
+    line('00000000:0050', ANY, '0A'),
+    line(`${OWN}:1F90`, ANY, '0A'),
+    line('0B00007F:0035', ANY, '0A'),
+    // Connected, and not listening.
+    line(`${OWN}:0051`, `${CLIENT}:C001`, '01'),
+  ].join('\n');
+  const zeros = '0'.repeat(24);
+  const listing6 = [
+    HEADER,
+    line(`${zeros}00000000:01BB`, `${zeros}00000000:0000`, '0A'),
+    line(`${zeros}01000000:0052`, `${zeros}00000000:0000`, '0A'),
+    line('0000000000000000FFFF00000100007F:0053', `${zeros}00000000:0000`, '0A'),
+  ].join('\n');
+  expect(portsListenedOn([listing, listing6])).toEqual([80, 8_080, 443]);
 });

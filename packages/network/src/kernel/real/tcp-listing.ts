@@ -4,6 +4,8 @@
  */
 
 const LISTEN = '0A';
+/** `127.…`, also within an IPv6 address, and `::1`: words are as the processor has them in memory. */
+const LOOPBACK = /^(?:0{16}FFFF0000)?[0-9A-F]{6}7F$|^0{24}01000000$/;
 /**
  * Established, a request that is being accepted, and halves that one side has closed: something may
  * still be on its way.
@@ -36,4 +38,12 @@ export function countInbound(listings: readonly string[]): number {
     ({ localAddress, localPort, remoteAddress, state }) =>
       UNDER_WAY.has(state) && listening.has(localPort) && localAddress !== remoteAddress,
   ).length;
+}
+
+/** Ports that are listened on where others can reach them. */
+export function portsListenedOn(listings: readonly string[]): number[] {
+  return listings
+    .flatMap((listing) => [...sockets(listing)])
+    .filter(({ localAddress, state }) => state === LISTEN && !LOOPBACK.test(localAddress))
+    .map(({ localPort }) => Number.parseInt(localPort, 16));
 }

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import type { NamespacePath } from '../contract.js';
 import { openFile } from './libc.js';
 import type { Namespaces } from './namespaces.js';
-import { countInbound } from './tcp-listing.js';
+import { countInbound, portsListenedOn } from './tcp-listing.js';
 
 /** Of the calling thread's network namespace; a file stays of it that was opened there. */
 const DIRECTORY = '/proc/thread-self/net';
@@ -24,10 +24,19 @@ export function openTcpListings(namespaces: Namespaces, namespace: NamespacePath
 
 /** Connections to a namespace from elsewhere, by its listings, which are closed then. */
 export async function readInbound(listings: readonly number[]): Promise<number> {
+  return countInbound(await readAll(listings));
+}
+
+/** Ports that a namespace listens on for others, by its listings, which are closed then. */
+export async function readListening(listings: readonly number[]): Promise<number[]> {
+  return portsListenedOn(await readAll(listings));
+}
+
+async function readAll(listings: readonly number[]): Promise<string[]> {
   try {
     const texts: string[] = [];
     for (const listing of listings) texts.push(await read(listing, 'latin1'));
-    return countInbound(texts);
+    return texts;
   } finally {
     for (const listing of listings) closeSync(listing);
   }

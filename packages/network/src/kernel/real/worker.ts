@@ -68,6 +68,8 @@ function answer(call: WorkerCall): unknown {
       return openTcpListings(namespaces, call.namespace);
     case 'tcpSockets':
       return countTcpSockets(namespaces, call.namespace);
+    case 'listeningPorts':
+      return queries.listeningPorts(call.namespace);
     case 'security':
       return queries.security(call.namespace);
     case 'openSocket':

@@ -107,6 +107,10 @@ export class SimKernel implements NetKernel {
     return inboundConnections + otherSockets;
   }
 
+  async listeningPorts(namespace: NamespacePath): Promise<number[]> {
+    return [...this.at(namespace).listeningPorts];
+  }
+
   async security(namespace: NamespacePath): Promise<SecurityView> {
     return this.at(namespace).security.view();
   }

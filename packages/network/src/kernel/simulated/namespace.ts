@@ -63,6 +63,8 @@ export class SimNamespace {
   inboundConnections = 0;
   /** Sockets besides those. */
   otherSockets = 0;
+  /** Ports listened on, for what `listeningPorts` tells. */
+  listeningPorts: number[] = [];
 
   constructor() {
     this.addLink('lo', '', 65_536);
