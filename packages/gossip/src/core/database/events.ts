@@ -88,7 +88,7 @@ export class Events {
     this.#state.changing(nodeName, () => {
       const leftMs = isLeaving ? timers.nowMs : undefined;
       isTaken = attachments.set(nodeName, networkId, lTime, leftMs);
-      if (isLeaving) this.#deleteEntries(networkId, nodeName);
+      if (isLeaving) this.#forgetEntries(networkId, nodeName);
     });
     return isTaken;
   }
@@ -100,13 +100,13 @@ export class Events {
     this.#state.isContradicted = true;
   }
 
-  /** What a node had in a network that it left counts as deleted; it writes it anew if it comes back. */
-  #deleteEntries(networkId: string, owner: string): void {
+  /**
+   * What a node had in a network that it left is forgotten, not deleted: news travel at different speeds,
+   * and some of it may have been written after the node came back.
+   */
+  #forgetEntries(networkId: string, owner: string): void {
     const entries = this.#state.networks.get(networkId)?.entries;
-    for (const entry of entries?.all() ?? []) {
-      if (entry.owner !== owner || entry.deletedUntilMs !== undefined) continue;
-      entry.deletedUntilMs = this.#state.timers.nowMs + TOMBSTONE_MS;
-    }
+    for (const entry of entries?.all() ?? []) if (entry.owner === owner) entries?.delete(entry);
   }
 
   /** `bytes` as it came; `isSync`: as part of all that a node has. */
