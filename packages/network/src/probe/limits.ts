@@ -1,10 +1,10 @@
 /** Bounds of the checks of the ways between nodes. */
 
-/** From one question to the next, to all nodes at a time. */
+/** From one round of questions to the next. */
 export const PROBE_PERIOD_MS = 10_000;
 /** The same while some way is in doubt. */
 export const PROBE_DOUBT_PERIOD_MS = 2_000;
-/** Nodes asked in one period; where there are more, each waits its turn. */
+/** Nodes asked in one round; where there are more, each waits its turn. */
 export const PROBES_PER_PERIOD_MAX = 64;
 /** An answer that comes later than this is none. */
 export const PROBE_TIMEOUT_MS = 1_500;

@@ -35,18 +35,18 @@ describe('the ways between nodes', () => {
   it('are silent after some answers in a row are missing, not before, and whole with the first', () => {
     const ways = new Ways();
     ways.follow(nodesOf(2));
-    run(ways, 2 * (PROBES_LOST_MAX - 1), (nodeId) => nodeId !== 'n1');
+    run(ways, PROBES_LOST_MAX - 1, (nodeId) => nodeId !== 'n1');
     expect(troubles(ways)).toEqual([]);
-    run(ways, 2, (nodeId) => nodeId !== 'n1');
+    run(ways, 1, (nodeId) => nodeId !== 'n1');
     expect(troubles(ways)).toEqual(['n1 silent']);
-    run(ways, 2, () => true);
+    run(ways, 1, () => true);
     expect(troubles(ways)).toEqual([]);
   });
 
   it('are narrow when only short packets pass', () => {
     const ways = new Ways();
     ways.follow(nodesOf(2));
-    run(ways, 2 * PROBES_LOST_MAX, (nodeId, size) => nodeId !== 'n0' || size === 'small');
+    run(ways, PROBES_LOST_MAX, (nodeId, size) => nodeId !== 'n0' || size === 'small');
     expect(troubles(ways)).toEqual(['n0 narrow']);
   });
 
@@ -66,7 +66,7 @@ describe('the ways between nodes', () => {
   it('are judged by the node that was asked alone', () => {
     const ways = new Ways();
     ways.follow(nodesOf(2));
-    for (let period = 0; period < 2 * PROBES_LOST_MAX; period++) {
+    for (let period = 0; period < PROBES_LOST_MAX; period++) {
       for (const { number } of ways.ask()) ways.answered(number, '10.0.0.77');
       ways.giveUp();
     }
@@ -76,7 +76,7 @@ describe('the ways between nodes', () => {
   it('are judged anew for a node that moved, and forgotten for one that is gone', () => {
     const ways = new Ways();
     ways.follow(nodesOf(2));
-    run(ways, 2 * PROBES_LOST_MAX, () => false);
+    run(ways, PROBES_LOST_MAX, () => false);
     const [first] = nodesOf(1);
     if (first) ways.follow([{ ...first, tunnelAddress: '192.168.7.7' }]);
     expect(troubles(ways)).toEqual([]);

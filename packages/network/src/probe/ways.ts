@@ -9,7 +9,7 @@ export interface ProbedNode {
   tunnelAddress: string;
 }
 
-export type ProbeSize = 'small' | 'full';
+export type ProbeSize = (typeof SIZES)[number];
 
 /** What is wrong with a way. */
 export interface BrokenWay {
@@ -30,9 +30,10 @@ export interface ProbeToSend {
   size: ProbeSize;
 }
 
+const SIZES = ['small', 'full'] as const;
+
 /**
- * Which ways between this node and others carry packets. It asks small and full-sized questions in
- * turns: a path with a smaller MTU, or a network card that spoils checksums, passes the small ones
+ * Which ways between this node and others carry packets. It asks small and full-sized questions: a path with a smaller MTU, or a network card that spoils checksums, passes the small ones
  * alone. State and input in, datagrams to send out.
  */
 export class Ways {
@@ -40,7 +41,6 @@ export class Ways {
   readonly #waiting = new Map<bigint, { nodeId: string; size: ProbeSize }>();
   #next = 1n;
   #turn = 0;
-  #round = 0;
 
   /** These are the nodes to ask now. What is known of those that stay is kept. */
   follow(nodes: readonly ProbedNode[]): void {
@@ -58,20 +58,18 @@ export class Ways {
   ask(): ProbeToSend[] {
     const ways = [...this.#ways.values()];
     const count = Math.min(ways.length, PROBES_PER_PERIOD_MAX);
-    const size: ProbeSize = this.#round % 2 === 0 ? 'small' : 'full';
-    const probes = Array.from({ length: count }, (_, at): ProbeToSend => {
-      const { node } = ways[(this.#turn + at) % ways.length] as Way;
-      const number = this.#next++;
-      this.#waiting.set(number, { nodeId: node.nodeId, size });
-      return { number, node, size };
-    });
-    this.#turn += count;
-    // The next size once all have had this one.
-    if (this.#turn >= ways.length) {
-      this.#turn = 0;
-      this.#round++;
-    }
-    return probes;
+    const asked = Array.from(
+      { length: count },
+      (_, at) => ways[(this.#turn + at) % ways.length] as Way,
+    );
+    this.#turn = ways.length > 0 ? (this.#turn + count) % ways.length : 0;
+    return asked.flatMap(({ node }) => SIZES.map((size) => this.#probe(node, size)));
+  }
+
+  #probe(node: ProbedNode, size: ProbeSize): ProbeToSend {
+    const number = this.#next++;
+    this.#waiting.set(number, { nodeId: node.nodeId, size });
+    return { number, node, size };
   }
 
   /** An answer came, from the address of a node. Others' numbers mean nothing. */
