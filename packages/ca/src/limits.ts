@@ -4,8 +4,11 @@ const HOUR_MS = 60 * MINUTE_MS;
 /** How long a root certificate is valid: 20 years of 365 days. */
 export const ROOT_EXPIRY_MS = 630_720_000_000;
 
-/** How far a root certificate's start lies back, for clocks that are behind. */
-export const ROOT_BACKDATE_MS = 5 * MINUTE_MS;
+/**
+ * How far a root certificate's start lies back: as far as node certificates', or a rotation would shut
+ * out nodes whose clocks are behind and that could take part until then. (SwarmKit: 5 minutes.)
+ */
+export const ROOT_BACKDATE_MS = HOUR_MS;
 
 /** How long a node certificate is valid unless the cluster says otherwise: 90 days. */
 export const NODE_EXPIRY_DEFAULT_MS = 2160 * HOUR_MS;
