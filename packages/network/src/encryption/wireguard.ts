@@ -126,7 +126,7 @@ export class WireGuard {
       await this.#options.processes.run(program, ['--version']);
       return true;
     } catch (error) {
-      if (hasErrno(error, 'ENOENT')) return false;
+      if (hasErrno(error, 'ENOENT', 'EACCES')) return false;
       throw error;
     }
   }
