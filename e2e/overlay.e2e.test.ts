@@ -9,6 +9,7 @@ import { type PlacedTask, placed, virtualIp } from './support/overlay-scene.ts';
 import { answerers, askers, Place, probe } from './support/probe.ts';
 import { IMAGE } from './support/sample.ts';
 import { IDLE } from './support/swarm-view.ts';
+import { intrude } from './support/vxlan.ts';
 
 /** Overlay networks over three machines with real containers: addresses, names, virtual IPs, ways out. */
 
@@ -486,5 +487,49 @@ describe('names', () => {
     await server.stop();
     await cluster.remove('eye');
     await removeNetwork('asking');
+  });
+});
+
+describe('an encrypted network', () => {
+  /** Datagrams that have come to a task's container for a port on which nobody listens. */
+  const taken = async ({ node, containerId }: PlacedTask) => {
+    const counters = await cluster.dockerOn(node, 'exec', containerId, 'cat', '/proc/net/snmp');
+    return Number(counters.match(/^Udp: \d+ (\d+)/m)?.[1]);
+  };
+
+  /** Sends one datagram to the third task as if it came from the first. */
+  const intrudeInto = async (name: string, [first, , third]: PlacedTask[]) => {
+    const { Options } = await inspect(name);
+    const vni = Number(Options['com.docker.network.driver.overlay.vxlanid_list']);
+    const address = await cluster.machines.address(third?.node ?? '');
+    const ends = { from: first?.addresses[name] ?? '', to: third?.addresses[name] ?? '' };
+    await intrude({ address, tunnelPort: TUNNEL_PORT }, { vni, ...ends, port: 9 });
+  };
+
+  it('carries what its containers say, which nobody between reads or forges', async () => {
+    await createNetwork('open');
+    await createNetwork('--opt', 'encrypted', 'secret');
+    for (const name of ['open', 'secret']) {
+      await cluster.create('--name', name, '--mode', 'global', '--network', name, ...probe());
+    }
+    const [open, secret] = [await placed(cluster, 'open', 3), await placed(cluster, 'secret', 3)];
+    const filter = 'udp or esp';
+    const captures = await Promise.all(
+      NODES.map((node) => Capture.start(cluster.machines, node, filter)),
+    );
+    for (const { place } of secret) {
+      expect(answerers(await place.get('http://secret/', 40))).toHaveLength(3);
+    }
+    for (const capture of captures) expect(await capture.stop()).not.toContain('GET / HTTP');
+    const before = { open: await taken(open[2]!), secret: await taken(secret[2]!) };
+    await intrudeInto('secret', secret);
+    await intrudeInto('open', open);
+    await until(
+      () => taken(open[2]!),
+      (count) => count === before.open + 1,
+    );
+    expect(await taken(secret[2]!)).toBe(before.secret);
+    await cluster.remove('open', 'secret');
+    await removeNetwork('open', 'secret');
   });
 });
