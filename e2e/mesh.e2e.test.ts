@@ -379,6 +379,22 @@ describe('what is there already', () => {
     }
     await inNetworkOf(cluster.machines, 'node1', 'nft delete table inet foreign');
   });
+
+  it('a firewall between the nodes: what it keeps from them is named', async () => {
+    const chain = 'type filter hook input priority 0; policy accept; udp dport 4789 drop;';
+    await inNetworkOf(
+      cluster.machines,
+      'node2',
+      `nft 'table inet foreign { chain in { ${chain} }; }'`,
+    );
+    const named = async () => {
+      const warnings = await cluster.dockerOn('node1', 'info', '-f', '{{json .Warnings}}');
+      return /does not answer through its tunnel \(VXLAN, UDP port 4789\)/.test(warnings);
+    };
+    await until(named, (isNamed) => isNamed, PATIENCE_MS);
+    await inNetworkOf(cluster.machines, 'node2', 'nft delete table inet foreign');
+    await until(named, (isNamed) => !isNamed, PATIENCE_MS);
+  });
 });
 
 describe('a node that is lost', () => {
