@@ -14,6 +14,7 @@ import { RealProbeSockets } from './probe/sockets.js';
 export type { AddressPool } from './address/pool.js';
 export { NameService, type NameServiceOptions } from './dns/service/name-service.js';
 export * from './gossip/index.js';
+export { KernelError, type SecurityPolicy } from './kernel/contract.js';
 export type { NetworkFilters } from './local/filters.js';
 export type { LocalNetworks, NetworkContainer, NetworkResource } from './local/local-networks.js';
 export {
