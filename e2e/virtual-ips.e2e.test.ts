@@ -140,6 +140,15 @@ it('is translated again soon after somebody in the container spoilt the table', 
   }
 });
 
+it('knows the ports that a container listens on for others', async () => {
+  const ports = (number: number) => lab.kernel.listeningPorts(lab.namespaceOf(`c${number}`));
+  await serve([endpoint(2)]);
+  const flow = lab.open(9);
+  await flow.hears();
+  expect(await ports(2)).toEqual([80]);
+  expect(await ports(9)).toEqual([]);
+});
+
 it('counts who is connected to a container, and not whom the container calls', async () => {
   const count = (number: number) => lab.kernel.inboundConnections(lab.namespaceOf(`c${number}`));
   await serve([endpoint(2)]);
