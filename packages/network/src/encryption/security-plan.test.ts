@@ -53,6 +53,29 @@ describe('what the kernel should have', () => {
     expect(policies).toMatchObject([{ ...out, mark: 13_681_891, udpPort: 4_789 }]);
   });
 
+  it('is the other half of what a Docker Engine has', () => {
+    // As Docker 20.10 logged it, a worker in a swarm of ours whose keys had the tags 54406 to 54408.
+    const engine = { address: '192.168.104.101', in: [0x9676_9224, 0x29c9_7957, 0xa0fa_3a9a] };
+    const { associations } = planSecurity({
+      localAddress: '192.168.104.100',
+      udpPort: 4_789,
+      keys: keysOf(54_406, 54_407, 54_408),
+      peers: [engine.address],
+    });
+    const out = associations.filter(({ destination }) => destination === engine.address);
+    expect(out.map(({ spi }) => spi)).toEqual([engine.in[1]]);
+    const back = associations.filter(({ source }) => source === engine.address);
+    expect(back.map(({ spi }) => spi)).toContain(0xdba2_e107);
+    const other = planSecurity({
+      localAddress: engine.address,
+      udpPort: 4_789,
+      keys: keysOf(54_406, 54_407, 54_408),
+      peers: ['192.168.104.100'],
+    });
+    const its = other.associations.filter(({ destination }) => destination === engine.address);
+    expect(its.map(({ spi }) => spi)).toEqual(engine.in);
+  });
+
   it('never adds as much to a packet as WireGuard', () => {
     const spiSequenceIvPadTailTag = 4 + 4 + 8 + 3 + 2 + 8;
     expect(spiSequenceIvPadTailTag).toBeLessThan(WIREGUARD_OVERHEAD_BYTES);
