@@ -15,14 +15,14 @@ import {
   ContainerStatusSchema,
   type PortStatus,
 } from '@skep/wire/swarmkit';
-import { LISTEN_WAIT_MS, STOP_GRACE_MS_DEFAULT } from '../limits.js';
+import { STOP_GRACE_MS_DEFAULT } from '../limits.js';
 import { containerName } from '../request/names.js';
 import { portStatus } from '../request/ports.js';
 import { unlessAborted } from '../waiting.js';
 import { drainMaxMs, isReachable, stopTimeoutSeconds } from './draining.js';
 import { engineWork, isNotFound, unlessMissing } from './engine-errors.js';
 import { isHealthChecked, waitForHealth } from './health.js';
-import { publishedTargets } from './listening.js';
+import { listenWaitMs, publishedTargets } from './listening.js';
 import { taskLogs } from './logs.js';
 import { checkBindSources, prepareContainer } from './prepare.js';
 import type { ControllerRoom } from './room.js';
@@ -69,7 +69,7 @@ export class ContainerController implements TaskController {
     const started = await engineWork(() => this.#look());
     if (isHealthChecked(started)) {
       if (!(await this.#becomesHealthy(started, context))) return;
-    } else if (started.State.Running) await this.#listens(started.Id, context.signal);
+    } else if (started.State.Running) await this.#listens(started, context);
     if (this.#seen?.State.Running) await this.#activate();
   }
 
@@ -171,15 +171,17 @@ export class ContainerController implements TaskController {
    * Holds a task up whose program is not ready for those who come by its published ports, for as long
    * as that can be expected to change. One that ended is not waited for: `wait` will say how.
    */
-  async #listens(containerId: string, signal: AbortSignal): Promise<void> {
+  async #listens({ Id, State }: ContainerInspect, { signal }: OperationContext): Promise<void> {
     const ports = publishedTargets(this.#task);
     if (ports.length === 0) return;
-    const { engine, events, traffic } = this.#room;
+    const { clock, engine, events, traffic } = this.#room;
     const over = new AbortController();
-    const watch = { engine, events, containerId, signal: AbortSignal.any([signal, over.signal]) };
+    const either = AbortSignal.any([signal, over.signal]);
+    const watch = { engine, events, containerId: Id, signal: either };
+    const maxMs = listenWaitMs(State.StartedAt, clock.now());
     try {
       const isReady = await Promise.race([
-        traffic.listening(containerId, ports, LISTEN_WAIT_MS, watch.signal),
+        traffic.listening(Id, ports, maxMs, either),
         engineWork(() => waitForHealth(watch, ['ended'])),
       ]);
       if (isReady === false) {

@@ -3,7 +3,7 @@ import { PortConfig_Protocol, PortConfig_PublishMode } from '@skep/wire/swarmkit
 import { describe, expect, it } from 'vitest';
 import { makeTask } from '../testing/objects.js';
 import { makeContext, setUp } from '../testing/setup.js';
-import { publishedTargets } from './listening.js';
+import { listenWaitMs, publishedTargets } from './listening.js';
 
 const NAME = 'web.2.t1';
 const { HOST, INGRESS } = PortConfig_PublishMode;
@@ -17,8 +17,7 @@ const PORTS = [
 const HEALTH = { healthcheck: { test: ['CMD', 'true'] } };
 
 /** A task with published ports whose program listens when `answer` says so. */
-async function starting(spec: Parameters<typeof makeTask>[0] = {}, ports = PORTS) {
-  const room = setUp();
+async function starting(spec: Parameters<typeof makeTask>[0] = {}, ports = PORTS, room = setUp()) {
   const asked: unknown[] = [];
   const seen = { answer: (_listens: boolean) => {}, signal: new AbortController().signal };
   room.traffic.listen = (targets, maxMs, signal) => {
@@ -79,6 +78,15 @@ describe('a task with published ports', () => {
     expect(asked).toEqual([]);
   });
 
+  it('that is taken up again has what is left of its time', async () => {
+    const { engine } = await starting();
+    const next = setUp(engine);
+    await next.clock.advance(2_000);
+    const { asked } = await starting({}, PORTS, next);
+    expect(asked).toEqual([[80, 443, 3_000]]);
+    expect(engine.find(NAME).starts).toBe(1);
+  });
+
   it('of other protocols alone is not waited for', async () => {
     const { asked, state } = await starting({}, PORTS.slice(2, 3));
     expect(state.ended).toBe(true);
@@ -89,4 +97,14 @@ describe('a task with published ports', () => {
 it('is reached by each of its ports once, and by none without an endpoint', () => {
   expect(publishedTargets(makeTask({}, { endpoint: { ports: PORTS } }))).toEqual([80, 443]);
   expect(publishedTargets(makeTask({}))).toEqual([]);
+});
+
+it.each([
+  [0, 5_000],
+  [4_990, 10],
+  [60_000, 0],
+  [-60_000, 5_000],
+])('%i ms after its start a container has %i ms left', (passedMs, leftMs) => {
+  const startedAt = '2026-11-21T20:00:00.123456789Z';
+  expect(listenWaitMs(startedAt, Date.parse('2026-11-21T20:00:00.123Z') + passedMs)).toBe(leftMs);
 });

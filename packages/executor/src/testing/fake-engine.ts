@@ -10,6 +10,9 @@ import type {
 import { Code, RpcError } from '@skep/platform';
 import type { TaskEngine } from '../controller/room.js';
 
+/** When every container was started: as simulated clocks begin. */
+const STARTED_AT = '2026-01-01T00:00:00Z';
+
 /** One container of the fake engine. */
 export interface FakeContainer {
   id: string;
@@ -142,6 +145,7 @@ export class FakeEngine implements TaskEngine {
         Status: status,
         Running,
         Pid: Running ? 42 : 0,
+        StartedAt: STARTED_AT,
         ExitCode: exitCode,
         ...(health === 'none' ? {} : { Health: { Status: health, FailingStreak: 0, Log: [] } }),
       },
