@@ -1,7 +1,7 @@
 import type { NftChange } from '../rules/nft.js';
 import type { ElementDiff } from './element-diff.js';
-import { BalanceSet } from './layout.js';
 import { pickChain, pickRules } from './pick.js';
+import { BalanceSet } from './sets.js';
 
 /** One kernel table that is balanced by. */
 export interface BalanceTable {
@@ -32,7 +32,10 @@ export function balanceTransactions(diff: ElementDiff, table: BalanceTable): Nft
   return transactions.filter((changes) => changes.length > 0);
 }
 
-/** For one transaction: chains that are not there yet (noted in the table), then the elements. */
+/**
+ * For one transaction: chains that are not there yet (noted in the table), then the elements. Those
+ * that lead to chains only with new ones: verdicts take the kernel longest.
+ */
 export function balanceChanges(diff: ElementDiff, table: BalanceTable): NftChange[] {
   const missing = [...diff.picks.values()].filter((pick) => !table.chains.has(pickChain(pick)));
   const chains = missing.map((pick): NftChange => {
@@ -45,5 +48,7 @@ export function balanceChanges(diff: ElementDiff, table: BalanceTable): NftChang
       rules: pickRules(pick, table.translation),
     };
   });
-  return [...chains, ...diff.changes(table.name)];
+  const isKnown = ({ kind, set }: NftChange & { set?: string }) =>
+    missing.length === 0 && kind === 'elements-add' && set === BalanceSet.PICKS;
+  return [...chains, ...diff.changes(table.name).filter((change) => !isKnown(change))];
 }

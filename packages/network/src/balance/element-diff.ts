@@ -1,5 +1,6 @@
 import type { NftChange, NftElement } from '../rules/nft.js';
-import { type Pick, pickChain } from './pick.js';
+import { type Pick, pickChain, pickMark } from './pick.js';
+import { BalanceSet } from './sets.js';
 
 /** Elements of a table by set: key → value, as the kernel tells them. */
 export type Elements = ReadonlyMap<string, ReadonlyMap<string, string>>;
@@ -15,13 +16,16 @@ export class ElementDiff {
   /** Picks that the new elements lead to, by chain. */
   readonly picks = new Map<string, Pick>();
 
-  /** The whole way from what the kernel has to what it should have. */
+  /** The whole way from what the kernel has to what it should have. Picks stay, as their chains do. */
   static between(kernel: Elements, wanted: Elements): ElementDiff {
     const diff = new ElementDiff();
     for (const set of new Set([...kernel.keys(), ...wanted.keys()])) {
       const standing = kernel.get(set) ?? new Map<string, string>();
       const target = wanted.get(set) ?? new Map<string, string>();
-      for (const [key, value] of standing) diff.note(set, key, value, target.get(key));
+      for (const [key, value] of standing) {
+        const stays = set === BalanceSet.PICKS ? value : undefined;
+        diff.note(set, key, value, target.get(key) ?? stays);
+      }
       for (const [key, value] of target) {
         if (!standing.has(key)) diff.note(set, key, undefined, value);
       }
@@ -75,7 +79,9 @@ export class ElementDiff {
   }
 
   requires(pick: Pick): void {
-    this.picks.set(pickChain(pick), pick);
+    const chain = pickChain(pick);
+    this.picks.set(chain, pick);
+    this.note(BalanceSet.PICKS, pickMark(pick), undefined, `goto ${chain}`);
   }
 
   /** Keys that are there before, and not afterwards. */

@@ -1,15 +1,8 @@
 import { BACKENDS_PER_SERVICE_MAX } from '../limits.js';
 import type { ElementDiff, Elements } from './element-diff.js';
-import { type Choice, type Pick, pickChain } from './pick.js';
+import { type Choice, type Pick, pickMark } from './pick.js';
+import { BalanceSet } from './sets.js';
 import { arrange } from './slots.js';
-
-/** The two maps that balancing is made of, whatever their keys are. */
-export const BalanceSet = {
-  /** key → which chain picks among its backends. */
-  SERVICES: 'services',
-  /** key . slot → backend: one map for all services. */
-  BACKENDS: 'backends',
-} as const;
 
 /** Who is behind a key. Without targets, clients are refused at once. */
 export interface Balanced {
@@ -52,7 +45,7 @@ export class BalanceLayout {
     const targets = arrange(before?.targets ?? [], bounded);
     const after = wanted && { targets, choice: wanted.choice };
     const { SERVICES, BACKENDS } = BalanceSet;
-    diff.note(SERVICES, key, verdictOf(before), verdictOf(after));
+    diff.note(SERVICES, key, markOf(before), markOf(after));
     const slots = Math.max(targets.length, before?.targets.length ?? 0);
     for (let slot = 0; slot < slots; slot++) {
       const [standing, next] = [before?.targets[slot], targets[slot]];
@@ -91,7 +84,7 @@ export class BalanceLayout {
   /** All of it, as into a table that has nothing yet. */
   addTo(diff: ElementDiff): void {
     for (const [key, balanced] of this.#keys) {
-      diff.note(BalanceSet.SERVICES, key, undefined, verdictOf(balanced));
+      diff.note(BalanceSet.SERVICES, key, undefined, markOf(balanced));
       diff.requires(pickOf(balanced));
       for (const [slot, target] of balanced.targets.entries()) {
         diff.note(BalanceSet.BACKENDS, slotKey(key, slot), undefined, target);
@@ -104,6 +97,6 @@ function pickOf({ targets, choice }: Balanced): Pick {
   return { count: targets.length, choice };
 }
 
-function verdictOf(balanced: Balanced | undefined): string | undefined {
-  return balanced && `goto ${pickChain(pickOf(balanced))}`;
+function markOf(balanced: Balanced | undefined): string | undefined {
+  return balanced && pickMark(pickOf(balanced));
 }

@@ -1,3 +1,5 @@
+import { BalanceSet } from './sets.js';
+
 /** How one of several backends is chosen for a new flow: by chance, or by the client's address. */
 export type Choice = 'random' | 'client';
 
@@ -16,9 +18,25 @@ const DRAW: Record<Choice, (count: number) => string> = {
   client: (count) => `jhash ip saddr mod ${count} seed ${SEED}`,
 };
 
+/** Of those by the client's address, so that each pick has a number of its own. */
+const CLIENT_PICKS = 1 << 16;
+
+/** What leads to the pick in the kernel's maps, as nft's JSON has it: marks are decimal there. */
+export function pickMark({ count, choice }: Pick): string {
+  return String(count > 0 && choice === 'client' ? CLIENT_PICKS + count : count);
+}
+
 export function pickChain({ count, choice }: Pick): string {
   if (count === 0) return 'refuse';
   return choice === 'client' ? `keep_${count}` : `pick_${count}`;
+}
+
+/**
+ * Sends what is for a key to the chain that picks among its backends, by way of the mark; what is
+ * for no key goes on, its mark untouched.
+ */
+export function pickRule(key: string): string {
+  return `meta mark set ${key} map @${BalanceSet.SERVICES} meta mark vmap @${BalanceSet.PICKS}`;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { SimTable } from '../kernel/simulated/tables.js';
-import { BalanceSet, slotKey } from './layout.js';
+import { slotKey } from './layout.js';
+import { BalanceSet } from './sets.js';
 
 /**
  * Backends by key as the rules of a table would pick them. Throws where a pick could miss, where a
@@ -9,7 +10,8 @@ export function balancedBy(table: SimTable | undefined): Record<string, string[]
   const slots = table?.sets.get(BalanceSet.BACKENDS)?.elements ?? new Map<string, string>();
   const services = table?.sets.get(BalanceSet.SERVICES)?.elements ?? new Map<string, string>();
   const found: Record<string, string[]> = {};
-  for (const [key, verdict] of services) {
+  for (const [key, mark] of services) {
+    const verdict = table?.sets.get(BalanceSet.PICKS)?.elements.get(mark) ?? `nothing at ${mark}`;
     const chain = verdict.replace('goto ', '');
     if (!table?.chains.has(chain)) throw new Error(`no chain ${chain}`);
     const count = chain === 'refuse' ? 0 : Number(chain.replace(/^(pick|keep)_/, ''));

@@ -1,5 +1,5 @@
 import { ElementDiff, type Elements } from '../balance/element-diff.js';
-import { BalanceSet } from '../balance/layout.js';
+import { BalanceSet } from '../balance/sets.js';
 import { IngressSet } from '../rules/ingress-table.js';
 import type { NetworkEndpoint, OverlayNetwork, TableChange } from '../tables/contract.js';
 import { endpointAddress } from '../vip/endpoint-address.js';

@@ -1,5 +1,6 @@
 import { SimClock, silentLogger } from '@skep/platform';
-import { BalanceSet, slotKey } from '../balance/layout.js';
+import { slotKey } from '../balance/layout.js';
+import { BalanceSet } from '../balance/sets.js';
 import { SimKernel } from '../kernel/simulated/kernel.js';
 import { Names } from '../names.js';
 import { SimPortHolder } from '../ports/holder.sim.js';
@@ -60,7 +61,8 @@ export class SimMesh {
     const sets = this.inner.tables.get(this.names.table)?.sets;
     const slots = sets?.get(BalanceSet.BACKENDS)?.elements ?? new Map<string, string>();
     let used = 0;
-    const picked = [...(sets?.get(BalanceSet.SERVICES)?.elements ?? [])].map(([key, verdict]) => {
+    const picked = [...(sets?.get(BalanceSet.SERVICES)?.elements.keys() ?? [])].map((key) => {
+      const verdict = this.verdict(key) ?? '';
       const targets = Array.from({ length: Number(/\d+$/.exec(verdict)?.[0]) }, (_, slot) => {
         const target = slots.get(slotKey(key, slot));
         if (!target) throw new Error(`${key} has no slot ${slot} for ${verdict}`);
@@ -84,7 +86,8 @@ export class SimMesh {
 
   verdict(key: string): string | undefined {
     const table = this.inner.tables.get(this.names.table);
-    return table?.sets.get(BalanceSet.SERVICES)?.elements.get(key);
+    const mark = table?.sets.get(BalanceSet.SERVICES)?.elements.get(key) ?? '';
+    return table?.sets.get(BalanceSet.PICKS)?.elements.get(mark);
   }
 
   #keys(table: ReturnType<SimKernel['host']['tables']['get']>, set: string): string[] {

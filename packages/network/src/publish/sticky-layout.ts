@@ -1,11 +1,12 @@
 import type { ElementDiff } from '../balance/element-diff.js';
-import { BalanceSet, slotKey } from '../balance/layout.js';
-import { type Pick, pickChain } from '../balance/pick.js';
+import { slotKey } from '../balance/layout.js';
+import { type Pick, pickMark } from '../balance/pick.js';
+import { BalanceSet } from '../balance/sets.js';
 import { AFFINITY_SLOTS } from '../limits.js';
 import { rendezvous } from '../vip/rendezvous.js';
 
 const PICK: Pick = { count: AFFINITY_SLOTS, choice: 'client' };
-const VERDICT = `goto ${pickChain(PICK)}`;
+const MARK = pickMark(PICK);
 
 /**
  * Slots of ports whose clients stay with one task. A client's address leads to a slot, and a slot to
@@ -26,7 +27,7 @@ export class StickyLayout {
     const before = this.#slots.get(key);
     if (!before && targets.length === 0) return;
     const after = targets.length > 0 ? slotsOf(targets) : undefined;
-    diff.note(SERVICES, key, before && VERDICT, after && VERDICT);
+    diff.note(SERVICES, key, before && MARK, after && MARK);
     for (let slot = 0; slot < AFFINITY_SLOTS; slot++) {
       diff.note(BACKENDS, slotKey(key, slot), before?.[slot], after?.[slot]);
     }
@@ -42,7 +43,7 @@ export class StickyLayout {
   addTo(diff: ElementDiff): void {
     if (this.#slots.size > 0) diff.requires(PICK);
     for (const [key, slots] of this.#slots) {
-      diff.note(BalanceSet.SERVICES, key, undefined, VERDICT);
+      diff.note(BalanceSet.SERVICES, key, undefined, MARK);
       for (const [slot, target] of slots.entries()) {
         diff.note(BalanceSet.BACKENDS, slotKey(key, slot), undefined, target);
       }

@@ -1,4 +1,5 @@
-import { BalanceSet } from '../balance/layout.js';
+import { pickRule } from '../balance/pick.js';
+import { BalanceSet } from '../balance/sets.js';
 import { INGRESS_BRIDGE, INGRESS_UPLINK } from '../names.js';
 import type { TableLayout } from './nft.js';
 
@@ -49,7 +50,7 @@ export function ingressTable(options: IngressTableOptions): TableLayout {
       ],
       prerouting: [
         'type nat hook prerouting priority dstnat; policy accept;',
-        `iifname "${INGRESS_UPLINK}" meta l4proto . th dport vmap @${BalanceSet.SERVICES}`,
+        `iifname "${INGRESS_UPLINK}" ${pickRule('meta l4proto . th dport')}`,
       ],
       to_own: [`ip saddr { ${localSubnets.join(', ')} } snat to ${nodeAddress}`],
       to_docker: [`snat to ${nodeAddress}`],
@@ -77,8 +78,9 @@ function ingressSets(): TableLayout['sets'] {
     },
     [BalanceSet.SERVICES]: {
       kind: 'map',
-      declaration: 'type inet_proto . inet_service : verdict;',
+      declaration: 'type inet_proto . inet_service : mark;',
     },
+    [BalanceSet.PICKS]: { kind: 'map', declaration: 'type mark : verdict;' },
     [IngressSet.SENDERS]: { kind: 'map', declaration: 'type ether_addr : mark;' },
     [IngressSet.ELSEWHERE]: { kind: 'map', declaration: 'type ipv4_addr : verdict;' },
   };

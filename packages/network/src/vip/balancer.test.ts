@@ -25,8 +25,9 @@ describe('virtual IPs of containers', () => {
     await node.complete({ services: [web], endpoints: [task(1, { ready: false })] });
     await node.attach(sandboxOf('c1'));
     expect(node.balanced('c1')).toEqual({ [VIP]: [] });
-    const services = node.kernel.at('/netns/c1').tables.get('skep')?.sets.get('services');
-    expect(services?.elements.get(VIP)).toBe('goto refuse');
+    const sets = node.kernel.at('/netns/c1').tables.get('skep')?.sets;
+    expect(sets?.get('services')?.elements.get(VIP)).toBe('0');
+    expect(sets?.get('picks')?.elements.get('0')).toBe('goto refuse');
   });
 
   it('are of the networks that the container is on, and never of the routing mesh', async () => {

@@ -1,7 +1,8 @@
 import { Code, errorMessage, type Logger, RpcError } from '@skep/platform';
 import { type BalanceTable, balanceTransactions } from '../balance/changes.js';
 import { ElementDiff, type Elements } from '../balance/element-diff.js';
-import { BalanceLayout, BalanceSet, slotKey } from '../balance/layout.js';
+import { BalanceLayout, slotKey } from '../balance/layout.js';
+import { BalanceSet } from '../balance/sets.js';
 import { type KernelCommand, KernelError, type NetKernel } from '../kernel/contract.js';
 import { VIPS_PER_CONTAINER_MAX } from '../limits.js';
 import type { NftChange } from '../rules/nft.js';

@@ -1,5 +1,5 @@
-import { BalanceSet } from '../balance/layout.js';
-import { type Pick, pickChain, pickRules } from '../balance/pick.js';
+import { type Pick, pickChain, pickRule, pickRules } from '../balance/pick.js';
+import { BalanceSet } from '../balance/sets.js';
 import type { TableLayout } from '../rules/nft.js';
 
 /** The chain through which the container's own packets leave. */
@@ -19,14 +19,12 @@ export function vipTable(picks: Iterable<Pick>): TableLayout {
   return {
     sets: {
       [BalanceSet.BACKENDS]: { kind: 'map', declaration: 'type ipv4_addr . mark : ipv4_addr;' },
-      [BalanceSet.SERVICES]: { kind: 'map', declaration: 'type ipv4_addr : verdict;' },
+      [BalanceSet.SERVICES]: { kind: 'map', declaration: 'type ipv4_addr : mark;' },
+      [BalanceSet.PICKS]: { kind: 'map', declaration: 'type mark : verdict;' },
     },
     chains: {
       ...Object.fromEntries(chains),
-      [OUTPUT]: [
-        'type nat hook output priority -100; policy accept;',
-        `ip daddr vmap @${BalanceSet.SERVICES}`,
-      ],
+      [OUTPUT]: ['type nat hook output priority -100; policy accept;', pickRule('ip daddr')],
     },
   };
 }
