@@ -196,7 +196,7 @@ describe('enrol', () => {
     swarm = new FakeSwarm(late, random);
     const behind = await failure(join({ dialer: swarm.dialer() }));
     expect(behind.message).toMatch(
-      /^the swarm's root certificate is valid from 2026-12-31T23:55.*, but the clock .* says 2026-01-01/,
+      /^the swarm's root certificate is valid from 2026-12-31T23:00.*, but the clock .* says 2026-01-01/,
     );
     swarm = new FakeSwarm(new SimClock(), random);
     await clock.advance(YEAR_MS);
