@@ -58,6 +58,19 @@ describe.each(['SIGKILL', 'SIGTERM'] as const)('a daemon ended by %s', (signal) 
     );
   });
 
+  it('finds containers running whose health was being looked at', async () => {
+    const often = ['--health-cmd', 'sleep 0.1', '--health-interval', '100ms'];
+    const create = ['service', 'create', '-d', '--no-resolve-image', '--name', 'watched'];
+    await node.docker(...create, '--replicas', '3', ...often, IMAGE);
+    const ids = async () => (await running(node, 'watched', 3)).map(({ ID }) => ID).sort();
+    const before = await ids();
+    for (let round = 0; round < 3; round++) {
+      await node.restart(signal);
+      expect(await ids()).toEqual(before);
+    }
+    await node.docker('service', 'rm', 'watched');
+  });
+
   it('notices a container that died meanwhile, and replaces it', async () => {
     const [task] = await running(node, 'web', 1);
     await node.end(signal);

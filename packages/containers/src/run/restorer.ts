@@ -10,6 +10,7 @@ import { startsWithDaemon } from '../engine/restart-policy.js';
 import { PARALLEL_RESTORES_MAX } from '../limits.js';
 import { isoTime } from '../records/record.js';
 import { mountPoints } from '../volumes/local-mount.js';
+import { openExecPipes } from './exec-pipes.js';
 import type { ExitHandler } from './exit-handler.js';
 import { clearRun, removeFromContainerd, type Starter } from './starter.js';
 
@@ -53,6 +54,15 @@ export class Restorer {
 
   /** The first comparison after the daemon's start. */
   async restore(): Promise<void> {
+    const closePipes = openExecPipes(this.#context);
+    try {
+      await this.#restoreAll();
+    } finally {
+      closePipes();
+    }
+  }
+
+  async #restoreAll(): Promise<void> {
     const context = this.#context;
     const tasks = await this.#tasks();
     const begun = new Set((await context.containerd.containers.list()).map(({ id }) => id));
