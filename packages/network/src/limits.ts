@@ -79,6 +79,9 @@ export const MTU_BYTES_DEFAULT = 1_500;
 /** The kernel is compared with the tables again after this time. */
 export const OVERLAY_COMPARE_MS = 30_000;
 
+/** Between two looks at whether what keeps encrypted networks secret is still there. */
+export const ENCRYPTION_LOOK_MS = 2_000;
+
 /** Time a container waits for a network that its node has just been told of. */
 export const OVERLAY_WAIT_MS = 10_000;
 

@@ -1,16 +1,16 @@
 import { type Cancel, type Clock, Code, errorMessage, type Logger, RpcError } from '@skep/platform';
 import { hostAddress } from '../address/host-address.js';
-import { HOST, type NetKernel } from '../kernel/contract.js';
-import { OVERLAY_COMPARE_MS } from '../limits.js';
+import type { NetKernel } from '../kernel/contract.js';
+import { ENCRYPTION_LOOK_MS, OVERLAY_COMPARE_MS } from '../limits.js';
 import type { EncryptedCarrier } from '../overlay/contract.js';
 import type { DataPath } from '../overlay/plan.js';
 import { Serial } from '../serial.js';
 import type { OverlayNetwork, TableChange, TablesReader, TablesView } from '../tables/contract.js';
 import type { Ipsec } from './ipsec.js';
 import type { IpsecKeys } from './ipsec-keys.js';
+import { KeptRules } from './kept-rules.js';
 import { encryptedPeers, type IpsecPeer } from './peers.js';
 import { VXLAN_PORT_DEFAULT } from './ports.js';
-import { encryptionTable } from './rules.js';
 import { WIREGUARD_OVERHEAD_BYTES, type WireGuard } from './wireguard.js';
 
 /** The overlay networks of this node, as far as encryption has to know. */
@@ -47,6 +47,7 @@ export class EncryptedWay implements TablesReader, EncryptedCarrier {
   /** IPsec adds less, so that what fits one way fits the other. */
   readonly overheadBytes = WIREGUARD_OVERHEAD_BYTES;
   readonly #options: EncryptedWayOptions;
+  readonly #rules: KeptRules;
   readonly #serial = new Serial();
   /** Networks that were prepared, and may stand. */
   readonly #prepared = new Map<string, OverlayNetwork>();
@@ -57,10 +58,13 @@ export class EncryptedWay implements TablesReader, EncryptedCarrier {
   /** Something of an earlier run, or of this one, may be in the kernel. */
   #mayStand = true;
   #cancel: Cancel | undefined;
+  /** When everything is compared again, ms of the monotonic clock. */
+  #compareAtMs = 0;
   #isClosed = false;
 
   constructor(options: EncryptedWayOptions) {
     this.#options = options;
+    this.#rules = new KeptRules(options.kernel, options.table);
   }
 
   prepare(network: OverlayNetwork): Promise<void> {
@@ -154,7 +158,33 @@ export class EncryptedWay implements TablesReader, EncryptedCarrier {
     this.#cancel?.();
     this.#cancel = undefined;
     if (this.#isClosed || (this.#prepared.size === 0 && !this.#mayStand)) return;
-    this.#cancel = this.#options.clock.after(OVERLAY_COMPARE_MS, () => void this.compare());
+    this.#compareAtMs = this.#options.clock.monotonic() + OVERLAY_COMPARE_MS;
+    this.#lookLater();
+  }
+
+  #lookLater(): void {
+    this.#cancel?.();
+    this.#cancel = this.#options.clock.after(ENCRYPTION_LOOK_MS, () => void this.#look());
+  }
+
+  /** Whoever flushes the host's rules, or kills what encrypts, does not think of these networks. */
+  async #look(): Promise<void> {
+    const { clock, logger } = this.#options;
+    const isDue = clock.monotonic() >= this.#compareAtMs;
+    const isLost = !isDue && this.#failure === undefined && !(await this.#isIntact());
+    if (isLost) logger.warn({}, 'rules or link of encrypted networks were gone');
+    if (isDue || isLost) await this.compare();
+    else if (!this.#isClosed) this.#lookLater();
+  }
+
+  async #isIntact(): Promise<boolean> {
+    const { hasWireGuard, wireGuard } = this.#options;
+    if (this.#prepared.size === 0) return true;
+    try {
+      return (await this.#rules.areStanding()) && (!hasWireGuard || (await wireGuard.isThere()));
+    } catch {
+      return false; // whatever it is, the comparison says it
+    }
   }
 
   #forgetGone(): void {
@@ -197,23 +227,20 @@ export class EncryptedWay implements TablesReader, EncryptedCarrier {
   }
 
   async #setRules(ipsecPeers: string[]): Promise<void> {
-    const { kernel, link, networks, table } = this.#options;
+    const { link, networks } = this.#options;
     const vnis = [...this.#prepared.values()].flatMap(({ subnets }) =>
       subnets.map(({ vni }) => vni).filter((vni) => vni > 0),
     );
     const vxlanPort = networks.dataPath?.udpPort ?? VXLAN_PORT_DEFAULT;
-    const layout = encryptionTable({ vnis, vxlanPort, link, ipsecPeers });
-    const changes = [{ kind: 'table-replace', table, layout } as const];
-    await kernel.run([{ op: 'nft', namespace: HOST, changes }]);
+    await this.#rules.set({ vnis, vxlanPort, link, ipsecPeers });
   }
 
   async #takeDown(): Promise<void> {
-    const { ipsec, kernel, table, wireGuard } = this.#options;
+    const { ipsec, wireGuard } = this.#options;
     this.#unreached = { nodes: [], reason: '' };
     await wireGuard.remove();
     await ipsec.remove();
-    const changes = [{ kind: 'table-remove', table } as const];
-    await kernel.run([{ op: 'nft', namespace: HOST, changes }], { onRefusal: 'continue' });
+    await this.#rules.remove();
     this.#mayStand = false;
   }
 }

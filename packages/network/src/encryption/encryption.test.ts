@@ -1,8 +1,9 @@
 import { SimClock, SimDisk, SimRandom, silentLogger } from '@skep/platform';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { SimKernel } from '../kernel/simulated/kernel.js';
-import { OVERLAY_COMPARE_MS } from '../limits.js';
+import { ENCRYPTION_LOOK_MS, OVERLAY_COMPARE_MS } from '../limits.js';
 import type { DataPath } from '../overlay/plan.js';
+import type { NftChange } from '../rules/nft.js';
 import { networkOf, nodeOf, updateOf } from '../tables/objects.sim.js';
 import { Tables } from '../tables/tables.js';
 import { EncryptedWay } from './encrypted-way.js';
@@ -153,6 +154,34 @@ describe('the encrypted way', () => {
     expect(way.warnings().join()).toContain('wg syncconf: Unable to modify interface');
     programs.refusal = undefined;
     await way.compare();
+    expect(way.warnings()).toEqual([]);
+  });
+
+  it('is made anew within seconds when somebody has flushed the rules, or killed what encrypts', async () => {
+    await carried(on('secret', 'n2'));
+    await clock.advance(ENCRYPTION_LOOK_MS);
+    const before = programs.calls.length;
+    await clock.advance(ENCRYPTION_LOOK_MS);
+    expect(programs.calls).toHaveLength(before);
+    const flushed: NftChange = { kind: 'chain-add', table: TABLE, chain: 'leaving', rules: [] };
+    await kernel.run([{ op: 'nft', namespace: '', changes: [flushed] }]);
+    await clock.advance(ENCRYPTION_LOOK_MS);
+    expect((await kernel.ruleCounts('', TABLE))?.get('leaving')).toBe(1);
+    kernel.host.removeLink(LINK);
+    await clock.advance(ENCRYPTION_LOOK_MS);
+    expect(await links()).toContain(LINK);
+  });
+
+  it('is tried again at the next comparison, not all the time, where it fails', async () => {
+    await carried(on('secret', 'n2'));
+    programs.refusal = 'no';
+    kernel.host.removeLink(LINK);
+    await clock.advance(ENCRYPTION_LOOK_MS);
+    const { length } = programs.calls;
+    await clock.advance(ENCRYPTION_LOOK_MS * 3);
+    expect(programs.calls).toHaveLength(length);
+    programs.refusal = undefined;
+    await clock.advance(OVERLAY_COMPARE_MS);
     expect(way.warnings()).toEqual([]);
   });
 

@@ -67,6 +67,11 @@ export class WireGuard {
     await this.#mustRun('wg', ['syncconf', link, path]);
   }
 
+  /** Whether the link is there: at less cost than a look at all links. */
+  async isThere(): Promise<boolean> {
+    return (await this.#options.kernel.readSysctl(HOST, this.#returnCheck)) !== undefined;
+  }
+
   /** Takes the link down, and all that was made for it. */
   async remove(): Promise<void> {
     const { kernel, link: name } = this.#options;
@@ -95,13 +100,18 @@ export class WireGuard {
       { op: 'link-change', namespace, link, change: { up: true, mtuBytes } },
       // Packets come in over it from addresses that the host's routes send elsewhere. Even the loose
       // check of their way back drops all that come over a link without an address.
-      { op: 'sysctl', namespace, name: `net.ipv4.conf.${link}.rp_filter`, value: '2' },
+      { op: 'sysctl', namespace, name: this.#returnCheck, value: '2' },
       { op: 'address-add', namespace, link, address: LINK_ADDRESS },
       { op: 'route-add', namespace, destination: 'default', link, table },
     ]);
     const rule = { mark: ENCRYPTED_MARK, table, priority: ENCRYPTED_RULE_PRIORITY };
     await kernel.run([{ op: 'rule-remove', namespace, ...rule }], { onRefusal: 'continue' });
     await kernel.run([{ op: 'rule-add', namespace, ...rule }]);
+  }
+
+  /** Setting of the link's check of the way back. */
+  get #returnCheck(): string {
+    return `net.ipv4.conf.${this.#options.link}.rp_filter`;
   }
 
   async #isStanding(): Promise<boolean> {

@@ -91,6 +91,9 @@ export class SimNamespace {
     for (const other of this.links.values()) if (other.master === name) other.master = '';
     drop(this.addresses, (entry) => entry.link === name);
     drop(this.routes, (entry) => entry.link === name);
+    for (const setting of this.sysctls.keys()) {
+      if (setting.includes(`.conf.${name}.`)) this.sysctls.delete(setting);
+    }
     for (const entries of [this.forwarding, this.neighbours]) {
       for (const [key, entry] of entries) if (entry.link === name) entries.delete(key);
     }
