@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type Cancel, type Clock, Code, errorMessage, type Logger, RpcError } from '@skep/platform';
 import { hostAddress } from '../address/host-address.js';
 import type { NetKernel } from '../kernel/contract.js';
@@ -96,6 +97,7 @@ export class EncryptedWay implements TablesReader, EncryptedCarrier {
 
   /** What managers say. Until they say something, what stands is left as it is. */
   async setKeys(keys: IpsecKeys | undefined): Promise<void> {
+    if (isDeepStrictEqual(keys, this.#keys)) return;
     this.#keys = keys;
     await this.compare();
   }

@@ -92,6 +92,16 @@ describe('what the kernel should have', () => {
     expect(remove).toEqual([]);
   });
 
+  it('is made anew before it has used up its numbers', () => {
+    const wanted = plan(['192.168.1.2'], keysOf(1, 2, 3));
+    const used = (usedNumbers: number) => ({
+      ...wanted,
+      associations: wanted.associations.map((one) => ({ ...one, usedNumbers })),
+    });
+    expect(securityChanges(used(2 ** 31 - 1), wanted).add).toEqual([]);
+    expect(securityChanges(used(2 ** 31), wanted).add).toHaveLength(8);
+  });
+
   it('is taken to be right where the kernel does not show keys', () => {
     const wanted = plan(['192.168.1.2'], keysOf(1, 2, 3));
     const shown = structuredClone(wanted);

@@ -23,6 +23,12 @@ export const IPSEC_REQUEST_ID = 0x736b_6570;
 const FNV_BASIS = 0x811c_9dc5;
 const FNV_PRIME = 0x0100_0193;
 
+/**
+ * Numbers of packets, of 2^32, after which an association is made anew, with other nonces: keys are rotated
+ * twice a day, but a fast way can use them all up before. The other end looks at no numbers.
+ */
+const USED_NUMBERS_MAX = 2 ** 31;
+
 /** Whom this node exchanges sealed datagrams with, and how. IPv4 addresses. */
 export interface SecuritySetting {
   localAddress: string;
@@ -70,7 +76,7 @@ export function securityChanges(
   const add: KernelCommand[] = [];
   for (const association of wanted.associations) {
     const other = standing.associations.find((one) => isSameWay(one, association));
-    if (other && isSameAssociation(other, association)) continue;
+    if (other && isAsWanted(other, association)) continue;
     if (other) add.push({ op: 'xfrm-state-remove', namespace, ...other });
     add.push({ op: 'xfrm-state-add', namespace, ...association });
   }
@@ -113,14 +119,15 @@ function isSameWay(one: SecurityAssociation, other: SecurityAssociation): boolea
   return one.destination === other.destination && one.spi === other.spi;
 }
 
-function isSameAssociation(one: SecurityAssociation, other: SecurityAssociation): boolean {
-  const { source, requestId, key } = one;
+function isAsWanted(one: SecurityAssociation, other: SecurityAssociation): boolean {
+  const { source, requestId, key, usedNumbers = 0 } = one;
   const isShown = key.some((byte) => byte !== 0);
   // A kernel in lockdown shows zeros.
   const isSameKey = isShown
     ? Buffer.compare(key, other.key) === 0
     : key.length === other.key.length;
-  return source === other.source && requestId === other.requestId && isSameKey;
+  const isFresh = usedNumbers < USED_NUMBERS_MAX;
+  return source === other.source && requestId === other.requestId && isSameKey && isFresh;
 }
 
 function isSamePackets(one: SecurityPolicy, other: SecurityPolicy): boolean {

@@ -69,6 +69,8 @@ export interface SecurityAssociation {
   requestId: number;
   /** The AES key and 4 bytes of salt. Read back empty for another cipher, zero where it is not shown. */
   key: Uint8Array;
+  /** Of the 2^32 numbers of packets, after which it seals no more. Only read back. */
+  usedNumbers?: number;
 }
 
 /** UDP datagrams of a mark to a port of a host leave by an association, or not at all. */

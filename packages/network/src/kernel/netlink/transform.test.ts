@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { SecurityAssociation, SecurityPolicy } from '../contract.js';
+import { attribute } from './codec.js';
 import * as transform from './transform.js';
 import { TransformMessage } from './transform.js';
 
@@ -69,6 +70,12 @@ describe('messages of IPsec', () => {
       association,
     );
     expect(transform.decodePolicy(transform.encodePolicy(policy))).toEqual(policy);
+  });
+
+  it('show how many numbers an association has used up', () => {
+    const replay = attribute(10, Buffer.from('070000000000000000000000', 'hex'));
+    const body = Buffer.concat([transform.encodeAssociation(association), replay]);
+    expect(transform.decodeAssociation(body)).toEqual({ ...association, usedNumbers: 7 });
   });
 
   it('of other kinds are passed over', () => {

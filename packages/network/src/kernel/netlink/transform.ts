@@ -22,7 +22,7 @@ const AF_INET = 2;
 const PROTOCOL_ESP = 50;
 const PROTOCOL_UDP = 17;
 const DIRECTION_OUT = 1;
-const Xfrma = { TEMPLATE: 5, SOURCE: 13, AEAD: 18, MARK: 21 } as const;
+const Xfrma = { TEMPLATE: 5, REPLAY: 10, SOURCE: 13, AEAD: 18, MARK: 21 } as const;
 
 const ALGORITHM = 'rfc4106(gcm(aes))';
 const ALGORITHM_NAME_BYTES = 64;
@@ -102,7 +102,9 @@ export function encodeAssociationId(
 export function decodeAssociation(body: Buffer): SecurityAssociation | undefined {
   if (body.readUInt16LE(Association.FAMILY) !== AF_INET) return undefined;
   if (body.readUInt8(Association.PROTOCOL) !== PROTOCOL_ESP) return undefined;
-  const algorithm = decodeAttributes(body.subarray(ASSOCIATION_BYTES)).get(Xfrma.AEAD);
+  const attributes = decodeAttributes(body.subarray(ASSOCIATION_BYTES));
+  const algorithm = attributes.get(Xfrma.AEAD);
+  const replay = attributes.get(Xfrma.REPLAY);
   const isKnown = algorithm && decodeText(algorithm) === ALGORITHM;
   return {
     source: addressAt(body, Association.SOURCE),
@@ -110,6 +112,7 @@ export function decodeAssociation(body: Buffer): SecurityAssociation | undefined
     spi: body.readUInt32BE(Association.SPI),
     requestId: body.readUInt32LE(Association.REQUEST),
     key: isKnown ? new Uint8Array(algorithm.subarray(ALGORITHM_NAME_BYTES + 8)) : new Uint8Array(),
+    ...(replay && { usedNumbers: replay.readUInt32LE(0) }),
   };
 }
 
