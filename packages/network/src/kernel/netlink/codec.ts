@@ -123,14 +123,19 @@ export function u32(type: number, value: number): Buffer {
 
 /** The attributes in `bytes` by type; a type that comes twice keeps its last value. */
 export function decodeAttributes(bytes: Buffer): Map<number, Buffer> {
-  const attributes = new Map<number, Buffer>();
+  return new Map(attributesIn(bytes));
+}
+
+/** The attributes in `bytes` as they come: types and values. */
+export function attributesIn(bytes: Buffer): [type: number, value: Buffer][] {
+  const attributes: [number, Buffer][] = [];
   for (let offset = 0; offset + ATTRIBUTE_HEADER_BYTES <= bytes.length; ) {
     const length = bytes.readUInt16LE(offset);
     if (length < ATTRIBUTE_HEADER_BYTES || offset + length > bytes.length) {
       throw new RangeError(`netlink attribute of ${length} bytes at ${offset} of ${bytes.length}`);
     }
     const type = bytes.readUInt16LE(offset + 2) & TYPE_MASK;
-    attributes.set(type, bytes.subarray(offset + ATTRIBUTE_HEADER_BYTES, offset + length));
+    attributes.push([type, bytes.subarray(offset + ATTRIBUTE_HEADER_BYTES, offset + length)]);
     offset += aligned(length);
   }
   return attributes;

@@ -11,17 +11,18 @@ const SUBSYSTEM_NFTABLES = 10;
 const message = (type: number) => (SUBSYSTEM_NFTABLES << 8) | type;
 export const SET_GET = message(10);
 const ELEMENT_NEW = message(12);
+export const ELEMENT_GET = message(13);
 const ELEMENT_DELETE = message(14);
 
 const NFPROTO_IPV4 = 2;
-const SetField = { TABLE: 1, NAME: 2, FLAGS: 3, KEY_TYPE: 4, DATA_TYPE: 6 } as const;
+export const SetField = { TABLE: 1, NAME: 2, FLAGS: 3, KEY_TYPE: 4, DATA_TYPE: 6 } as const;
 const SET_IS_INTERVAL = 4;
 const SET_IS_MAP = 8;
 const DATA_IS_VERDICT = 0xffff_ff00;
-const List = { TABLE: 1, SET: 2, ELEMENTS: 3 } as const;
-const LIST_ELEMENT = 1;
-const Element = { KEY: 1, DATA: 2 } as const;
-const NETFILTER_HEADER_BYTES = 4;
+export const List = { TABLE: 1, SET: 2, ELEMENTS: 3 } as const;
+export const LIST_ELEMENT = 1;
+export const Element = { KEY: 1, DATA: 2 } as const;
+export const NETFILTER_HEADER_BYTES = 4;
 
 const ATTRIBUTE_HEADER_BYTES = 4;
 /** A list is one attribute, whose length has 16 bits. */
@@ -43,7 +44,7 @@ export interface BatchMessage {
   body: Buffer;
 }
 
-function header(): Buffer {
+export function header(): Buffer {
   return Buffer.of(NFPROTO_IPV4, 0, 0, 0);
 }
 

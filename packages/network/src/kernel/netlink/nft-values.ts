@@ -1,4 +1,4 @@
-import { aligned, NESTED, writeAttributeHeader } from './codec.js';
+import { aligned, decodeAttributes, decodeText, NESTED, writeAttributeHeader } from './codec.js';
 
 /**
  * Keys and values of nftables' sets as the kernel holds them, from the text that nft has for them.
@@ -15,6 +15,9 @@ const Type = {
 } as const;
 
 const PROTOCOL_NUMBER: Record<string, number> = { tcp: 6, udp: 17, sctp: 132 };
+const PROTOCOL_NAME = new Map(
+  Object.entries(PROTOCOL_NUMBER).map(([name, number]) => [number, name]),
+);
 /** Bits of each type's number in that of a type joined of several. */
 const TYPE_BITS = 6;
 const SEPARATOR = ' . ';
@@ -24,6 +27,7 @@ const DATA_VALUE = 1;
 const DATA_VERDICT = 2;
 const Verdict = { CODE: 1, CHAIN: 2 } as const;
 const VERDICT_GOTO = -4;
+const VERDICT_JUMP = -3;
 const GOTO = 'goto ';
 /** The kernel's bound for a chain's name is 128; ours are short. */
 const CHAIN_NAME_BYTES_MAX = 63;
@@ -135,4 +139,53 @@ export function writeVerdict(
   writeAttributeHeader(bytes, verdict, DATA_VERDICT | NESTED, end - verdict);
   writeAttributeHeader(bytes, offset, attributeType | NESTED, end - offset);
   return end;
+}
+
+/** How many bytes a part of a type takes, and its text; undefined for what is left to nft. */
+function readPart(type: number, bytes: Buffer, offset: number): [number, string] | undefined {
+  switch (type) {
+    case Type.IPV4_ADDRESS:
+      return [4, bytes.subarray(offset, offset + 4).join('.')];
+    case Type.INET_PROTOCOL: {
+      const protocol = PROTOCOL_NAME.get(bytes.readUInt8(offset));
+      return protocol === undefined ? undefined : [1, protocol];
+    }
+    case Type.INET_SERVICE:
+      return [2, String(bytes.readUInt16BE(offset))];
+    case Type.MARK:
+      return [4, String(bytes.readUInt32LE(offset))];
+    default:
+      return undefined;
+  }
+}
+
+function readVerdict(bytes: Buffer): string | undefined {
+  const attributes = decodeAttributes(bytes);
+  const chain = decodeText(attributes.get(Verdict.CHAIN) ?? Buffer.alloc(0));
+  const code = attributes.get(Verdict.CODE)?.readInt32BE();
+  if (code === VERDICT_GOTO) return `goto ${chain}`;
+  return code === VERDICT_JUMP ? `jump ${chain}` : undefined;
+}
+
+/**
+ * What {@link writeData} and {@link writeVerdict} write, as nft has it. Undefined for what is of
+ * other types than these.
+ */
+export function readData(
+  types: readonly number[] | 'verdict',
+  data: Buffer | undefined,
+): string | undefined {
+  const attributes = decodeAttributes(data ?? Buffer.alloc(0));
+  if (types === 'verdict') return readVerdict(attributes.get(DATA_VERDICT) ?? Buffer.alloc(0));
+  const bytes = attributes.get(DATA_VALUE);
+  if (!bytes) return undefined;
+  const texts: string[] = [];
+  let offset = 0;
+  for (const type of types) {
+    const part = readPart(type, bytes, offset);
+    if (!part) return undefined;
+    texts.push(part[1]);
+    offset += aligned(part[0]);
+  }
+  return texts.join(SEPARATOR);
 }

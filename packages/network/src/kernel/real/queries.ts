@@ -9,6 +9,8 @@ import type {
 import * as link from '../netlink/link.js';
 import * as listeners from '../netlink/listeners.js';
 import * as neighbour from '../netlink/neighbour.js';
+import { ELEMENT_GET, SET_GET } from '../netlink/nft-elements.js';
+import * as listing from '../netlink/nft-listing.js';
 import * as nftables from '../netlink/nftables.js';
 import * as route from '../netlink/route.js';
 import * as transform from '../netlink/transform.js';
@@ -81,9 +83,32 @@ export class QueryRunner {
     namespace: NamespacePath,
     table: string,
   ): Map<string, Map<string, string>> | undefined {
-    return unlessMissing(() =>
-      parseTableElements(this.#handles.nft(namespace).list(`list table ip ${table}`)),
+    return unlessMissing(
+      () =>
+        this.#listElements(namespace, table) ??
+        parseTableElements(this.#handles.nft(namespace).list(`list table ip ${table}`)),
     );
+  }
+
+  /**
+   * By netlink: that takes a sixth of what nft's JSON does, which thousands of services are listed
+   * by for each container when the daemon has started again. Undefined where only nft knows the types.
+   */
+  #listElements(
+    namespace: NamespacePath,
+    table: string,
+  ): Map<string, Map<string, string>> | undefined {
+    const socket = this.#handles.netfilter(namespace);
+    const sets = socket.dump(`sets of ${table}`, SET_GET, listing.encodeSetDump(table));
+    const found = new Map<string, Map<string, string>>();
+    for (const { name, types } of sets.flatMap(listing.decodeListedSet)) {
+      if (!types) return undefined;
+      const request = listing.encodeElementDump(table, name);
+      const elements = listing.decodeElements(socket.dump(name, ELEMENT_GET, request), types);
+      if (!elements) return undefined;
+      found.set(name, elements);
+    }
+    return found;
   }
 
   ruleCounts(namespace: NamespacePath, table: string): Map<string, number> | undefined {
