@@ -101,7 +101,7 @@ describe('a network', () => {
     ],
     [
       Code.INVALID_ARGUMENT,
-      `invalid value "big" of option ${MTU}: an MTU is a number of bytes, 68 to 65535`,
+      `invalid value "big" of option ${MTU}: an MTU is a number of bytes, 144 to 65535`,
       options({ [MTU]: 'big' }),
     ],
     [
