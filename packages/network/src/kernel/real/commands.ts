@@ -5,12 +5,19 @@ import { Flag } from '../netlink/codec.js';
 import { CONNTRACK_DELETE, encodeConntrackDelete } from '../netlink/conntrack.js';
 import * as link from '../netlink/link.js';
 import * as neighbour from '../netlink/neighbour.js';
-import { decodeSet, encodeElementChanges, encodeSetGet, SET_GET } from '../netlink/nft-elements.js';
+import {
+  decodeSet,
+  encodeElementChanges,
+  encodeSetGet,
+  SET_GET,
+  type SetTypes,
+} from '../netlink/nft-elements.js';
 import * as route from '../netlink/route.js';
 import * as transform from '../netlink/transform.js';
 import type { Handles } from './handles.js';
 import { SystemCallError } from './libc.js';
 import type { Namespaces } from './namespaces.js';
+import type { NetlinkSocket } from './netlink-socket.js';
 
 type Command<Op extends KernelCommand['op']> = Extract<KernelCommand, { op: Op }>;
 
@@ -33,6 +40,8 @@ const NEW_OR_OTHER = Flag.CREATE | Flag.REPLACE;
 export class CommandRunner {
   readonly #namespaces: Namespaces;
   readonly #handles: Handles;
+  /** By table and set of a socket's namespace: asking each time is a third of what a change takes. */
+  readonly #setTypes = new WeakMap<NetlinkSocket, Map<string, SetTypes | undefined>>();
 
   constructor(options: { namespaces: Namespaces; handles: Handles }) {
     this.#namespaces = options.namespaces;
@@ -218,11 +227,19 @@ export class CommandRunner {
   /** Elements by netlink: that takes a tenth of what nft needs to read and compare their text. */
   #changeRules({ namespace, changes, op }: Command<'nft'>): void {
     const socket = this.#handles.netfilter(namespace);
-    const messages = encodeElementChanges(changes, (table, set) =>
-      decodeSet(socket.get(`set ${set}`, SET_GET, encodeSetGet(table, set))),
-    );
-    if (messages && messages.length > 0) socket.transact(op, messages);
-    else if (!messages) this.#handles.nft(namespace).run(renderNft(changes));
+    const known = this.#setTypes.get(socket) ?? new Map<string, SetTypes | undefined>();
+    // Until all went well: another table may be in place of the one that was asked about.
+    this.#setTypes.delete(socket);
+    const messages = encodeElementChanges(changes, (table, set) => {
+      const name = `${table} ${set}`;
+      if (!known.has(name)) {
+        known.set(name, decodeSet(socket.get(`set ${name}`, SET_GET, encodeSetGet(table, set))));
+      }
+      return known.get(name);
+    });
+    if (!messages) return void this.#handles.nft(namespace).run(renderNft(changes));
+    if (messages.length > 0) socket.transact(op, messages);
+    this.#setTypes.set(socket, known);
   }
 
   #forgetConnections(command: Command<'conntrack-remove'>): void {
