@@ -76,6 +76,9 @@ export const BINDINGS_PER_SANDBOX_MAX = 65_535;
 
 export const MTU_BYTES_DEFAULT = 1_500;
 
+/** Between two looks at whether the host's own rules are still there. */
+export const HOST_COMPARE_MS = 30_000;
+
 /** The kernel is compared with the tables again after this time. */
 export const OVERLAY_COMPARE_MS = 30_000;
 

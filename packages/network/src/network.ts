@@ -6,6 +6,7 @@ import { type AddressPool, LOCAL_POOLS } from './address/pool.js';
 import type { NameSockets } from './dns/sockets/contract.js';
 import type { EncryptedEnd } from './encryption/assemble.js';
 import { egressMtuBytes } from './host/bridges.js';
+import { HostRules } from './host/rules.js';
 import { hostWarnings, readLegacyTables } from './host/warnings.js';
 import { HOST, type NetKernel } from './kernel/contract.js';
 import { LocalNetworks } from './local/local-networks.js';
@@ -137,7 +138,8 @@ export async function assembleNetwork(
   swarm.start(sandboxes);
   const namespaceOf = (id: string) => registry.get(id)?.state.netnsPath || undefined;
   const context = () => sandboxes.interfaceContext();
-  const restorer = new Restorer({ ...common, mesh, bridge, egress, subnets, context });
+  const rules = new HostRules({ ...common, subnets });
+  const restorer = new Restorer({ ...common, mesh, rules, bridge, egress, context });
   return {
     networking: sandboxes,
     encryption: swarm.encryption,
@@ -154,6 +156,7 @@ export async function assembleNetwork(
     warnings: () => [...found, ...swarm.warnings()],
     close: async ({ removeAll = false } = {}) => {
       swarm.close();
+      rules.close();
       if (removeAll) {
         await restorer.removeAll();
         await swarm.encryption.removeAll();

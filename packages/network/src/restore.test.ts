@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { HOST_COMPARE_MS } from './limits.js';
 import {
   bootInSwarm,
   DATA_PATH,
@@ -53,6 +54,22 @@ describe('restore', () => {
     const other = await next.networking.setUp(taskOf('u', endpointOn(NET, '10.0.1.6/24')));
     const egress = machine.kernel.at(other.netnsPath).addresses.map(({ address }) => address);
     expect(egress).toContain('172.18.0.3/16');
+  });
+
+  it("looks after the host's rules from then on, and puts back what somebody took away", async () => {
+    const { machine, network } = await started();
+    const at = [{ HostIp: '', HostPort: '8080' }];
+    await network.networking.setUp(plain('a', { ports: { '80/tcp': at } }));
+    const kept = await elements(machine, HOST, 'bound');
+    await machine.clock.advance(HOST_COMPARE_MS);
+    const { batches } = machine.kernel;
+    await machine.clock.advance(HOST_COMPARE_MS);
+    expect(machine.kernel.batches).toBe(batches);
+    const removal = { kind: 'table-remove', table: 'skep' } as const;
+    await machine.kernel.run([{ op: 'nft', namespace: HOST, changes: [removal] }]);
+    await machine.clock.advance(HOST_COMPARE_MS);
+    expect(await elements(machine, HOST, 'bound')).toEqual(kept);
+    await network.close();
   });
 
   it('plugs a living container in again when its bridge was deleted', async () => {

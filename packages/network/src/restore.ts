@@ -2,12 +2,12 @@ import type { SandboxRecord } from '@skep/containers';
 import { errorMessage, type Logger } from '@skep/platform';
 import type { AddressAllocator } from './address/allocator.js';
 import { type HostBridge, planBridge } from './host/bridges.js';
+import type { HostRules } from './host/rules.js';
 import { HOST, type KernelCommand, type NamespaceView, type NetKernel } from './kernel/contract.js';
 import type { Names } from './names.js';
 import type { Overlays } from './overlay/overlays.js';
 import type { PortBook } from './ports/book.js';
 import type { Mesh } from './publish/mesh.js';
-import { bindingElement, HostSet, hostTable } from './rules/host-table.js';
 import { planRepair, replan } from './sandbox/adopt.js';
 import type { InterfaceContext } from './sandbox/interfaces.js';
 import { bareAddress, localInterface } from './sandbox/plan.js';
@@ -19,11 +19,11 @@ export interface RestorerOptions {
   names: Names;
   registry: SandboxRegistry;
   book: PortBook;
+  rules: HostRules;
   mesh: Mesh;
   overlays: Overlays;
   bridge: HostBridge;
   egress: HostBridge;
-  subnets: { bridge: string; gateway: string; link: string };
   mtuBytes: number;
   context: () => InterfaceContext;
 }
@@ -44,7 +44,7 @@ export class Restorer {
     await this.#makeHost();
     await this.#options.overlays.recover();
     for (const sandbox of sandboxes) await this.#adopt(sandbox);
-    await this.#loadHostTable();
+    await this.#options.rules.load();
     await this.#sweep();
   }
 
@@ -77,29 +77,6 @@ export class Restorer {
     if ((await kernel.readSysctl(HOST, 'net.ipv4.ip_forward')) === '1') return;
     logger.warn({}, 'enabling net.ipv4.ip_forward: containers need this host to forward packets');
     await kernel.run([{ op: 'sysctl', namespace: HOST, name: 'net.ipv4.ip_forward', value: '1' }]);
-  }
-
-  /** Puts the host's table in place with everything that is bound. */
-  async #loadHostTable(): Promise<void> {
-    const { kernel, names, book, subnets } = this.#options;
-    const { table } = names;
-    const bound = book.bindings();
-    const isAny = (set: string) => (key: string) =>
-      set === HostSet.BOUND ? key.split(' . ').length === 2 : key.split(' . ').length === 3;
-    const layout = hostTable({
-      names,
-      bridgeSubnet: subnets.bridge,
-      gatewaySubnet: subnets.gateway,
-    });
-    const of = (set: string) => bound.map(bindingElement).filter(({ key }) => isAny(set)(key));
-    const fill = (set: string, elements: ReturnType<typeof of>) =>
-      ({ kind: 'elements-add', table, set, elements }) as const;
-    const changes = [
-      { kind: 'table-replace', table, layout } as const,
-      fill(HostSet.BOUND, of(HostSet.BOUND)),
-      fill(HostSet.BOUND_AT, of(HostSet.BOUND_AT)),
-    ];
-    await kernel.run([{ op: 'nft', namespace: HOST, changes }]);
   }
 
   async #adopt(sandbox: SandboxRecord): Promise<void> {
