@@ -32,6 +32,8 @@ export const NETLINK_NETFILTER = 12;
 
 /** The kernel never sends more in one datagram of a dump. */
 const RECEIVE_BYTES = 64 * 1024;
+/** One for all sockets of a thread: each waits for its answer, and what it gives away are copies. */
+const received = Buffer.alloc(RECEIVE_BYTES);
 /** The kernel answers within the call; this ends a wait that a bug would make endless. */
 const RECEIVE_TIMEOUT_SECONDS = 10;
 
@@ -60,7 +62,6 @@ function timeOfSeconds(seconds: number): Buffer {
  */
 export class NetlinkSocket {
   readonly #fd: number;
-  readonly #buffer = Buffer.alloc(RECEIVE_BYTES);
   #sequence = 0;
 
   constructor(protocol: number) {
@@ -134,8 +135,8 @@ export class NetlinkSocket {
     const acknowledged = (this.#sequence - 1) >>> 0;
     sendBytes(this.#fd, Buffer.concat(encoded));
     for (;;) {
-      const length = receiveBytes(this.#fd, this.#buffer);
-      for (const message of decodeMessages(this.#buffer.subarray(0, length))) {
+      const length = receiveBytes(this.#fd, received);
+      for (const message of decodeMessages(received.subarray(0, length))) {
         if (message.type !== MessageType.ERROR) continue;
         this.#throwIfError(what, message);
         if (message.sequence === acknowledged) return;
@@ -154,8 +155,8 @@ export class NetlinkSocket {
 
   /** Answers to the last request; late ones of an earlier request are dropped. */
   #receive(): NetlinkMessage[] {
-    const length = receiveBytes(this.#fd, this.#buffer);
-    return decodeMessages(this.#buffer.subarray(0, length)).filter(
+    const length = receiveBytes(this.#fd, received);
+    return decodeMessages(received.subarray(0, length)).filter(
       (message) => message.sequence === this.#sequence,
     );
   }
