@@ -83,6 +83,8 @@ export const FAILED_NODE_MS = 24 * 3_600_000;
 export const REAP_INTERVAL_MS = 5_000;
 export const BULK_SYNC_INTERVAL_MS = 30_000;
 export const BULK_SYNC_TIMEOUT_MS = 30_000;
+/** Whoever asked for everything is asked for nothing for so long: it asks again for its next network. */
+export const ASKED_REST_MS = 5_000;
 /** Of the entries in one message of a bulk sync; more make more messages. */
 export const BULK_SYNC_BYTES = 4 * 2 ** 20;
 /** A network just joined is asked of no more than so many of its nodes. */

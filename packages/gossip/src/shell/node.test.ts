@@ -1,6 +1,8 @@
 import { SimRandom } from '@skep/platform';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { encodeBulkSync, encodeCompound } from '../codec/envelope.js';
 import { Keyring } from '../codec/keyring.js';
+import { encodeStreamMessage, sealStream } from '../codec/stream.js';
 import { KEYS, put, SimCluster, type SimNode, tableOf, text } from '../testing/cluster.sim.js';
 
 let cluster: SimCluster;
@@ -66,6 +68,21 @@ describe('nodes of a cluster', () => {
     second.node.joinNetwork('other');
     await cluster.clock.advance(4_000);
     expect(streams()).toEqual([atFirst + 1, atSecond + 1]);
+  });
+
+  it('tell all they have to whoever asks, though they have not heard that it takes part', async () => {
+    const [first, second] = (await cluster.form(2)) as [SimNode, SimNode];
+    first.node.joinNetwork('other');
+    first.node.put('other', 't', 'k', Buffer.from('v'));
+    await cluster.clock.advance(2_000);
+    second.node.joinNetwork('other');
+    const asked = { lTime: 1n, unsolicited: true, nodeName: second.node.name };
+    const none = encodeCompound([]);
+    const payload = encodeBulkSync({ ...asked, networks: ['other'], payload: none });
+    const keyring = new Keyring({ keys: KEYS, random: new SimRandom(7) });
+    await first.node.onStream(sealStream(keyring, encodeStreamMessage({ kind: 'user', payload })));
+    await cluster.clock.advance(5);
+    expect(second.node.entries('other', 't').map(({ value }) => text(value))).toEqual(['v']);
   });
 
   it('learn what is too long for a packet all the same', async () => {

@@ -2,6 +2,7 @@ import type { Cancel } from '@skep/platform';
 import { type BulkSyncMessage, TableEvent_Type } from '@skep/wire/networkdb';
 import { encodeBulkSync, encodeCompound } from '../../codec/envelope.js';
 import {
+  ASKED_REST_MS,
   BULK_SYNC_BYTES,
   BULK_SYNC_TIMEOUT_MS,
   JOIN_SYNCS_MAX,
@@ -24,6 +25,8 @@ export class BulkSync {
   readonly #waiting = new Map<string, (isAnswered: boolean) => void>();
   readonly #answering = new Set<string>();
   readonly #returned = new Set<string>();
+  /** Nodes that asked lately, and until when they are left alone. */
+  readonly #busy = new Map<string, number>();
 
   constructor(state: DatabaseState, writes: Writes) {
     this.#state = state;
@@ -55,6 +58,8 @@ export class BulkSync {
       this.#returned.delete(node);
       if (this.#state.networksWith(node).length > 0) this.#ask(node, () => {});
     }
+    const { nowMs } = this.#state.timers;
+    for (const [node, untilMs] of this.#busy) if (untilMs <= nowMs) this.#busy.delete(node);
     for (const network of this.#state.networks.values()) this.#askForNew(network);
   }
 
@@ -66,6 +71,7 @@ export class BulkSync {
       this.#waiting.get(nodeName)?.(true);
       return;
     }
+    this.#busy.set(nodeName, this.#state.timers.nowMs + ASKED_REST_MS);
     const common = networks.flatMap((id) => this.#state.networks.get(id) ?? []);
     for (const { id, exchanged } of common) {
       if (this.#state.attachments.isIn(nodeName, id)) exchanged.add(nodeName);
@@ -79,11 +85,13 @@ export class BulkSync {
 
   /**
    * A network that was just joined: some of its nodes are asked, one after the other, besides those that
-   * asked this one. To ask a Docker Engine while it asks would cost it 30 s: it forgets that it waits.
+   * asked this one. To ask a Docker Engine while it asks would cost it 30 s: it forgets that it waits. Whoever
+   * asked lately may be about to ask again.
    */
   #askForNew(network: LocalNetwork): void {
     if (network.isAsking || network.exchanged.size >= JOIN_SYNCS_MAX) return;
-    const isNew = (node: string) => !network.exchanged.has(node) && !this.#waiting.has(node);
+    const isNew = (node: string) =>
+      !network.exchanged.has(node) && !this.#waiting.has(node) && !this.#busy.has(node);
     const candidates = this.#state.activeNodesOf(network.id).filter(isNew);
     const [node] = shuffled(this.#state.random, candidates);
     if (!node) return;
