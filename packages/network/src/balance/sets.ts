@@ -1,6 +1,6 @@
 /**
- * The maps that balancing is made of, whatever their keys are. Only a small one holds verdicts: with
- * each verdict that comes, the kernel follows all of its map's: 0.75 ms for 10,000 (bench/README.md).
+ * The maps that balancing is made of, whatever their keys are. Only a small one holds verdicts:
+ * with each that comes, the kernel walks all of its map, 0.75 ms for 10,000 (bench/README.md).
  */
 export const BalanceSet = {
   /** key → number of the pick among its backends. */
