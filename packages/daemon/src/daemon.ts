@@ -119,7 +119,8 @@ export class Daemon {
     }
     if (options.metricsAddress) {
       const { containers, network } = rooms;
-      const measured = { containers, network, store: () => membership.view() };
+      const store = () => membership.view();
+      const measured = { containers, network, store, gossip: () => networks.gossip };
       this.#servers.push(await serveMetrics(options.metricsAddress, measured));
     }
   }

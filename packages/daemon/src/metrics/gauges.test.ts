@@ -5,6 +5,7 @@ import { completeObject } from '@skep/wire';
 import { TaskSchema, TaskState } from '@skep/wire/swarmkit';
 import { Registry } from 'prom-client';
 import { expect, it } from 'vitest';
+import type { MeasuredGossip } from '../swarm/networks/swarm-gossip.js';
 import { registerGauges } from './gauges.js';
 
 it('counts containers and tasks under dockerd names, and is quiet on a node outside a swarm', async () => {
@@ -20,6 +21,7 @@ it('counts containers and tasks under dockerd names, and is quiet on a node outs
   registerGauges(registry, {
     containers: { list: async () => [{ State: 'running' }, { State: 'exited' }] as never },
     store: () => (member ? store.view : undefined),
+    gossip: () => ({ stats: { members: 4 }, counters: { refused: 5 } }) as MeasuredGossip,
     network: {
       overlays: { list: () => [{ failure: 'no VXLAN' }, {}] as never, repairs: 3 },
       meshCounters: { comparisons: 9, differences: 2 },
@@ -35,6 +37,8 @@ it('counts containers and tasks under dockerd names, and is quiet on a node outs
   expect(inSwarm).toContain('skep_network_overlay_repairs_total 3');
   expect(inSwarm).toContain('skep_network_mesh_repairs_total 2');
   expect(inSwarm).toContain('skep_network_tables_version 41');
+  expect(inSwarm).toContain('skep_gossip_members 4');
+  expect(inSwarm).toContain('skep_gossip_refused_total 5');
   member = false;
   expect(await registry.metrics()).toContain('swarm_manager_tasks_total{state="running"} 0');
 });

@@ -2,11 +2,15 @@ import type { ContainerEngine } from '@skep/containers';
 import type { ReadView } from '@skep/store';
 import { NodeStatus_State, TaskState } from '@skep/wire/swarmkit';
 import { Gauge, type Registry } from 'prom-client';
+import type { MeasuredGossip } from '../swarm/networks/swarm-gossip.js';
+import { registerGossipGauges } from './gossip-gauges.js';
 import { type MeasuredNetwork, registerNetworkGauges } from './network-gauges.js';
 
 export interface MeasuredRooms {
   containers: Pick<ContainerEngine, 'list'>;
   network: MeasuredNetwork;
+  /** Undefined while this node takes no part in any. */
+  gossip(): MeasuredGossip | undefined;
   /** The swarm's objects; undefined where this node is no manager. */
   store(): ReadView | undefined;
 }
@@ -15,6 +19,7 @@ export interface MeasuredRooms {
 export function registerGauges(registry: Registry, rooms: MeasuredRooms): void {
   const registers = [registry];
   registerNetworkGauges(registry, rooms.network);
+  registerGossipGauges(registry, () => rooms.gossip());
   new Gauge({
     name: 'engine_daemon_container_states_containers',
     help: 'The count of containers in various states',

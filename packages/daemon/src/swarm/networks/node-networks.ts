@@ -21,7 +21,7 @@ import {
 import type { NetworksUpdate } from '@skep/wire/skep';
 import type { SessionMessage } from '@skep/wire/swarmkit';
 import type { SwarmMembership } from '../membership.js';
-import { SwarmGossip } from './swarm-gossip.js';
+import { type MeasuredGossip, SwarmGossip } from './swarm-gossip.js';
 
 /** UDP, of VXLAN where the swarm has no other (RFC 7348, 8). */
 const VXLAN_PORT_DEFAULT = 4_789;
@@ -98,6 +98,11 @@ export class NodeNetworks implements ExecutorNetworks, NetworkTablesSink {
   settle(): void {
     this.#isMember = true;
     this.#onMembership();
+  }
+
+  /** What gossip counts; undefined while this node takes no part in any. */
+  get gossip(): MeasuredGossip | undefined {
+    return this.#gossip.measured;
   }
 
   /** What a manager says at the beginning of a session, and whenever it changes. */

@@ -1,7 +1,20 @@
-import { GOSSIP_PORT, GossipNode, gossipKeys, RealGossipSockets, RecordTables } from '@skep/gossip';
+import {
+  GOSSIP_PORT,
+  type GossipCounters,
+  GossipNode,
+  type GossipStats,
+  gossipKeys,
+  RealGossipSockets,
+  RecordTables,
+} from '@skep/gossip';
 import { type Clock, errorMessage, type Logger, type Random } from '@skep/platform';
 import type { SessionMessage } from '@skep/wire/swarmkit';
 import { LastingGossip } from './lasting-gossip.js';
+
+export interface MeasuredGossip {
+  stats: GossipStats;
+  counters: Readonly<GossipCounters>;
+}
 
 export interface SwarmGossipOptions {
   clock: Clock;
@@ -36,13 +49,10 @@ export class SwarmGossip {
     this.#options = options;
   }
 
-  /** Nodes that gossip, this one among them; 0 while it does not. */
-  get members(): number {
-    return this.#node?.members().length ?? 0;
-  }
-
-  get counters(): GossipNode['counters'] | undefined {
-    return this.#node?.counters;
+  /** What it counts; undefined while this node does not gossip. */
+  get measured(): MeasuredGossip | undefined {
+    const node = this.#node;
+    return node && { stats: node.stats(), counters: node.counters };
   }
 
   /** A manager says what it knows. */
