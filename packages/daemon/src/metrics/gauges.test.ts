@@ -1,12 +1,17 @@
 import { create } from '@bufbuild/protobuf';
+import { type GossipStats, newCounters } from '@skep/gossip';
 import { SimClock, SimRandom, silentLogger } from '@skep/platform';
 import { SimProposer, Store } from '@skep/store';
 import { completeObject } from '@skep/wire';
 import { TaskSchema, TaskState } from '@skep/wire/swarmkit';
 import { Registry } from 'prom-client';
 import { expect, it } from 'vitest';
-import type { MeasuredGossip } from '../swarm/networks/swarm-gossip.js';
 import { registerGauges } from './gauges.js';
+
+const NO_STATS: GossipStats = {
+  ...{ members: 0, suspected: 0, failed: 0, networks: 0 },
+  ...{ entries: 0, queued: 0, healthScore: 0, malformed: 0 },
+};
 
 it('counts containers and tasks under dockerd names, and is quiet on a node outside a swarm', async () => {
   const store = new Store({ clock: new SimClock(), random: new SimRandom(1), log: silentLogger });
@@ -21,7 +26,10 @@ it('counts containers and tasks under dockerd names, and is quiet on a node outs
   registerGauges(registry, {
     containers: { list: async () => [{ State: 'running' }, { State: 'exited' }] as never },
     store: () => (member ? store.view : undefined),
-    gossip: () => ({ stats: { members: 4 }, counters: { refused: 5 } }) as MeasuredGossip,
+    gossip: () => ({
+      stats: { ...NO_STATS, members: 4 },
+      counters: { ...newCounters(), refused: 5 },
+    }),
     network: {
       overlays: { list: () => [{ failure: 'no VXLAN' }, {}] as never, repairs: 3 },
       meshCounters: { comparisons: 9, differences: 2 },
