@@ -188,6 +188,8 @@ export function openContainer(
   const policy = logPolicy(record.hostConfig.LogConfig);
   const log = new ContainerLog({
     path: context.paths.log(record.id),
+    journalPath: context.paths.journal(record.id),
+    kernel: context.kernel,
     policy,
     attributes: logAttributes(policy, record.config.Labels, record.config.Env),
     clock: context.clock,

@@ -72,6 +72,11 @@ export class EnginePaths {
     return join(this.run(id), 'rootfs');
   }
 
+  /** Output on its way from the pipes to the log. */
+  journal(id: string): string {
+    return join(this.run(id), 'journal');
+  }
+
   /** Pipes of the first process. */
   streams(id: string): string {
     return join(this.run(id), 'io');

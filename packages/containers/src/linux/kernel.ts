@@ -18,6 +18,12 @@ export interface Kernel {
    * itself, and so does not object when a socket takes it over in a worker thread.
    */
   openFifo(path: string, mode: 'read' | 'write'): number;
+  /**
+   * The beginning of an open file as memory: what is written there is in the file, for a kernel that
+   * lives on also when this process does not. The file must be as long, or a later access ends the
+   * process. It may be closed; the memory is let go of when nobody refers to it any more.
+   */
+  mapFile(file: number, bytes: number): ArrayBuffer;
   mount(mount: MountSpec, target: string): void;
   /** Lazy unmount; no error when nothing is mounted there. */
   unmount(target: string): void;
@@ -28,6 +34,9 @@ const EINVAL = 22;
 const ENOENT = 2;
 /** The same on every architecture Linux and Node share; Node does not name it. */
 const O_CLOEXEC = 0o2000000;
+const PROT_READ_WRITE = 3;
+const MAP_SHARED = 1;
+const MAP_FAILED = 2n ** 64n - 1n;
 const MNT_DETACH = 2;
 const UMOUNT_NOFOLLOW = 8;
 /** The kernel copies at most a page of mount data. */
@@ -81,6 +90,16 @@ export function shortenOverlay(data: string): { directory: string; data: string 
 interface LibC {
   open(path: string, flags: number): number;
   mkfifo(path: string, mode: number): number;
+  mmap(
+    address: null,
+    bytes: number,
+    protection: number,
+    flags: number,
+    file: number,
+    offset: number,
+  ): bigint;
+  munmap(address: bigint, bytes: number): number;
+  view(address: bigint, bytes: number): ArrayBuffer;
   mount(source: string, target: string, type: string, flags: number, data: string | null): number;
   umount2(target: string, flags: number): number;
   chdir(path: string): number;
@@ -95,6 +114,11 @@ function loadLibC(): LibC {
   return {
     open: library.func('int open(const char *path, int flags)'),
     mkfifo: library.func('int mkfifo(const char *path, uint32_t mode)'),
+    mmap: library.func(
+      'void *mmap(void *address, size_t bytes, int protection, int flags, int file, long offset)',
+    ),
+    munmap: library.func('int munmap(void *address, size_t bytes)'),
+    view: (address, bytes) => koffi.view(address, bytes),
     mount: library.func(
       'int mount(const char *source, const char *target, const char *type, ' +
         'ulong flags, const char *data)',
@@ -111,6 +135,9 @@ function loadLibC(): LibC {
  */
 export class RealKernel implements Kernel {
   #libc: LibC | undefined;
+  readonly #mappings = new FinalizationRegistry<{ address: bigint; bytes: number }>(
+    ({ address, bytes }) => void this.#c.munmap(address, bytes),
+  );
 
   get #c(): LibC {
     this.#libc ??= loadLibC();
@@ -126,6 +153,14 @@ export class RealKernel implements Kernel {
     const file = this.#c.open(path, access | constants.O_NONBLOCK | O_CLOEXEC);
     if (file < 0) this.#fail('open', path);
     return file;
+  }
+
+  mapFile(file: number, bytes: number): ArrayBuffer {
+    const address = this.#c.mmap(null, bytes, PROT_READ_WRITE, MAP_SHARED, file, 0);
+    if (address === MAP_FAILED) this.#fail('mmap', String(file));
+    const memory = this.#c.view(address, bytes);
+    this.#mappings.register(memory, { address, bytes });
+    return memory;
   }
 
   mount(mount: MountSpec, target: string): void {

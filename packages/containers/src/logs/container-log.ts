@@ -1,21 +1,17 @@
-import { readFileSync } from 'node:fs';
-import { type Clock, errorMessage, hasErrno, type Logger } from '@skep/platform';
+import { type Clock, errorMessage, type Logger } from '@skep/platform';
+import type { Kernel } from '../linux/kernel.js';
 import { encodeEntry } from './entry.js';
-import { type JournalEntry, LogJournal, type Stream } from './journal.js';
+import { type JournalEntry, LogJournal, type LogState, STREAMS, type Stream } from './journal.js';
 import { LineSplitter } from './line-splitter.js';
 import { LogFiles } from './log-files.js';
 import type { LogPolicy } from './options.js';
 
-const NEWLINE = 10;
-/**
- * A chunk up to this size that ends a line, with none before it unfinished, goes to the log at
- * once: that takes little longer than writing the journal would.
- */
-const UNJOURNALED_BYTES_MAX = 256;
-
 export interface ContainerLogOptions {
   /** The json-file's path; side files lie next to it. */
   path: string;
+  /** See {@link LogJournal}: best on a file system in memory. */
+  journalPath: string;
+  kernel: Kernel;
   policy: LogPolicy;
   attributes: Record<string, string>;
   clock: Clock;
@@ -25,7 +21,7 @@ export interface ContainerLogOptions {
 /**
  * What a container prints, kept as Docker's json-file. Every chunk is in the kernel's cache when
  * `write` returns, also the beginning of a line whose end has not come: the next daemon goes on in
- * the middle of it. See {@link LogJournal} for how a kill between two writes is undone.
+ * the middle of it. See {@link LogJournal} for how a kill between two steps is undone.
  */
 export class ContainerLog {
   readonly policy: LogPolicy;
@@ -42,10 +38,10 @@ export class ContainerLog {
   constructor(options: ContainerLogOptions) {
     this.policy = options.policy;
     this.#options = options;
-    const { path, policy, attributes } = options;
+    const { path, journalPath, kernel, policy, attributes } = options;
     this.files = new LogFiles({ path, fileBytesMax: policy.fileBytesMax, files: policy.files });
     this.#attributes = Object.keys(attributes).length > 0 ? JSON.stringify(attributes) : '';
-    this.#journal = new LogJournal(`${path}.journal`);
+    this.#journal = new LogJournal({ path: journalPath, kernel });
     this.#splitters = { stdout: new LineSplitter(), stderr: new LineSplitter() };
   }
 
@@ -76,15 +72,20 @@ export class ContainerLog {
     this.#journal.close();
   }
 
+  /**
+   * Where the next bytes of a stream are to be read to, so that no kill loses them, before they are
+   * given to `write`; undefined when it is all the same.
+   */
+  inputBuffer(stream: Stream): Uint8Array | undefined {
+    if (!this.policy.keeps) return undefined;
+    return this.#guarded(() => this.#journal.area(stream, this.#state));
+  }
+
+  /** `chunk` is not read any more afterwards, and its bytes in the input buffer are not kept. */
   write(stream: Stream, chunk: Uint8Array): void {
     if (!this.policy.keeps) return;
-    const { stdout, stderr } = this.#splitters;
-    const simple =
-      chunk.length <= UNJOURNALED_BYTES_MAX &&
-      chunk[chunk.length - 1] === NEWLINE &&
-      stdout.pending.length + stderr.pending.length === 0;
-    if (!simple) this.#writeJournal(stream, chunk);
     this.#append(stream, this.#splitters[stream].push(chunk));
+    this.#commit(stream, chunk.length);
   }
 
   /** The end of a stream: its last line may lack the newline. */
@@ -92,7 +93,7 @@ export class ContainerLog {
     const rest = this.#splitters[stream].flush();
     if (!rest || !this.policy.keeps) return;
     this.#append(stream, [rest]);
-    this.#journal.remove();
+    this.#commit(stream, 0);
   }
 
   /** Calls back after each write and at the end, until the returned function is called. */
@@ -101,16 +102,21 @@ export class ContainerLog {
     return () => void this.#followers.delete(listener);
   }
 
-  #writeJournal(stream: Stream, chunk: Uint8Array): void {
+  get #state(): LogState {
     const { stdout, stderr } = this.#splitters;
-    this.#guarded(() =>
-      this.#journal.write({
-        stream,
-        chunk,
-        pending: { stdout: stdout.pending, stderr: stderr.pending },
-        ...this.files.position,
-      }),
-    );
+    return {
+      pending: { stdout: stdout.pending, stderr: stderr.pending },
+      ...this.files.position,
+    };
+  }
+
+  #commit(stream: Stream, bytes: number): void {
+    const isDone = this.#guarded(() => {
+      this.#journal.commit(stream, bytes, this.#state);
+      return true;
+    });
+    // What it says is not so any more. From here on a kill loses what is being worked on.
+    if (!isDone) this.#journal.remove();
   }
 
   #append(stream: Stream, lines: Buffer[]): void {
@@ -123,41 +129,30 @@ export class ContainerLog {
   }
 
   /** A full disk must not stop the container: output is dropped, and that is said once. */
-  #guarded(operation: () => void): void {
+  #guarded<T>(operation: () => T): T | undefined {
     try {
-      operation();
+      const result = operation();
       this.#failing = false;
+      return result;
     } catch (error) {
       const fields = { path: this.#options.path, error: errorMessage(error) };
       if (!this.#failing) this.#options.logger.error(fields, 'container output cannot be kept');
       this.#failing = true;
+      return undefined;
     }
   }
 
-  /** Finishes the append that the journal tells of, unless it was finished. */
+  /** Finishes the append that a kill may have come before, or into. */
   #redo(entry: JournalEntry): void {
     this.#splitters = {
       stdout: new LineSplitter(entry.pending.stdout),
       stderr: new LineSplitter(entry.pending.stderr),
     };
-    const lines = this.#splitters[entry.stream].push(entry.chunk);
-    const { inode, size } = this.files.position;
-    // Another file: it was rotated by the append, which is then known to have begun a new one.
-    if (inode !== entry.inode || size < entry.size) return;
-    if (this.#linesAfter(entry.size) >= lines.length) return;
-    this.files.truncate(entry.size);
-    this.#append(entry.stream, lines);
-  }
-
-  #linesAfter(offset: number): number {
-    try {
-      const added = readFileSync(this.#options.path).subarray(offset);
-      let lines = 0;
-      for (let at = added.indexOf(NEWLINE); at >= 0; at = added.indexOf(NEWLINE, at + 1)) lines++;
-      return lines;
-    } catch (error) {
-      if (hasErrno(error, 'ENOENT')) return 0;
-      throw error;
+    for (const stream of STREAMS) {
+      const lines = this.#splitters[stream].push(entry.chunks[stream]);
+      if (lines.length === 0) continue;
+      const done = this.files.entriesSince(entry);
+      if (done !== undefined) this.#append(stream, lines.slice(done));
     }
   }
 

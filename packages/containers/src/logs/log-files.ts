@@ -2,12 +2,17 @@ import {
   closeSync,
   fstatSync,
   openSync,
+  readSync,
   renameSync,
   rmSync,
+  statSync,
   truncateSync,
   writeSync,
 } from 'node:fs';
 import { hasErrno } from '@skep/platform';
+import { LOG_READ_BLOCK_BYTES } from '../limits.js';
+
+const NEWLINE = 10;
 
 /**
  * A log in numbered files of bounded size: `path` is written, `path.1` is the one before, and so
@@ -83,10 +88,26 @@ export class LogFiles {
     return { inode: this.#inode, size: this.#size };
   }
 
-  /** Drops what lies beyond `size`: an append that was cut off. */
-  truncate(size: number): void {
+  /**
+   * How many entries were appended since the log stood there, possibly by an earlier daemon; one that
+   * it was killed in is removed. Undefined when that file is gone. To be called before any append.
+   */
+  entriesSince({ inode, size }: { inode: number; size: number }): number | undefined {
     this.close();
-    truncateSync(this.path, size);
+    let entries = 0;
+    for (let age = 0; age < this.#files; age++) {
+      const path = age === 0 ? this.path : `${this.path}.${age}`;
+      const stats = statSync(path, { throwIfNoEntry: false });
+      const isStart = stats?.ino === inode;
+      const start = isStart ? size : 0;
+      // Shorter than it was: somebody else's doing.
+      if (stats && stats.size < start) return undefined;
+      const whole = stats ? wholeEntries(path, start) : { entries: 0, end: 0 };
+      entries += whole.entries;
+      if (stats && stats.size > whole.end) truncateSync(path, whole.end);
+      if (isStart) return entries;
+    }
+    return undefined;
   }
 
   close(): void {
@@ -117,5 +138,27 @@ function renameIfThere(from: string, to: string): void {
     renameSync(from, to);
   } catch (error) {
     if (!hasErrno(error, 'ENOENT')) throw error;
+  }
+}
+
+/** Entries from an offset on, and where the last of them ends. */
+function wholeEntries(path: string, start: number): { entries: number; end: number } {
+  const block = Buffer.alloc(LOG_READ_BLOCK_BYTES);
+  const file = openSync(path, 'r');
+  let entries = 0;
+  let end = start;
+  try {
+    for (let offset = start; ; ) {
+      const length = readSync(file, block, 0, block.length, offset);
+      if (length === 0) return { entries, end };
+      for (let at = block.indexOf(NEWLINE); at >= 0 && at < length; ) {
+        entries++;
+        end = offset + at + 1;
+        at = block.indexOf(NEWLINE, at + 1);
+      }
+      offset += length;
+    }
+  } finally {
+    closeSync(file);
   }
 }

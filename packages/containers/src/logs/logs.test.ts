@@ -1,4 +1,5 @@
 import {
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -12,8 +13,10 @@ import { join } from 'node:path';
 import { SimClock, settle, silentLogger } from '@skep/platform';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { LogOptions } from '../contract/engine.js';
+import { RealKernel } from '../linux/kernel.js';
 import { ContainerLog } from './container-log.js';
 import { decodeEntry, encodeEntry, isoToNanos, nanosToIso } from './entry.js';
+import { LogJournal } from './journal.js';
 import { LineSplitter } from './line-splitter.js';
 import { readLog } from './log-reader.js';
 import { logPolicy } from './options.js';
@@ -31,6 +34,8 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 function openLog(config: Record<string, string> = {}): ContainerLog {
   const log = new ContainerLog({
     path,
+    journalPath: join(directory, 'journal'),
+    kernel: new RealKernel(),
     policy: logPolicy({ Type: 'json-file', Config: config }),
     attributes: {},
     clock: new SimClock(),
@@ -151,16 +156,40 @@ describe('ContainerLog', () => {
   });
 });
 
+/** What the kernel does when a pipe is read. */
+function receive(log: ContainerLog, text: string): Uint8Array {
+  const buffer = log.inputBuffer('stdout') as Uint8Array;
+  return buffer.subarray(0, Buffer.from(text).copy(buffer));
+}
+
+function print(log: ContainerLog, text: string): void {
+  log.write('stdout', receive(log, text));
+}
+
+async function afterKill(config: Record<string, string> = {}): Promise<string[]> {
+  const next = openLog(config);
+  next.recover();
+  print(next, ' of it\n');
+  next.setLive(false);
+  return read(next);
+}
+
 describe('after a kill', () => {
-  const big = Buffer.from(`${'y'.repeat(5000)}\nz\nrest`);
+  const big = `${'y'.repeat(5000)}\nz\nrest`;
+  const journal = () => readFileSync(join(directory, 'journal'));
 
   it('goes on in the middle of a line', async () => {
-    openLog().write('stdout', Buffer.from('half'));
-    const next = openLog();
-    next.recover();
-    next.write('stdout', Buffer.from(' a line\n'));
-    next.setLive(false);
-    expect(await read(next)).toEqual(['half a line\n']);
+    print(openLog(), 'half');
+    expect(await afterKill()).toEqual(['half of it\n']);
+  });
+
+  it('knows what was read and not looked at', async () => {
+    const log = openLog();
+    print(log, 'a\nb');
+    print(log, 'c');
+    receive(log, `d\n${big}`);
+    const lines = ['a\n', 'bcd\n', `${'y'.repeat(5000)}\n`, 'z\n', 'rest of it\n'];
+    expect(await afterKill()).toEqual(lines);
   });
 
   it.each([
@@ -170,52 +199,73 @@ describe('after a kill', () => {
     ['after the append', Number.POSITIVE_INFINITY],
   ])('%s, every line is there once', async (_when, bytes) => {
     const first = openLog();
-    first.write('stdout', big);
+    print(first, 'a\n');
+    const start = statSync(path).size;
+    const chunk = receive(first, big);
+    const kept = journal();
+    first.write('stdout', chunk);
     first.release();
-    const size = statSync(path).size;
-    if (bytes < size) truncateSync(path, bytes);
-    const next = openLog();
-    next.recover();
-    next.write('stdout', Buffer.from(' of it\n'));
-    next.setLive(false);
-    expect(await read(next)).toEqual([`${'y'.repeat(5000)}\n`, 'z\n', 'rest of it\n']);
+    if (start + bytes < statSync(path).size) truncateSync(path, start + bytes);
+    writeFileSync(join(directory, 'journal'), kept);
+    expect(await afterKill()).toEqual(['a\n', `${'y'.repeat(5000)}\n`, 'z\n', 'rest of it\n']);
+  });
+
+  it.each([0, 10, 400])(
+    'between files, %i bytes into the new one, no line is lost',
+    async (bytes) => {
+      const limits = { 'max-size': '1k', 'max-file': '5' };
+      const lines = Array.from({ length: 20 }, (_, n) => `line ${n}\n`);
+      const first = openLog(limits);
+      print(first, 'a\n');
+      const chunk = receive(first, `${lines.join('')}rest`);
+      const kept = journal();
+      first.write('stdout', chunk);
+      first.release();
+      truncateSync(path, bytes);
+      writeFileSync(join(directory, 'journal'), kept);
+      expect(await afterKill(limits)).toEqual(['a\n', ...lines, 'rest of it\n']);
+    },
+  );
+
+  it('does not take up what was used up and not yet blanked', () => {
+    const options = { path: join(directory, 'journal'), kernel: new RealKernel() };
+    const killed = new LogJournal(options);
+    const state = {
+      inode: 1,
+      size: 2,
+      pending: { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) },
+    };
+    const area = killed.area('stderr', state);
+    area.fill(65, 0, 100);
+    expect(killed.read()?.chunks.stderr).toHaveLength(100);
+    area.fill = () => {
+      throw new Error('killed');
+    };
+    const pending = { stdout: Buffer.from('out'), stderr: Buffer.from('err') };
+    expect(() => killed.commit('stderr', 100, { inode: 1, size: 3, pending })).toThrow('killed');
+    const entry = new LogJournal(options).read();
+    expect(entry).toEqual({ inode: 1, size: 3, pending, chunks: state.pending });
   });
 
   it('ignores a journal that is none', () => {
     const first = openLog();
-    first.write('stdout', big);
+    print(first, big);
     first.release();
     const log = readFileSync(path);
-    for (const text of ['{"stream":"stdout","inode":7}', '', '\0']) {
-      writeFileSync(`${path}.journal`, text.padEnd(400));
+    for (const text of ['{"stream":"stdout","inode":7}', '', '\0', journal().subarray(0, 4000)]) {
+      writeFileSync(join(directory, 'journal'), text.toString().padEnd(400));
       openLog().recover();
       expect(readFileSync(path)).toEqual(log);
     }
   });
 
-  it('ignores an entry of a journal that lies half over the one before', () => {
-    const first = openLog();
-    first.write('stdout', big);
-    const before = readFileSync(`${path}.journal`);
-    first.write('stdout', big);
-    first.release();
-    const after = readFileSync(`${path}.journal`);
-    const half = Buffer.concat([after.subarray(0, 3000), before.subarray(3000)]);
-    writeFileSync(`${path}.journal`, half);
-    const log = readFileSync(path);
-    truncateSync(path, 100);
-    openLog().recover();
-    expect(readFileSync(path)).toEqual(log.subarray(0, 100));
-  });
-
-  it('ignores a journal that was cut off', () => {
-    const first = openLog();
-    first.write('stdout', big);
-    first.release();
-    const before = readFileSync(path);
-    truncateSync(`${path}.journal`, 3000);
-    const next = openLog();
-    next.recover();
-    expect(readFileSync(path)).toEqual(before);
+  it('keeps the log when it can have no journal', async () => {
+    mkdirSync(join(directory, 'journal.new'));
+    const log = openLog();
+    expect(log.inputBuffer('stdout')).toBeUndefined();
+    log.write('stdout', Buffer.from('a\nb'));
+    log.write('stdout', Buffer.from('c\n'));
+    log.setLive(false);
+    expect(await read(log)).toEqual(['a\n', 'bc\n']);
   });
 });

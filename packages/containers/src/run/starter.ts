@@ -225,6 +225,7 @@ export class Starter {
       terminal: record.config.Tty,
       kernel: context.kernel,
       clock: context.clock,
+      bufferOf: (stream) => log.inputBuffer(stream),
       onChunk: (stream, chunk) => log.write(stream, chunk),
       onStreamEnd: (stream) => log.end(stream),
       closeRemoteInput: () => context.containerd.tasks.closeStdin(id),

@@ -5,8 +5,8 @@ import { STREAM_CHUNK_BYTES } from '../limits.js';
 import type { Kernel } from '../linux/kernel.js';
 
 /**
- * Every chunk is used up in the turn in which it is read, so one buffer serves all pipes of the
- * process.
+ * Every chunk is used up in the turn in which it is read, so one buffer serves all pipes that bring
+ * none of their own.
  */
 const sharedBuffer = Buffer.alloc(STREAM_CHUNK_BYTES);
 
@@ -18,6 +18,7 @@ export class FifoReader {
   readonly #onChunk: (chunk: Uint8Array) => void;
   readonly #onEnd: () => void;
   readonly #path: string;
+  readonly #buffer: Uint8Array;
   #socket: Socket | undefined;
   #paused = false;
   #ended = false;
@@ -25,16 +26,22 @@ export class FifoReader {
   constructor(options: {
     kernel: Kernel;
     path: string;
+    /** What is read is put at its beginning. */
+    buffer?: Uint8Array | undefined;
     /** The bytes are only good until it returns. */
     onChunk: (chunk: Uint8Array) => void;
     /** All writers are gone, or {@link FifoReader.finish} was called. Called once. */
     onEnd: () => void;
   }) {
     this.#path = options.path;
+    this.#buffer = options.buffer ?? sharedBuffer;
     this.#onChunk = options.onChunk;
     this.#onEnd = options.onEnd;
     const file = options.kernel.openFifo(options.path, 'read');
-    const onread = { buffer: sharedBuffer, callback: (length: number) => this.#receive(length) };
+    const onread = {
+      buffer: this.#buffer,
+      callback: (length: number) => this.#receive(length),
+    };
     // Node takes `onread` here as well as in `connect`; its type only knows the latter.
     const socketOptions: SocketConstructorOpts & { onread: typeof onread } = {
       fd: file,
@@ -63,7 +70,7 @@ export class FifoReader {
     if (this.#ended) return;
     this.#socket?.destroy();
     this.#socket = undefined;
-    drain(this.#path, this.#onChunk);
+    this.#drain();
     this.#end();
   }
 
@@ -75,7 +82,7 @@ export class FifoReader {
   }
 
   #receive(length: number): boolean {
-    this.#onChunk(sharedBuffer.subarray(0, length));
+    this.#onChunk(this.#buffer.subarray(0, length));
     return !this.#paused;
   }
 
@@ -85,19 +92,19 @@ export class FifoReader {
     this.#socket = undefined;
     this.#onEnd();
   }
-}
 
-function drain(path: string, onChunk: (chunk: Uint8Array) => void): void {
-  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    for (;;) {
-      const length = readSync(file, sharedBuffer);
-      if (length === 0) return;
-      onChunk(sharedBuffer.subarray(0, length));
+  #drain(): void {
+    const file = openSync(this.#path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      for (;;) {
+        const length = readSync(file, this.#buffer);
+        if (length === 0) return;
+        this.#onChunk(this.#buffer.subarray(0, length));
+      }
+    } catch (error) {
+      if (!hasErrno(error, 'EAGAIN')) throw error;
+    } finally {
+      closeSync(file);
     }
-  } catch (error) {
-    if (!hasErrno(error, 'EAGAIN')) throw error;
-  } finally {
-    closeSync(file);
   }
 }

@@ -19,6 +19,8 @@ export interface ProcessIoOptions {
   terminal: boolean;
   kernel: Kernel;
   clock: Clock;
+  /** Where a stream is to be read to, if that is no matter of indifference. */
+  bufferOf?: (stream: Stream) => Uint8Array | undefined;
   /** Called in the turn in which the bytes were read; they are only good until it returns. */
   onChunk?: (stream: Stream, chunk: Uint8Array) => void;
   onStreamEnd?: (stream: Stream) => void;
@@ -95,6 +97,7 @@ export class ProcessStreams {
     const reader = new FifoReader({
       kernel: this.#options.kernel,
       path,
+      buffer: this.#options.bufferOf?.(stream),
       onChunk: (chunk) => this.#receive(stream, chunk),
       onEnd: () => this.#streamEnded(stream),
     });
@@ -102,9 +105,10 @@ export class ProcessStreams {
   }
 
   #receive(stream: Stream, chunk: Uint8Array): void {
+    const data = this.#sessions.size > 0 ? Uint8Array.from(chunk) : undefined;
     this.#options.onChunk?.(stream, chunk);
-    if (this.#sessions.size === 0) return;
-    const copy: OutputChunk = { stream, data: Uint8Array.from(chunk) };
+    if (!data) return;
+    const copy: OutputChunk = { stream, data };
     for (const session of this.#sessions) session.push(copy);
     if (this.#anySessionFull()) for (const reader of this.#readers.values()) reader.pause();
   }
