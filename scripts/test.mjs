@@ -5,7 +5,7 @@ try {
   run('npm', ['run', '--silent', 'setup']);
   run('npm', ['run', '--silent', 'check']);
   run('npx', ['vitest', 'run']);
-  run('node', ['scripts/sim.mjs', '--seeds', '1..500', '--limit-seconds', '180']);
+  run('node', ['scripts/sim.mjs', '--seeds', '1..500', '--limit-seconds', '300']);
   if (process.getuid() === 0) {
     run('npx', ['vitest', 'run', '--config', 'e2e/vitest.config.ts']);
   } else {
