@@ -2,9 +2,16 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CreateRequest, EngineEvent, StreamSession, TaskExtras } from '@skep/containers';
+import {
+  type CreateRequest,
+  containerdPaths,
+  type EngineEvent,
+  type StreamSession,
+  type TaskExtras,
+} from '@skep/containers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CHAIN_ID, type EngineRoom, NAMESPACE, openEngineRoom } from './support/engine-room.ts';
+import { processesMentioning } from './support/leftovers.ts';
 
 let room: EngineRoom;
 const events: EngineEvent[] = [];
@@ -76,19 +83,31 @@ async function remove(...ids: string[]): Promise<void> {
   for (const id of ids) await room.engine.remove(id, { force: true, volumes: true });
 }
 
-/** Starts an engine in a process of its own and kills it in the middle of its work. */
-async function killedWhileCounting(root: string, name: string): Promise<string> {
+/**
+ * Has containers that count started by an engine in a process of its own, which is killed when it
+ * has come so far with all of them. Gives their ids.
+ */
+async function killedWhenAll(
+  isSoFar: (id: string) => boolean,
+  names: readonly string[],
+  hearing: 'deaf' | 'hearing' = 'hearing',
+): Promise<string[]> {
   const program = new URL('support/engine-room.child.mjs', import.meta.url).pathname;
-  const child = spawn(process.execPath, [program, root, name, NAMESPACE, CHAIN_ID], {
+  const args = [room.root, names.join(','), NAMESPACE, CHAIN_ID, hearing];
+  const child = spawn(process.execPath, [program, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
-  const id = line.toString().trim();
-  const log = join(root, 'data/containers', id, `${id}-json.log`);
-  await until(() => (statSync(log, { throwIfNoEntry: false })?.size ?? 0) > 100_000);
+  const ids = line.toString().trim().split(',');
+  await until(() => ids.every(isSoFar));
   child.kill('SIGKILL');
   await once(child, 'close');
-  return id;
+  return ids;
+}
+
+function logBytes(id: string): number {
+  const log = join(room.root, 'data/containers', id, `${id}-json.log`);
+  return statSync(log, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 /** Looks again and again until it holds; the test's own timeout is the bound. */
@@ -433,17 +452,28 @@ describe('a restart of the daemon', () => {
 
   it('loses no line when the daemon is killed', async () => {
     await room.engine.close();
-    const id = await killedWhileCounting(room.root, 'counts');
+    const [id = ''] = await killedWhenAll((one) => logBytes(one) > 100_000, ['counts']);
     const engine = await room.restart();
     expect((await engine.inspect('counts')).State.Running).toBe(true);
-    const size = () => statSync(join(room.root, 'data/containers', id, `${id}-json.log`)).size;
-    const before = size();
-    await until(() => size() !== before);
+    const before = logBytes(id);
+    await until(() => logBytes(id) !== before);
     await engine.stop('counts', { timeoutSeconds: 0 });
     const numbers = (await logText(id)).trim().split('\n').map(Number);
     const first = numbers[0] as number;
     expect(numbers.findIndex((number, index) => number !== first + index)).toBe(-1);
     await remove(id);
+  });
+
+  it('leaves no shim of what a killed daemon was starting', async () => {
+    await room.engine.close();
+    const { state } = containerdPaths(join(room.root, 'data'), join(room.root, 'exec'));
+    const isMade = (id: string) =>
+      existsSync(join(state, 'io.containerd.runtime.v2.task', NAMESPACE, id, 'init.pid'));
+    const ids = await killedWhenAll(isMade, ['c1', 'c2', 'c3', 'c4', 'c5'], 'deaf');
+    const engine = await room.restart();
+    for (const id of ids) expect((await engine.inspect(id)).State.Status).toBe('created');
+    await until(() => ids.flatMap(processesMentioning).length === 0);
+    await remove(...ids);
   });
 
   it('clears what has no record', async () => {

@@ -1,13 +1,28 @@
 /**
- * An engine in a process of its own, for tests that kill it: starts one container that counts, says
- * its id, and goes on until it is killed. Arguments: the engine room's directory and the
- * container's name.
+ * An engine in a process of its own, for tests that kill it: starts containers that count, says
+ * their ids, and goes on until it is killed. Arguments: the engine room's directory, the containers'
+ * names, containerd's namespace, the image's chain id, and `deaf` for an engine that does not open
+ * what the containers print to, so that their starts do not come to an end.
  */
 import { join } from 'node:path';
-import { connectContainerd, containerdPaths, createContainerEngine } from '@skep/containers';
+import {
+  connectContainerd,
+  containerdPaths,
+  createContainerEngine,
+  RealKernel,
+} from '@skep/containers';
 import { RealClock, silentLogger } from '@skep/platform';
 
-const [root, name, namespace, chainId] = process.argv.slice(2);
+const [root, names, namespace, chainId, hearing] = process.argv.slice(2);
+
+class DeafKernel extends RealKernel {
+  openFifo(path, mode) {
+    if (mode === 'write') return super.openFifo(path, mode);
+    this.makeFifo(`${path}.other`, 0o600);
+    return super.openFifo(`${path}.other`, mode);
+  }
+}
+
 const paths = { dataRoot: join(root, 'data'), execRoot: join(root, 'exec') };
 const containerd = connectContainerd({
   address: containerdPaths(paths.dataRoot, paths.execRoot).socket,
@@ -36,15 +51,20 @@ const engine = createContainerEngine({
     counters: async () => ({}),
   },
   logger: silentLogger,
+  kernel: hearing === 'deaf' ? new DeafKernel() : new RealKernel(),
 });
 await engine.restore();
-const { Id } = await engine.create(name, {
-  Image: 'busybox',
-  Cmd: ['sh', '-c', 'i=0; while :; do i=$((i+1)); echo $i; done'],
-  HostConfig: {
-    NetworkMode: 'host',
-    LogConfig: { Type: 'json-file', Config: { 'max-size': '500m' } },
-  },
-});
-await engine.start(Id);
-process.stdout.write(`${Id}\n`);
+const ids = [];
+for (const name of names.split(',')) {
+  const { Id } = await engine.create(name, {
+    Image: 'busybox',
+    Cmd: ['sh', '-c', 'i=0; while :; do i=$((i+1)); echo $i; done'],
+    HostConfig: {
+      NetworkMode: 'host',
+      LogConfig: { Type: 'json-file', Config: { 'max-size': '500m' } },
+    },
+  });
+  ids.push(Id);
+}
+process.stdout.write(`${ids.join(',')}\n`);
+await Promise.all(ids.map((id) => engine.start(id)));

@@ -10,8 +10,8 @@ import { startsWithDaemon } from '../engine/restart-policy.js';
 import { PARALLEL_RESTORES_MAX } from '../limits.js';
 import { isoTime } from '../records/record.js';
 import { mountPoints } from '../volumes/local-mount.js';
-import { openExecPipes } from './exec-pipes.js';
 import type { ExitHandler } from './exit-handler.js';
+import { openLeftPipes } from './left-pipes.js';
 import { clearRun, removeFromContainerd, type Starter } from './starter.js';
 
 /** Docker's exit code of a container whose end nobody saw. */
@@ -54,7 +54,7 @@ export class Restorer {
 
   /** The first comparison after the daemon's start. */
   async restore(): Promise<void> {
-    const closePipes = openExecPipes(this.#context);
+    const closePipes = openLeftPipes(this.#context);
     try {
       await this.#restoreAll();
     } finally {
