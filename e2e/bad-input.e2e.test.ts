@@ -139,7 +139,6 @@ describe('docker run', () => {
       'invalid mount config for type "bind": bind source path does not exist: /no/such/place',
     ],
     ['a relative target', ['-v', '/tmp:x'], 'mount path must be absolute'],
-    ['an unknown network', ['--network', 'nothing'], 'network nothing not found'],
     ['too little memory', ['-m', '1m'], 'Minimum memory limit allowed is 6MB'],
     ['memory that is none', ['-m', 'x'], /invalid (argument|size)/],
     ['too many processors', ['--cpus', '1000'], /range of CPUs is from 0\.01 to \d+\.00/],
@@ -164,6 +163,22 @@ describe('docker run', () => {
     const result = await node.dockerResult(['run', '-d', ...args, IMAGE]);
     expect([result.code, result.stderr]).toEqual([125, expect.stringMatching(pattern(text))]);
     expect(await node.docker('ps', '-aq')).toBe('');
+  });
+
+  it('finds no unknown network when it starts, and leaves what it made, as Docker does', async () => {
+    const said = await node.dockerFails(
+      'run',
+      '-d',
+      '--name',
+      'lost',
+      '--network',
+      'none-such',
+      IMAGE,
+    );
+    expect(said).toContain('network none-such not found');
+    const status = await node.docker('inspect', 'lost', '-f', '{{.State.Status}}');
+    expect(status).toBe('created');
+    await node.docker('rm', 'lost');
   });
 
   it('refuses a name that is taken', async () => {
