@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
-import { fail, output, requireRoot, run } from '../scripts/lib.mjs';
+import { fail, output, requireRoot } from '../scripts/lib.mjs';
 import { fiftyTasks } from './cluster/fifty-tasks.mjs';
 import { leaderLost } from './cluster/leader-lost.mjs';
 import { manyNodes } from './cluster/many-nodes.mjs';
@@ -57,7 +57,6 @@ async function main() {
   const { only, quick, help } = readOptions();
   if (help) return void process.stdout.write(USAGE);
   requireRoot('npm run bench');
-  run('npm', ['run', '--silent', 'setup']);
   const hasDockerd = hasProgram('dockerd');
   const hasEtcd = hasProgram('etcd');
   if (!hasDockerd || !hasEtcd) console.error('No dockerd, or no etcd: some figures are only ours.');
