@@ -299,21 +299,18 @@ describe('without losing a request', () => {
   });
 });
 
+/** A service with a task on each of the two nodes that are not asked. */
+async function createOneEach(): Promise<void> {
+  const placement = ['--replicas', '2', '--replicas-max-per-node', '1', ...ELSEWHERE];
+  const ports = ['-p', '8080:80', '-p', '8007:7'];
+  await cluster.create('--name', 'web', ...placement, ...ports, ...probe());
+  await placed(cluster, 'web', 2);
+  await untilAnswered(8_080);
+}
+
 describe('what is there already', () => {
   beforeAll(async () => {
-    const placement = ['--replicas', '2', '--replicas-max-per-node', '1', ...ELSEWHERE];
-    await cluster.create(
-      '--name',
-      'web',
-      ...placement,
-      '-p',
-      '8080:80',
-      '-p',
-      '8007:7',
-      ...probe(),
-    );
-    await placed(cluster, 'web', 2);
-    await untilAnswered(8_080);
+    await createOneEach();
   });
   afterAll(() => cluster.remove('web'));
 
@@ -393,19 +390,7 @@ describe('what is there already', () => {
 
 describe('a node that is lost', () => {
   it('is left out within seconds, and its clients hear of it', async () => {
-    const placement = ['--replicas', '2', '--replicas-max-per-node', '1', ...ELSEWHERE];
-    await cluster.create(
-      '--name',
-      'web',
-      ...placement,
-      '-p',
-      '8080:80',
-      '-p',
-      '8007:7',
-      ...probe(),
-    );
-    await placed(cluster, 'web', 2);
-    await untilAnswered(8_080);
+    await createOneEach();
     const all = await Promise.all(
       Array.from({ length: 20 }, () => HeldConnection.open(addresses[0] ?? '', 8_007)),
     );

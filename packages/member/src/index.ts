@@ -2,6 +2,7 @@ export * from './identity/index.js';
 export type { Manager } from './manager/manager.js';
 export * from './membership/membership.js';
 export type { NetworksLink, NetworkTablesSink } from './networks/index.js';
+export { hostOf } from './node/address.js';
 export * from './node/enter.js';
 export * from './node/member.js';
 export * from './node/requests.js';

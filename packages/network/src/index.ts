@@ -26,7 +26,7 @@ export {
 } from './network.js';
 export type * from './overlay/contract.js';
 export type { OverlaySummary } from './overlay/list.js';
-export type { DataPath } from './overlay/plan.js';
+export { type DataPath, VXLAN_PORT_DEFAULT } from './overlay/plan.js';
 export type { MeshCounters } from './publish/mesh.js';
 export type * from './sandbox/contract.js';
 export type * from './stopping/contract.js';

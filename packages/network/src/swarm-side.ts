@@ -1,11 +1,11 @@
 import { formatAddress, subnetOf } from './address/ipv4.js';
 import { NameService } from './dns/service/name-service.js';
 import { assembleEncryption, type EncryptedEnd } from './encryption/assemble.js';
-import { VXLAN_PORT_DEFAULT } from './encryption/ports.js';
 import type { LocalState } from './local/state.js';
 import type { Names } from './names.js';
 import type { NetworkParts } from './network.js';
 import { Overlays } from './overlay/overlays.js';
+import { VXLAN_PORT_DEFAULT } from './overlay/plan.js';
 import { Prober } from './probe/prober.js';
 import { DatagramAnswers } from './publish/datagram-answers.js';
 import { DirectPorts } from './publish/direct-ports.js';

@@ -1,5 +1,6 @@
 export * from './complete.js';
 export * from './engine.js';
 export * from './grpc.js';
+export * from './overlay-options.js';
 export * from './service-labels.js';
 export * from './time.js';

@@ -11,7 +11,7 @@ import {
 } from '@skep/api';
 import { formatUnlockKey } from '@skep/ca';
 import type { Control, LogBrokerService, WatchService } from '@skep/manager';
-import { IdentityError, type Manager, type MemberOptions, Membership } from '@skep/member';
+import { hostOf, IdentityError, type Manager, type MemberOptions, Membership } from '@skep/member';
 import { Code, RpcError } from '@skep/platform';
 import type { ReadView } from '@skep/store';
 
@@ -55,8 +55,7 @@ export class SwarmMembership implements SwarmNode {
   }
 
   nodeAddress(): string {
-    const address = this.#membership.member?.advertiseAddress ?? '';
-    return address.slice(0, Math.max(0, address.lastIndexOf(':'))).replace(/^\[|\]$/g, '');
+    return hostOf(this.#membership.member?.advertiseAddress ?? '');
   }
 
   /** Where others send this node's overlay packets; empty while not known. */

@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import type { NetworkObject } from '@skep/wire';
+import { type NetworkObject, VNI_OPTION } from '@skep/wire';
 import {
   DriverSchema,
   type IPAMConfig,
@@ -14,12 +14,6 @@ import { formatAddress, formatCidr, parseAddress, parseSubnet, type Subnet } fro
 import type { SerialPool } from './serial-pool.js';
 import type { SubnetPool } from './subnet-pool.js';
 
-/** Where the worker's overlay driver reads its network identifiers: decimal, one a subnet. */
-export const VNI_OPTION = 'com.docker.network.driver.overlay.vxlanid_list';
-
-/** Asks the overlay driver for encryption, whatever its value: as Docker's reads it, none means no. */
-const ENCRYPTED_OPTION = 'encrypted';
-
 /** Drivers whose networks exist on each node for itself: no identifiers, no addresses from here. */
 const NODE_LOCAL_DRIVERS = new Set(['bridge', 'host', 'macvlan', 'ipvlan', 'null', 'none']);
 
@@ -30,11 +24,6 @@ export function driverOf(network: NetworkObject): string {
 /** Whether the nodes, not the cluster, give addresses in this network. */
 export function isNodeLocal(network: NetworkObject): boolean {
   return NODE_LOCAL_DRIVERS.has(driverOf(network));
-}
-
-/** Whether packets of an allocated network are to be encrypted between nodes. */
-export function isEncrypted({ driverState }: Pick<NetworkObject, 'driverState'>): boolean {
-  return Object.hasOwn(driverState?.options ?? {}, ENCRYPTED_OPTION);
 }
 
 /** The routing mesh's network; older clusters mark it with a label. */

@@ -1,5 +1,5 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import type { NetworkObject, ServiceObject, TaskObject } from '@skep/wire';
+import { type NetworkObject, type ServiceObject, type TaskObject, VNI_OPTION } from '@skep/wire';
 import {
   DriverSchema,
   EndpointSchema,
@@ -8,7 +8,6 @@ import {
   type TaskSchema,
   TaskState,
 } from '@skep/wire/swarmkit';
-import { VNI_OPTION } from '../allocator/network-plan.js';
 import type { Fields } from '../control/fixture.sim.js';
 import { ingressOf, networkOf, serviceOf, taskOf } from '../testing/objects.sim.js';
 

@@ -6,6 +6,7 @@ import {
   hasOwnAgent,
   type NetworkObject,
   type NodeObject,
+  overlaySettings,
   type ServiceObject,
   type TaskObject,
 } from '@skep/wire';
@@ -21,11 +22,8 @@ import {
   NetworkServiceSchema,
   type OverlayNetwork,
   OverlayNetworkSchema,
-  type OverlaySubnet,
-  OverlaySubnetSchema,
 } from '@skep/wire/skep';
 import {
-  IPAMConfig_AddressFamily,
   type NetworkAttachment,
   NodeStatus_State,
   type PortConfig,
@@ -33,18 +31,10 @@ import {
   PortConfig_PublishMode,
   TaskState,
 } from '@skep/wire/swarmkit';
-import {
-  driverOf,
-  isAllocated,
-  isEncrypted,
-  isIngress,
-  VNI_OPTION,
-} from '../allocator/network-plan.js';
+import { driverOf, isAllocated, isIngress } from '../allocator/network-plan.js';
 import { networksOfService } from '../allocator/networks.js';
 import { taskName } from '../control/task/naming.js';
 
-const MTU_OPTION = 'com.docker.network.driver.mtu';
-const MTU_BYTES_MAX = 65_535;
 /** Digits of a container's id by which it is known as a name. */
 const SHORT_ID_DIGITS = 12;
 
@@ -54,32 +44,13 @@ export type Withdrawn = Pick<ReadonlySet<string>, 'has'>;
 /** An overlay network, for all nodes alike; undefined for one that needs none of this. */
 export function networkRow(network: NetworkObject): OverlayNetwork | undefined {
   if (driverOf(network) !== 'overlay' || !isAllocated(network)) return undefined;
-  const options = network.driverState?.options ?? {};
   return create(OverlayNetworkSchema, {
     id: network.id,
     name: network.spec.annotations.name,
-    subnets: subnetsOf(network),
-    mtuBytes: mtuOf(options[MTU_OPTION]),
-    encrypted: isEncrypted(network),
+    ...overlaySettings(network),
     internal: network.spec.internal,
     ingress: isIngress(network),
   });
-}
-
-/** Identifiers are listed for the IPv4 subnets, in their order. */
-function subnetsOf({ driverState, ipam }: NetworkObject): OverlaySubnet[] {
-  const vnis = (driverState?.options[VNI_OPTION] ?? '').split(',').map(Number);
-  let place = 0;
-  return (ipam?.configs ?? []).map(({ family, gateway, subnet }) => {
-    const isIpv6 = family === IPAMConfig_AddressFamily.IPV6;
-    const vni = isIpv6 ? 0 : (vnis[place++] ?? 0);
-    return create(OverlaySubnetSchema, { subnet, gateway: withoutPrefix(gateway), vni });
-  });
-}
-
-function mtuOf(option: string | undefined): number {
-  const bytes = Number(option ?? 0);
-  return Number.isInteger(bytes) && bytes > 0 && bytes <= MTU_BYTES_MAX ? bytes : 0;
 }
 
 /** A node in a network; undefined where it has no address. */

@@ -1,11 +1,10 @@
-import { canEncrypt, type NodeObject, type TaskObject } from '@skep/wire';
+import { canEncrypt, isEncrypted, type NodeObject, type TaskObject } from '@skep/wire';
 import {
   Mount_Type,
   NodeSpec_Availability,
   NodeStatus_State,
   type Platform,
 } from '@skep/wire/swarmkit';
-import { isEncrypted } from '../allocator/network-plan.js';
 import { constraintsOf, nodeMatches } from '../constraint/index.js';
 import { type Demand, demandOf } from './demand.js';
 import type { NodeInfo } from './node-info.js';

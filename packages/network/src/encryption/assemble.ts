@@ -7,8 +7,10 @@ import { EncryptedWay } from './encrypted-way.js';
 import { Ipsec } from './ipsec.js';
 import { ipsecKeys, type NetworkKey } from './ipsec-keys.js';
 import { loadKeyPair } from './keys.js';
-import { WIREGUARD_PORT } from './ports.js';
 import { WIREGUARD_OVERHEAD_BYTES, WireGuard } from './wireguard.js';
+
+/** UDP, where each node's WireGuard listens: beside gossip's port, for one more line in a firewall. */
+const WIREGUARD_PORT = 7_947;
 
 export interface EncryptionOptions {
   kernel: NetKernel;

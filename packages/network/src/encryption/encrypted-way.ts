@@ -5,13 +5,13 @@ import type { NetKernel } from '../kernel/contract.js';
 import { ENCRYPTION_LOOK_MS, OVERLAY_COMPARE_MS } from '../limits.js';
 import type { EncryptedCarrier } from '../overlay/contract.js';
 import type { DataPath } from '../overlay/plan.js';
+import { VXLAN_PORT_DEFAULT } from '../overlay/plan.js';
 import { Serial } from '../serial.js';
 import type { OverlayNetwork, TableChange, TablesReader, TablesView } from '../tables/contract.js';
 import type { Ipsec } from './ipsec.js';
 import type { IpsecKeys } from './ipsec-keys.js';
 import { KeptRules } from './kept-rules.js';
 import { encryptedPeers, type IpsecPeer } from './peers.js';
-import { VXLAN_PORT_DEFAULT } from './ports.js';
 import { WIREGUARD_OVERHEAD_BYTES, type WireGuard } from './wireguard.js';
 
 /** The overlay networks of this node, as far as encryption has to know. */

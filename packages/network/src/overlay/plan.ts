@@ -12,6 +12,9 @@ import { macOfAddress } from '../sandbox/plan.js';
 import type { OverlayNetwork } from '../tables/contract.js';
 import { segmentsOf, segmentWith, type TunnelledSegment } from './segments.js';
 
+/** UDP, of VXLAN where the swarm has no other (RFC 7348, 8). */
+export const VXLAN_PORT_DEFAULT = 4_789;
+
 /** How this node's tunnels reach the others. */
 export interface DataPath {
   /** This node's own end; empty: the route to the other end decides. */

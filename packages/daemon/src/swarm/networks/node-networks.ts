@@ -9,6 +9,7 @@ import {
   TablesKeeper,
   type TablesView,
   type TaskAnnouncer,
+  VXLAN_PORT_DEFAULT,
 } from '@skep/network';
 import {
   type Cancel,
@@ -22,9 +23,6 @@ import type { NetworksUpdate } from '@skep/wire/skep';
 import type { SessionMessage } from '@skep/wire/swarmkit';
 import type { SwarmMembership } from '../membership.js';
 import { type MeasuredGossip, SwarmGossip } from './swarm-gossip.js';
-
-/** UDP, of VXLAN where the swarm has no other (RFC 7348, 8). */
-const VXLAN_PORT_DEFAULT = 4_789;
 
 export interface NodeNetworksOptions {
   network: Network;

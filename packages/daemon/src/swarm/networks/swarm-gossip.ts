@@ -7,6 +7,7 @@ import {
   RealGossipSockets,
   RecordTables,
 } from '@skep/gossip';
+import { hostOf } from '@skep/member';
 import { type Clock, errorMessage, type Logger, type Random } from '@skep/platform';
 import type { SessionMessage } from '@skep/wire/swarmkit';
 import { LastingGossip } from './lasting-gossip.js';
@@ -123,9 +124,4 @@ export class SwarmGossip {
     this.gossip.attach(undefined);
     if (node) await end(node);
   }
-}
-
-/** The host of `host:port`, IPv6 brackets taken off. */
-function hostOf(address: string): string {
-  return address.slice(0, Math.max(0, address.lastIndexOf(':'))).replace(/^\[|\]$/g, '');
 }

@@ -1,10 +1,8 @@
+import { MTU_OPTION, VNI_OPTION } from '@skep/wire';
 import type { NetworkSpec } from '@skep/wire/swarmkit';
 import { VNI_LAST, VNI_MIN } from '../../allocator/limits.js';
-import { VNI_OPTION } from '../../allocator/network-plan.js';
 import { invalidArgument } from '../errors.js';
 import { MTU_BYTES_MAX, MTU_BYTES_MIN } from '../limits.js';
-
-const MTU_OPTION = 'com.docker.network.driver.mtu';
 
 /**
  * Checks the options that the overlay driver knows. Docker finds out on the node that is to run the first
