@@ -29,6 +29,8 @@ export class FakeContainerd {
   #nextPid = 1000;
   /** Thrown by the next start. */
   startError: Error | undefined;
+  /** What a SIGKILL is answered with, though it is carried out. */
+  killError: Error | undefined;
   /** A process that gets SIGTERM ends with this code; undefined: it does not care. */
   exitOnTerm: number | undefined = 143;
 
@@ -121,6 +123,7 @@ export class FakeContainerd {
         const task = this.#task(containerId);
         task.signals.push(signal);
         if (signal === 9) this.exit(containerId, 137);
+        if (signal === 9 && this.killError) throw this.killError;
         if (signal === 15 && this.exitOnTerm !== undefined) this.exit(containerId, this.exitOnTerm);
       },
       delete: async (id: string) => {

@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SimClock, settle } from '@skep/platform';
+import { Code, RpcError, SimClock, settle } from '@skep/platform';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CreateRequest } from '../contract/config.js';
 import type { SandboxRequest } from '../contract/networking.js';
@@ -143,6 +143,16 @@ describe('stopping', () => {
     expect(signals).toEqual([15, 9]);
     expect(await engine.stop(id)).toBe(false);
     expect(events).toEqual(['create', 'start', 'kill', 'kill', 'die', 'stop']);
+  });
+
+  it('takes the end of a shim in the midst of a signal for the end of its process', async () => {
+    const id = await started();
+    containerd.exitOnTerm = undefined;
+    containerd.killError = new RpcError(Code.UNKNOWN, 'ttrpc: closed: unknown');
+    const stop = engine.stop(id, { timeoutSeconds: 0 });
+    await clock.advance(0);
+    expect(await stop).toBe(true);
+    expect((await stateOf(id)).Status).toBe('exited');
   });
 
   it('refuses to remove what runs, unless forced', async () => {

@@ -143,7 +143,9 @@ export function conflict(message: string): RpcError {
   return new RpcError(Code.ALREADY_EXISTS, message);
 }
 
+/** Whether there is nothing left to signal: at the end of a process its shim ends, mid-answer too. */
 function gone(error: unknown): boolean {
   if (!(error instanceof RpcError)) return false;
-  return error.code === Code.NOT_FOUND || /process already finished/.test(errorMessage(error));
+  if (error.code === Code.NOT_FOUND) return true;
+  return /process already finished|ttrpc: closed/.test(errorMessage(error));
 }
