@@ -87,6 +87,13 @@ const HOST_CONFIG: Shape = {
     MaskedPaths: STRINGS,
     ReadonlyPaths: STRINGS,
     VolumeDriver: 'string',
+    VolumesFrom: STRINGS,
+    Devices: {
+      list: {
+        fields: { PathOnHost: 'string', PathInContainer: 'string', CgroupPermissions: 'string' },
+      },
+    },
+    DeviceCgroupRules: STRINGS,
     Isolation: 'string',
   },
 };

@@ -8,7 +8,7 @@ describe('refuseUnsupported', () => {
   });
 
   it.each([
-    [{ Devices: [{ PathOnHost: '/dev/fuse' }] }, '--device is not supported by this engine'],
+    [{ Links: ['db:db'] }, '--link is not supported by this engine'],
     [{ DeviceRequests: [{ Count: -1 }] }, '--gpus is not supported by this engine'],
     [{ StorageOpt: { size: '1G' } }, '--storage-opt is not supported by this engine'],
     [{ Runtime: 'fast' }, 'unknown or invalid runtime name: fast'],

@@ -11,13 +11,10 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
   CgroupParent: '--cgroup-parent',
   CpuRealtimePeriod: '--cpu-rt-period',
   CpuRealtimeRuntime: '--cpu-rt-runtime',
-  DeviceCgroupRules: '--device-cgroup-rule',
   DeviceRequests: '--gpus',
-  Devices: '--device',
   Links: '--link',
   StorageOpt: '--storage-opt',
   UTSMode: '--uts',
-  VolumesFrom: '--volumes-from',
 };
 
 const RUNTIMES = ['', 'runc', 'io.containerd.runc.v2'];

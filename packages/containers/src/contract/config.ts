@@ -65,6 +65,16 @@ export interface Ulimit {
   Hard: number;
 }
 
+/** A device of the host that a container may use. */
+export interface DeviceMapping {
+  /** A device node, or a directory whose nodes are all meant. */
+  PathOnHost: string;
+  /** The same as on the host when empty. */
+  PathInContainer: string;
+  /** Of `r`, `w` and `m` (mknod); all three when empty. */
+  CgroupPermissions: string;
+}
+
 export interface MountRequest {
   Type: 'bind' | 'volume' | 'tmpfs';
   Source?: string;
@@ -137,6 +147,11 @@ export interface HostConfig {
   MaskedPaths: string[] | null;
   ReadonlyPaths: string[] | null;
   VolumeDriver: string;
+  /** `container[:ro|rw]`: the mounts of other containers. */
+  VolumesFrom: string[] | null;
+  Devices: DeviceMapping[] | null;
+  /** `c 42:* rwm`, as the kernel's devices.allow takes it. */
+  DeviceCgroupRules: string[] | null;
   Isolation: string;
 }
 

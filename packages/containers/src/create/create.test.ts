@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { CreateRequest, HostConfig } from '../contract/config.js';
+import type { MountRecord } from '../records/record.js';
 import { testHost, testRecord } from '../spec/fixtures.js';
 import { completeHostConfig, mergeConfig } from './merge.js';
 import { parseBind, wantedMounts } from './mount-requests.js';
 import { validateContainer } from './validate.js';
+import { inheritedMounts } from './volumes-from.js';
 
 describe('mergeConfig', () => {
   const image = { Entrypoint: ['/entry'], Cmd: ['default'], Env: ['A=1'], User: 'web' };
@@ -42,6 +44,11 @@ describe('validateContainer', () => {
     [{ MemorySwap: 1e8 }, 'You should always set the Memory limit when using Memoryswap limit'],
     [{ LogConfig: { Type: 'syslog', Config: {} } }, "no log driver named 'syslog' is registered"],
     [{ CapAdd: ['X'] }, 'invalid capability: "X"'],
+    [{ DeviceCgroupRules: ['c 1:3'] }, "invalid device cgroup rule format: 'c 1:3'"],
+    [
+      { Devices: [{ PathOnHost: '/dev/a', PathInContainer: '/dev/a', CgroupPermissions: 'rr' }] },
+      'invalid device mode: rr',
+    ],
     [
       { AutoRemove: true, RestartPolicy: { Name: 'always', MaximumRetryCount: 0 } },
       "can't create 'AutoRemove' container with restart policy",
@@ -116,6 +123,26 @@ describe('mount requests', () => {
     expect(() => wantedMounts(record.config, record.hostConfig)).toThrow(
       'Duplicate mount point: /data',
     );
+  });
+
+  it('takes over those of other containers where it has none of its own', () => {
+    const mount = { Mode: '', Propagation: '', RW: true };
+    const others: Record<string, MountRecord[]> = {
+      db: [
+        { ...mount, Type: 'volume', Name: 'data', Source: '', Destination: '/data' },
+        { ...mount, Type: 'bind', Source: '/etc', Destination: '/etc', RW: false },
+        { ...mount, Type: 'tmpfs', Source: '', Destination: '/tmp' },
+      ],
+    };
+    const inherited = (text: string) => inheritedMounts([text], (name) => others[name] ?? []);
+    const record = testRecord({ HostConfig: { Binds: ['/a:/etc'] } });
+    expect(wantedMounts(record.config, record.hostConfig, inherited('db:ro'))).toMatchObject([
+      { Source: '/a', Destination: '/etc', RW: true },
+      { Name: 'data', Destination: '/data', RW: false, noCopy: true },
+    ]);
+    expect(inherited('db:rw').map(({ RW }) => RW)).toEqual([true, false]);
+    expect(() => inherited('db:shared')).toThrow('invalid mode: shared');
+    expect(() => inherited('')).toThrow('volumes-from specification cannot be an empty string');
   });
 
   it('understands the long form', () => {

@@ -24,6 +24,7 @@ import { copyUp } from '../volumes/copy-up.js';
 import { completeHostConfig, mergeConfig } from './merge.js';
 import { type WantedMount, wantedMounts } from './mount-requests.js';
 import { validateContainer } from './validate.js';
+import { inheritedMounts } from './volumes-from.js';
 
 /** Marks the writable layers that this engine made. */
 export const SNAPSHOT_LABEL = 'skep.container';
@@ -79,7 +80,11 @@ export class Creator {
     const record = this.#makeRecord(id, name, request, image);
     if (task) record.task = { endpoints: task.endpoints, files: [] };
     else settleNetworks(record, context.swarmNetworks.isAvailable);
-    const wanted = wantedMounts(record.config, record.hostConfig);
+    const inherited = inheritedMounts(
+      record.hostConfig.VolumesFrom ?? [],
+      (other) => context.containers.find(other).record.mounts,
+    );
+    const wanted = wantedMounts(record.config, record.hostConfig, inherited);
     record.mounts = await this.#resolveMounts(wanted);
     if (record.task) record.task.files = writeInjectedFiles(context, id, task?.files ?? []);
     record.rootMounts = await context.containerd.snapshots.prepare(id, image.chainId, {

@@ -135,6 +135,9 @@ export function completeHostConfig(
     MaskedPaths: null,
     ReadonlyPaths: null,
     VolumeDriver: '',
+    VolumesFrom: null,
+    Devices: null,
+    DeviceCgroupRules: null,
     Isolation: '',
   };
   const merged = { ...base, ...asked };

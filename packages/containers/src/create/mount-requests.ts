@@ -17,9 +17,14 @@ export interface WantedMount extends Omit<MountRecord, 'Source'> {
 const PROPAGATIONS = new Set(['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave']);
 
 /**
- * All mounts of a container: `Binds`, `Mounts`, `Tmpfs`, and the image's and request's `Volumes`.
+ * All mounts of a container: `Binds`, `Mounts`, `Tmpfs`, those of other containers, and the image's
+ * and request's `Volumes`, of which each gives way to the ones before.
  */
-export function wantedMounts(config: ContainerConfig, hostConfig: HostConfig): WantedMount[] {
+export function wantedMounts(
+  config: ContainerConfig,
+  hostConfig: HostConfig,
+  inherited: readonly WantedMount[] = [],
+): WantedMount[] {
   const mounts = new Map<string, WantedMount>();
   const add = (mount: WantedMount) => {
     if (mounts.has(mount.Destination)) {
@@ -36,6 +41,9 @@ export function wantedMounts(config: ContainerConfig, hostConfig: HostConfig): W
         options.split(',').filter((option) => option !== ''),
       ),
     );
+  }
+  for (const mount of inherited) {
+    if (!mounts.has(mount.Destination)) mounts.set(mount.Destination, mount);
   }
   for (const target of Object.keys(config.Volumes ?? {})) {
     const destination = posix.resolve('/', target);

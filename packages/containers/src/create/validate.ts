@@ -4,6 +4,7 @@ import { MEMORY_BYTES_MIN } from '../limits.js';
 import { signalNumber } from '../linux/signals.js';
 import { logPolicy } from '../logs/options.js';
 import { containerCapabilities } from '../spec/capabilities.js';
+import { isDeviceAccess, parseDeviceRule } from '../spec/devices.js';
 import type { HostFacts } from '../spec/host.js';
 import { parseSecurityOptions } from '../spec/security.js';
 
@@ -33,6 +34,7 @@ export function validateContainer(
     privileged: hostConfig.Privileged,
     supported: host.capabilities,
   });
+  validateDevices(hostConfig);
   parseSecurityOptions(hostConfig.SecurityOpt);
   logPolicy(hostConfig.LogConfig);
   if (hostConfig.Init && !host.initPath) {
@@ -144,6 +146,15 @@ function validateModes(hostConfig: HostConfig): void {
   const networkSysctls = Object.keys(hostConfig.Sysctls ?? {}).filter((n) => n.startsWith('net.'));
   if (NetworkMode === 'host' && networkSysctls.length > 0) {
     refuse(`sysctl '${networkSysctls[0]}' can't be set in host network mode`);
+  }
+}
+
+function validateDevices({ DeviceCgroupRules, Devices }: HostConfig): void {
+  for (const rule of DeviceCgroupRules ?? []) parseDeviceRule(rule);
+  for (const { CgroupPermissions } of Devices ?? []) {
+    if (CgroupPermissions && !isDeviceAccess(CgroupPermissions)) {
+      refuse(`invalid device mode: ${CgroupPermissions}`);
+    }
   }
 }
 

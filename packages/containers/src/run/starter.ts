@@ -12,6 +12,7 @@ import type { OciSpec } from '../spec/oci.js';
 import { containerSpec } from '../spec/spec.js';
 import { resolveUser } from '../spec/user.js';
 import { ProcessStreams } from '../stdio/process-streams.js';
+import { givenDevices } from './devices.js';
 import { mountSources, releaseVolumes } from './mount-sources.js';
 import { emitNetworks } from './network-events.js';
 import { NETWORK_FILES, writeNetworkFiles } from './network-files.js';
@@ -198,6 +199,7 @@ export class Starter {
       mountSources: sources,
       files: [...network, ...injected],
       hostDevices: Privileged ? hostDevices() : [],
+      givenDevices: givenDevices(record.hostConfig.Devices ?? []),
       ...(pidOwner ? { pidNamespacePath: `/proc/${pidOwner}/ns/pid` } : {}),
       ...(ipcOwner ? { ipcNamespacePath: `/proc/${ipcOwner}/ns/ipc` } : {}),
       ...(shmPath ? { sharedShmPath: shmPath } : {}),

@@ -101,19 +101,19 @@ export function hostDevices(directory = '/dev'): OciDevice[] {
     if (SKIPPED_IN_DEV.has(entry.name)) continue;
     if (entry.isDirectory()) devices.push(...hostDevices(path));
     if (!entry.isBlockDevice() && !entry.isCharacterDevice()) continue;
-    const { mode, rdev, uid, gid } = statSync(path);
-    const kind = mode & S_IFMT;
-    if (kind !== S_IFBLK && kind !== S_IFCHR) continue;
-    devices.push({
-      path,
-      type: kind === S_IFBLK ? 'b' : 'c',
-      ...deviceNumbers(rdev),
-      fileMode: mode & 0o7777,
-      uid,
-      gid,
-    });
+    const device = deviceAt(path);
+    if (device) devices.push(device);
   }
   return devices;
+}
+
+/** The device node at a path; undefined for anything that is none. */
+export function deviceAt(path: string): OciDevice | undefined {
+  const { mode, rdev, uid, gid } = statSync(path);
+  const kind = mode & S_IFMT;
+  if (kind !== S_IFBLK && kind !== S_IFCHR) return undefined;
+  const type = kind === S_IFBLK ? 'b' : 'c';
+  return { path, type, ...deviceNumbers(rdev), fileMode: mode & 0o7777, uid, gid };
 }
 
 /** glibc's packing of a device number. */

@@ -1,4 +1,5 @@
 import type { HostConfig } from '../contract/config.js';
+import { deviceRule, type GivenDevice, parseDeviceRule } from './devices.js';
 import type { HostFacts } from './host.js';
 import type { OciDeviceRule, OciResources } from './oci.js';
 
@@ -27,17 +28,33 @@ const DEVICE_RULES: OciDeviceRule[] = [
   { allow: true, type: 'c', major: 5, minor: 1, access: 'rwm' },
 ];
 
-/** cgroup limits of a container. */
-export function containerResources(hostConfig: HostConfig, host: HostFacts): OciResources {
+/** cgroup limits of a container, and what it may do with which devices. */
+export function containerResources(
+  hostConfig: HostConfig,
+  host: HostFacts,
+  devices: readonly GivenDevice[],
+): OciResources {
   const memory = memoryResources(hostConfig, host);
   const cpu = cpuResources(hostConfig);
   const pids = hostConfig.PidsLimit;
   return {
-    devices: hostConfig.Privileged ? [{ allow: true, access: 'rwm' }] : DEVICE_RULES,
+    devices: deviceRules(hostConfig, devices),
     ...(memory ? { memory } : {}),
     ...(cpu ? { cpu } : {}),
     ...(pids === null || pids === 0 ? {} : { pids: { limit: Math.max(pids, -1) } }),
   };
+}
+
+function deviceRules(
+  { DeviceCgroupRules, Privileged }: HostConfig,
+  devices: readonly GivenDevice[],
+): OciDeviceRule[] {
+  if (Privileged) return [{ allow: true, access: 'rwm' }];
+  return [
+    ...DEVICE_RULES,
+    ...devices.map(deviceRule),
+    ...(DeviceCgroupRules ?? []).map(parseDeviceRule),
+  ];
 }
 
 function memoryResources(hostConfig: HostConfig, host: HostFacts): OciResources['memory'] {

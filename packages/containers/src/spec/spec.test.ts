@@ -14,13 +14,28 @@ describe('containerSpec', () => {
   });
 
   it('opens everything to a privileged container', () => {
-    const { linux, process, mounts } = spec({ HostConfig: { Privileged: true } });
+    const { linux, process, mounts } = spec(
+      { HostConfig: { Privileged: true } },
+      { hostDevices: [{ path: '/dev/kmsg', type: 'c', major: 1, minor: 11, fileMode: 0o640 }] },
+    );
     expect(linux.seccomp).toBeUndefined();
     expect(linux.maskedPaths).toEqual([]);
     expect(linux.resources.devices).toEqual([{ allow: true, access: 'rwm' }]);
     expect(linux.devices).toHaveLength(1);
     expect(process.capabilities.bounding).toContain('CAP_SYS_ADMIN');
     expect(mounts.find((mount) => mount.destination === '/sys')?.options).toContain('rw');
+  });
+
+  it('gives devices, and the right to use them', () => {
+    const fuse = { path: '/dev/fuse', type: 'c', major: 10, minor: 229 };
+    const HostConfig = { DeviceCgroupRules: ['c 188:* rw', 'b *:* r'] };
+    const { linux } = spec({ HostConfig }, { givenDevices: [{ device: fuse, access: 'rw' }] });
+    expect(linux.devices).toEqual([fuse]);
+    expect(linux.resources.devices.slice(-3)).toEqual([
+      { allow: true, type: 'c', major: 10, minor: 229, access: 'rw' },
+      { allow: true, type: 'c', major: 188, access: 'rw' },
+      { allow: true, type: 'b', access: 'r' },
+    ]);
   });
 
   it('leaves out the namespaces that are shared', () => {

@@ -1,4 +1,5 @@
 import type { ContainerRecord } from '../records/record.js';
+import type { GivenDevice } from './devices.js';
 import type { HostFacts } from './host.js';
 import { fileMount, fixedMounts, shmMount, sortMounts, userMount } from './mounts.js';
 import type { OciDevice, OciMount, OciNamespace, OciSpec } from './oci.js';
@@ -30,6 +31,8 @@ export interface SpecInput {
   files: { source: string; destination: string; readOnly: boolean }[];
   /** All device nodes of the host, for privileged containers. */
   hostDevices: OciDevice[];
+  /** What `--device` asks for. */
+  givenDevices: GivenDevice[];
 }
 
 /** The OCI runtime spec of a container. Throws `RpcError` for what Docker refuses at start. */
@@ -49,8 +52,8 @@ export function containerSpec(input: SpecInput): OciSpec {
     linux: {
       namespaces: containerNamespaces(input),
       cgroupsPath: `${CGROUP_PARENT}/${record.id}`,
-      resources: containerResources(hostConfig, host),
-      ...(hostConfig.Privileged ? { devices: input.hostDevices } : {}),
+      resources: containerResources(hostConfig, host, input.givenDevices),
+      ...containerDevices(input),
       ...(seccomp ? { seccomp } : {}),
       sysctl: containerSysctls(record),
       maskedPaths,
@@ -83,6 +86,14 @@ function containerMounts(input: SpecInput): OciMount[] {
   const init =
     usesInit(hostConfig) && host.initPath ? [fileMount(host.initPath, INIT_TARGET, true)] : [];
   return [...fixed, ...sortMounts([...user, ...files, ...init])];
+}
+
+/** A privileged container has the host's devices as well, and a given one in place of another. */
+function containerDevices(input: SpecInput): { devices?: OciDevice[] } {
+  const given = input.givenDevices.map(({ device }) => device);
+  const taken = new Set(given.map(({ path }) => path));
+  const devices = [...input.hostDevices.filter(({ path }) => !taken.has(path)), ...given];
+  return devices.length > 0 ? { devices } : {};
 }
 
 function containerNamespaces(input: SpecInput): OciNamespace[] {
