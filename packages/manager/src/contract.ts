@@ -1,5 +1,10 @@
 import type { NodeRole } from '@skep/ca';
 import type {
+  LocateImageRequest,
+  LocateImageResponse,
+  MayHaveImageRequest,
+  MayHaveImageResponse,
+  NeededImagesResponse,
   NetworksUpdate,
   WatchNetworksRequest,
   WithdrawRequest,
@@ -181,6 +186,18 @@ export interface NetworksService {
     request: WithdrawRequest,
     signal: AbortSignal,
   ): Promise<WithdrawResponse>;
+}
+
+/** Images as nodes of our own kind share and keep them. `nodeId` is the caller's. */
+export interface ImagesService {
+  /**
+   * Where one of the node's tasks may have its image from. Rejects PERMISSION_DENIED when none uses
+   * it.
+   */
+  locate(nodeId: string, request: LocateImageRequest): Promise<LocateImageResponse>;
+  /** Whether another node than the caller has a task with a right to an image. */
+  mayHave(request: MayHaveImageRequest): Promise<MayHaveImageResponse>;
+  needed(): Promise<NeededImagesResponse>;
 }
 
 /** Service logs: the API subscribes, nodes listen and publish. */

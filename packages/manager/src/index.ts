@@ -7,6 +7,7 @@ export * from './control/index.js';
 export * from './dispatcher/index.js';
 export * from './enforcer/enforcer.js';
 export * from './health/index.js';
+export * from './images/index.js';
 export * from './keymanager/index.js';
 export * from './logbroker/index.js';
 export type { LoopOptions } from './loop/planner.js';

@@ -1,0 +1,7 @@
+/** Bounds of what is told of images. */
+
+/** Nodes named to one that looks for an image: it asks a few at a time, and one is enough. */
+export const HOLDERS_MAX = 16;
+
+/** Keys of an image that was fetched with credentials; nodes keep fewer. */
+export const KEYS_MAX = 64;
