@@ -3,6 +3,7 @@ import { arch, cpus, hostname, machine, release, totalmem } from 'node:os';
 import type { SystemFacts } from '@skep/api';
 import type { NodeFacts } from '@skep/executor';
 import { hasErrno, type Processes, type Random } from '@skep/platform';
+import type { HostAccess } from '@skep/wire';
 import type { GenericResource } from '@skep/wire/swarmkit';
 import { genericResourceJson, parseGenericResources } from './config/generic-resources.js';
 import type { DaemonOptions } from './config/options.js';
@@ -17,6 +18,7 @@ const LOG_DRIVERS = ['json-file', 'local', 'none'];
 /** What stays the same while the daemon runs. */
 export type StaticFacts = Omit<SystemFacts, 'containerdVersion' | 'containerdAvailable'> & {
   nodeGenericResources: GenericResource[];
+  serviceAccess: HostAccess;
 };
 
 /** Looks at the machine once. */
@@ -44,7 +46,11 @@ export async function gatherFacts(
     memoryBytes: totalmem(),
     cgroupDriver: 'cgroupfs',
     cgroupVersion: existsSync('/sys/fs/cgroup/cgroup.controllers') ? '2' : '1',
-    securityOptions: seccompAvailable ? ['name=seccomp,profile=builtin'] : [],
+    securityOptions: [
+      ...(seccompAvailable ? ['name=seccomp,profile=builtin'] : []),
+      ...accessOptions(options.serviceAccess),
+    ],
+    serviceAccess: options.serviceAccess,
     labels: options.labels,
     genericResources: genericResourceJson(genericResources),
     nodeGenericResources: genericResources,
@@ -73,7 +79,16 @@ export function nodeFacts(facts: StaticFacts): NodeFacts {
       facts.labels.map((label) => [label.split('=', 1)[0], label.slice(label.indexOf('=') + 1)]),
     ),
     genericResources: facts.nodeGenericResources,
+    hostAccess: facts.serviceAccess,
   };
+}
+
+/** What services are allowed, where `docker info` shows it: with the security options. */
+function accessOptions({ devices, privileged }: HostAccess): string[] {
+  return [
+    ...devices.map((path) => `name=service-device,profile=${path}`),
+    ...(privileged ? ['name=privileged-services'] : []),
+  ];
 }
 
 /** `/etc/os-release` as its keys and unquoted values; empty on systems without it. */

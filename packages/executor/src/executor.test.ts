@@ -46,6 +46,22 @@ describe('ContainerExecutor', () => {
     expect(() => setUp().controller(makeTask(spec))).toThrow(message);
   });
 
+  it('gives a service devices that its node allows, and nothing else', async () => {
+    const asking = (labels: Record<string, string>) =>
+      makeTask({}, { serviceAnnotations: { name: 'web', labels } });
+    const { controller, engine } = setUp();
+    await controller(asking({ 'skep.devices': '/dev/fuse:rw' })).prepare(makeContext());
+    expect(engine.find('web.2.t1').request.HostConfig?.Devices).toEqual([
+      { PathOnHost: '/dev/fuse', PathInContainer: '/dev/fuse', CgroupPermissions: 'rw' },
+    ]);
+    expect(() => controller(asking({ 'skep.devices': '/dev/kvm' }))).toThrow(
+      'device /dev/kvm is not allowed for services on this node (skepd --allow-service-device)',
+    );
+    expect(() => controller(asking({ 'skep.privileged': 'true' }))).toThrow(
+      'privileged services are not allowed on this node (skepd --allow-privileged-services)',
+    );
+  });
+
   it('refuses tasks that are no containers', () => {
     const task = makeTask({}, {}, { runtime: { case: 'generic', value: { kind: 'k' } } });
     expect(() => setUp().controller(task)).toThrow('dockerexec: unsupported runtime');

@@ -14,6 +14,7 @@ import { DEFAULT_EXECUTOR_LIMITS, type ExecutorLimits } from './limits.js';
 import { NodeAttachments } from './node/attachments.js';
 import { describeNode, type NodeFacts } from './node/describe.js';
 import { type NodeNetworks, nodeNetworking } from './node/networks.js';
+import { checkHostAccess } from './request/host-access.js';
 import { checkMounts } from './request/mounts.js';
 import { securityOptions } from './request/security.js';
 import { expandContainerSpec, templateData } from './request/template-context.js';
@@ -101,6 +102,7 @@ export class ContainerExecutor implements Executor {
     if (runtime.case !== 'container') throw new Error('dockerexec: unsupported runtime');
     if (runtime.value.image === '') throw new Error('dockerexec: image required');
     checkMounts(runtime.value.mounts);
+    checkHostAccess(task, this.#options.facts().hostAccess);
     securityOptions(runtime.value);
     return expandContainerSpec(runtime.value, templateData(task, node));
   }

@@ -4,6 +4,9 @@ export const HELP = `Usage: skepd [OPTIONS]
 Runs containers through containerd, answers the Docker API, and forms swarms.
 
 Options:
+      --allow-privileged-services     Let services ask to be privileged (label skep.privileged=true)
+      --allow-service-device PATH     Device services may ask for (label skep.devices), * for any
+                                      characters of a name (repeatable)
       --config-file FILE              Configuration file, the same keys (default /etc/skep/daemon.json)
       --containerd ADDRESS            Use a running containerd instead of starting one
       --data-root DIR                 What outlives a reboot (default /var/lib/skep)

@@ -1,3 +1,5 @@
+import type { HostAccess } from '@skep/wire';
+
 /** Everything that can be set when the daemon starts. Names follow dockerd's. */
 export interface DaemonOptions {
   /** What must outlive a reboot: swarm state, containers, images, volumes. */
@@ -16,6 +18,8 @@ export interface DaemonOptions {
   defaultAddressPools: { base: string; size: number }[];
   /** `KIND=value` pairs of `--node-generic-resource`. */
   genericResources: string[];
+  /** What services may ask of this node by their labels; nothing by default. */
+  serviceAccess: HostAccess;
   metricsAddress: string | undefined;
   logLevel: string;
   tls: TlsOptions | undefined;

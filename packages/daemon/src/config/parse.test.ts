@@ -26,12 +26,24 @@ describe('options', () => {
     expect(options.defaultAddressPools).toEqual([{ base: '10.10.0.0/16', size: 24 }]);
   });
 
+  it('allows services nothing of the host unless told to', () => {
+    const nothing = { devices: [], privileged: false };
+    expect(resolveOptions(flags(), undefined).serviceAccess).toEqual(nothing);
+    const given = flags('--allow-service-device', '/dev/fuse,/dev/ttyUSB*');
+    const file = { 'allow-privileged-services': true };
+    expect(resolveOptions(given, file).serviceAccess).toEqual({
+      devices: ['/dev/fuse', '/dev/ttyUSB*'],
+      privileged: true,
+    });
+  });
+
   it.each([
     [['--nope'], undefined, "Unknown option '--nope'"],
     [['-H', 'tcp://0.0.0.0:2375'], undefined, 'needs --tlsverify'],
     [['-H', 'http://x'], undefined, 'invalid bind address'],
     [['--tlsverify'], undefined, '--tlsverify needs --tlscacert'],
     [['--log-level', 'loud'], undefined, 'invalid logging level: loud'],
+    [['--allow-service-device', 'fuse'], undefined, 'invalid device: fuse is no absolute path'],
     [['--label', 'x'], undefined, 'bad attribute format: x'],
     [['--registry-mirror', 'x'], undefined, 'invalid mirror'],
     [['--default-address-pool', 'base=10.0.0.0/8,size=4'], undefined, 'invalid default address'],

@@ -19,6 +19,8 @@ const FLAGS = {
   label: { type: 'string', multiple: true, key: 'labels' },
   'default-address-pool': { type: 'string', multiple: true, key: 'default-address-pools' },
   'node-generic-resource': { type: 'string', multiple: true, key: 'node-generic-resources' },
+  'allow-service-device': { type: 'string', multiple: true, key: 'allow-service-devices' },
+  'allow-privileged-services': { type: 'boolean' },
   'metrics-addr': { type: 'string' },
   'log-level': { type: 'string', short: 'l' },
   'config-file': { type: 'string' },
@@ -88,6 +90,12 @@ export function resolveOptions(flags: Values, file: unknown): DaemonOptions {
     labels: many('label'),
     defaultAddressPools: (merged['default-address-pool'] as unknown[] | undefined)?.map(pool) ?? [],
     genericResources: many('node-generic-resource'),
+    serviceAccess: {
+      devices: many('allow-service-device')
+        .flatMap((text) => text.split(','))
+        .map(checkDevice),
+      privileged: merged['allow-privileged-services'] === true,
+    },
     metricsAddress: one('metrics-addr'),
     logLevel,
     tls,
@@ -163,6 +171,12 @@ function checkHost(host: string, tls: TlsOptions | undefined): void {
       `${host}: a TCP listener needs --tlsverify, --tlscacert, --tlscert and --tlskey; ${why}`,
     );
   }
+}
+
+/** What could never match a device, a service would wait for in vain. */
+function checkDevice(path: string): string {
+  if (/^\/[^,\s]+$/.test(path)) return path;
+  throw new OptionsError(`invalid device: ${path} is no absolute path`);
 }
 
 function checkMirror(url: string): string {

@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import { type HostAccess, hostAccessMarks } from '@skep/wire';
 import {
   type GenericResource,
   type NodeDescription,
@@ -17,6 +18,8 @@ export interface NodeFacts {
   labels: Record<string, string>;
   /** From `--node-generic-resource`. */
   genericResources: GenericResource[];
+  /** What services may ask of this node by their labels. */
+  hostAccess: HostAccess;
 }
 
 const NANOS_PER_CPU = 1_000_000_000n;
@@ -28,8 +31,16 @@ const PLUGINS: Record<string, readonly string[]> = {
   Volume: ['local'],
 };
 
-function plugins() {
-  return Object.entries(PLUGINS).flatMap(([type, names]) => names.map((name) => ({ type, name })));
+/** In the order of types and names, as managers compare them. */
+function plugins(access: HostAccess) {
+  const kinds = Object.entries(PLUGINS);
+  const fixed = kinds.flatMap(([type, names]) => names.map((name) => ({ type, name })));
+  return [...fixed, ...hostAccessMarks(access)].sort(byTypeAndName);
+}
+
+function byTypeAndName(a: { type: string; name: string }, b: { type: string; name: string }) {
+  if (a.type !== b.type) return a.type < b.type ? -1 : 1;
+  return a.name < b.name ? -1 : 1;
 }
 
 export function describeNode(facts: NodeFacts): NodeDescription {
@@ -44,7 +55,7 @@ export function describeNode(facts: NodeFacts): NodeDescription {
     engine: {
       engineVersion: facts.engineVersion,
       labels: facts.labels,
-      plugins: plugins(),
+      plugins: plugins(facts.hostAccess),
     },
   });
 }

@@ -6,6 +6,7 @@ import {
   type HealthConfig as SpecHealth,
 } from '@skep/wire/swarmkit';
 import { taggedImage } from '../image/reference.js';
+import { hostAccess } from './host-access.js';
 import { mountRequest } from './mounts.js';
 import { containerLabels } from './names.js';
 import { predefinedNetwork } from './networks.js';
@@ -68,6 +69,7 @@ function hostConfig(task: TaskObject, spec: ContainerSpec): Partial<HostConfig> 
   return {
     ...resourceLimits(task, spec),
     ...optionalHostConfig(task, spec),
+    ...hostAccess(task),
     // The orchestrator makes a new task instead: the engine must not restart one behind its back.
     RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
     PortBindings: hostPortBindings(task),

@@ -18,6 +18,7 @@ export const FACTS: NodeFacts = {
   engineVersion: '0.1.0',
   labels: { disk: 'ssd' },
   genericResources: [],
+  hostAccess: { devices: ['/dev/fuse'], privileged: false },
 };
 
 /** Networks that stand as soon as the node has an address in them. */

@@ -1,4 +1,13 @@
-import { canEncrypt, isEncrypted, type NodeObject, type TaskObject } from '@skep/wire';
+import {
+  type AskedAccess,
+  allowsDevices,
+  askedAccess,
+  canEncrypt,
+  hostAccessOf,
+  isEncrypted,
+  type NodeObject,
+  type TaskObject,
+} from '@skep/wire';
 import {
   Mount_Type,
   NodeSpec_Availability,
@@ -25,6 +34,8 @@ export const FILTERS: readonly Filter[] = [
   { checkFor: resources, explain: (nodes) => `insufficient resources on ${plural(nodes)}` },
   { checkFor: plugins, explain: (nodes) => `missing plugin on ${plural(nodes)}` },
   { checkFor: encryption, explain: (nodes) => `network cannot be encrypted on ${plural(nodes)}` },
+  { checkFor: devices, explain: (nodes) => `devices not allowed on ${plural(nodes)}` },
+  { checkFor: privileges, explain: (nodes) => `privileged not allowed on ${plural(nodes)}` },
   {
     checkFor: constraints,
     explain: (nodes) => `scheduling constraints not satisfied on ${plural(nodes)}`,
@@ -98,6 +109,26 @@ function withTag(name: string): string {
 function encryption(task: TaskObject): Check | undefined {
   const asks = task.networks.some(({ network }) => network && isEncrypted(network));
   return asks ? ({ node }) => canEncrypt(node.description) : undefined;
+}
+
+function devices(task: TaskObject): Check | undefined {
+  const wanted = accessOf(task).devices;
+  if (wanted.length === 0) return undefined;
+  return ({ node }) => allowsDevices(hostAccessOf(node.description), wanted);
+}
+
+function privileges(task: TaskObject): Check | undefined {
+  if (!accessOf(task).privileged) return undefined;
+  return ({ node }) => hostAccessOf(node.description).privileged;
+}
+
+/** Labels that nobody checked (another manager's) are for the node to reject. */
+function accessOf({ serviceAnnotations }: TaskObject): AskedAccess {
+  try {
+    return askedAccess(serviceAnnotations.labels);
+  } catch {
+    return { devices: [], privileged: false };
+  }
 }
 
 function constraints(task: TaskObject): Check | undefined {

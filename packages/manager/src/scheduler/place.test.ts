@@ -119,6 +119,25 @@ describe('place', () => {
     expect(refusal(nodes(listing), 1, log)).toMatch('missing plugin on 1 node');
   });
 
+  it('gives devices and privileges only where nodes allow them', () => {
+    const allowing = (...plugins: { type: string; name: string }[]) => ({
+      description: { engine: { plugins } },
+    });
+    const asking = (name: string, value: string) => ({
+      serviceAnnotations: { labels: { [name]: value } },
+    });
+    const fuse = allowing({ type: 'ServiceDevice', name: '/dev/fuse' });
+    const all = allowing({ type: 'ServicePrivilege', name: 'privileged' });
+    const device = asking('skep.devices', '/dev/fuse');
+    expect(placeOn(nodes({}, all, fuse), 1, device)).toEqual(['n2']);
+    expect(refusal(nodes({}, all), 1, device)).toBe(
+      'no suitable node (devices not allowed on 2 nodes)',
+    );
+    const privileged = asking('skep.privileged', 'true');
+    expect(placeOn(nodes({}, all, fuse), 1, privileged)).toEqual(['n1']);
+    expect(refusal(nodes(fuse), 1, privileged)).toMatch('privileged not allowed on 1 node');
+  });
+
   it('puts tasks of encrypted networks on nodes alone that can encrypt, engines of others among them', () => {
     const agent = { type: 'Agent', name: 'skep' };
     const bySaying = (name: string) => ({

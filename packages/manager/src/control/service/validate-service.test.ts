@@ -142,6 +142,14 @@ const REFUSED: [string, Spec][] = [
     { annotations: { name: 'web', labels: { 'skep.affinity': 'cookie' } } },
   ],
   [
+    'label skep.privileged: "1" is neither true nor false',
+    { annotations: { name: 'web', labels: { 'skep.privileged': '1' } } },
+  ],
+  [
+    'label skep.devices: "fuse" is no device such as /dev/fuse or /dev/ttyUSB0:/dev/modem:rw',
+    { annotations: { name: 'web', labels: { 'skep.devices': 'fuse' } } },
+  ],
+  [
     'label skep.drain: "soon" is no duration such as 30s or 1m30s',
     { annotations: { name: 'web', labels: { 'skep.drain': 'soon' } } },
   ],

@@ -10,6 +10,7 @@ import {
 import { invalidArgument, unimplemented } from '../errors.js';
 import { PORT_MAX } from '../limits.js';
 import { checkName } from '../names.js';
+import { checkAccessLabels } from './access-labels.js';
 import { checkNetworkLabels } from './network-labels.js';
 import { checkTaskSpec } from './validate-task.js';
 
@@ -25,6 +26,7 @@ export function checkServiceSpec(given: ServiceSpec | undefined): CompleteServic
   checkUpdateConfig(spec.update);
   checkEndpoint(spec.endpoint);
   checkNetworkLabels(spec);
+  checkAccessLabels(spec);
   return spec;
 }
 
