@@ -2,6 +2,7 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import {
   ContainerSpecSchema,
   GlobalServiceSchema,
+  type MountSchema,
   PlacementSchema,
   ReplicatedServiceSchema,
   RestartPolicySchema,
@@ -13,6 +14,7 @@ import {
 
 interface SpecOptions {
   image?: string;
+  mounts?: MessageInitShape<typeof MountSchema>[];
   constraints?: string[];
   restart?: MessageInitShape<typeof RestartPolicySchema>;
   update?: MessageInitShape<typeof UpdateConfigSchema>;
@@ -32,8 +34,9 @@ export function globalSpec(options: SpecOptions = {}): Partial<ServiceSpec> {
 }
 
 function spec(options: SpecOptions): Partial<ServiceSpec> {
-  const { image = 'web:1', constraints = [], restart, update, rollback } = options;
-  const runtime = { case: 'container', value: create(ContainerSpecSchema, { image }) } as const;
+  const { image = 'web:1', mounts = [], constraints = [], restart, update, rollback } = options;
+  const container = create(ContainerSpecSchema, { image, mounts });
+  const runtime = { case: 'container', value: container } as const;
   const placement = create(PlacementSchema, { constraints });
   const task = create(TaskSpecSchema, { runtime, placement });
   if (restart) task.restart = create(RestartPolicySchema, restart);

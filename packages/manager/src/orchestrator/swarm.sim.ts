@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { SimClock, SimRandom, settle, silentLogger } from '@skep/platform';
-import { SimProposer, Store } from '@skep/store';
+import { type ReadView, SimProposer, Store } from '@skep/store';
 import {
   completeObject,
   type NodeObject,
@@ -181,18 +181,18 @@ export class SimSwarm {
   async #step(): Promise<void> {
     await this.store.update((tx) => {
       for (const task of [...tx.all('task')]) {
-        const next = this.#next(task);
+        const next = this.#next(tx, task);
         if (next) tx.update('task', next);
       }
     });
     await settle();
   }
 
-  #next(task: TaskObject): TaskObject | undefined {
+  #next(view: ReadView, task: TaskObject): TaskObject | undefined {
     const { state } = task.status;
     if (hasEnded(task)) return undefined;
-    if (state < TaskState.ASSIGNED) return isLive(task) ? this.#assign(task) : undefined;
-    const node = this.store.view.get('node', task.nodeId);
+    if (state < TaskState.ASSIGNED) return isLive(task) ? this.#assign(view, task) : undefined;
+    const node = view.get('node', task.nodeId);
     const silent = !node || node.status.state === NodeStatus_State.DOWN;
     if (silent || this.frozen.has(task.nodeId)) return undefined;
     if (!isLive(task)) return this.#inState(task, TaskState.SHUTDOWN);
@@ -207,8 +207,7 @@ export class SimSwarm {
     return fate > TaskState.RUNNING ? this.#inState(task, fate) : undefined;
   }
 
-  #assign(task: TaskObject): TaskObject | undefined {
-    const { view } = this.store;
+  #assign(view: ReadView, task: TaskObject): TaskObject | undefined {
     const constraints = constraintsOf(task.spec.placement);
     const nodes = [...view.all('node')].filter(
       (node) => !isLost(node) && isActive(node) && nodeMatches(constraints, node),

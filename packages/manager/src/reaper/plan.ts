@@ -2,6 +2,7 @@ import type { ReadView } from '@skep/store';
 import type { ServiceObject, TaskObject } from '@skep/wire';
 import { TaskState } from '@skep/wire/swarmkit';
 import { removeTask, type Step } from '../loop/plan.js';
+import { sinceLeaving } from '../orchestrator/leaving.js';
 import { isLongRunning } from '../orchestrator/mode.js';
 import { findCluster } from '../orchestrator/new-task.js';
 import {
@@ -48,6 +49,7 @@ function beyondHistory(view: ReadView, service: ServiceObject, slot: Slot): Task
   const limit = historyLimit(view, service);
   if (limit < 0 || slot.length <= limit) return [];
   const kept = isUpdating(service) ? evidence(view, service, slot) : new Set<TaskObject>();
+  for (const task of sinceLeaving(view, service, slot)) kept.add(task);
   const newest = slot.at(-1);
   // Without a live task the newest is what says that the slot must not be filled again.
   if (newest && !slot.some(isLive)) kept.add(newest);

@@ -5,6 +5,7 @@ import { constraintsOf, nodeMatches } from '../constraint/index.js';
 import { createTask, desire, type Step } from '../loop/plan.js';
 import type { Decision } from '../loop/planner.js';
 import { doSame, isTaskDirty } from '../orchestrator/dirty.js';
+import { isLeaving } from '../orchestrator/leaving.js';
 import { isGlobal, isLongRunning } from '../orchestrator/mode.js';
 import { newTask, type PlanContext } from '../orchestrator/new-task.js';
 import {
@@ -17,10 +18,9 @@ import {
   serviceOfSlotKey,
   slotOfKey,
 } from '../orchestrator/slot.js';
+import { handOver } from './hand-over.js';
+import { OLD_TASK_TIMEOUT_MS } from './limits.js';
 import { mayRestart, restartDelayMs } from './policy.js';
-
-/** Longest a replacement waits for the task before it to stop (features.md 3.2). */
-export const OLD_TASK_TIMEOUT_MS = 60_000;
 
 /** What the restart supervisor does about a slot now, and when it has to look again. */
 export function planSlotRestarts(view: ReadView, key: string, context: PlanContext): Decision {
@@ -59,6 +59,8 @@ class SlotPlan {
 
   decide(task: TaskObject): TaskDecision {
     if (!isLive(task)) return {};
+    if (isLeaving(this.#view, this.#service, task)) return this.#handOver(task);
+    if (this.#isSuperfluous(task)) return { step: [desire(task, TaskState.SHUTDOWN)] };
     const held = task.desiredState < TaskState.RUNNING;
     if (this.#isSpent(task)) {
       // One that dies while held back serves out its delay: no tight loop around a missing image.
@@ -68,6 +70,40 @@ class SlotPlan {
     if (!held) return {};
     const waitMs = this.#holdLeftMs(task);
     return waitMs > 0 ? { waitMs } : { step: [desire(task, TaskState.RUNNING)] };
+  }
+
+  /** A task on a node that is being drained serves until another does, within bounds. */
+  #handOver(task: TaskObject): TaskDecision {
+    const next = handOver(this.#view, this.#service, this.slot, task, this.#context.nowMs);
+    switch (next.kind) {
+      case 'ask':
+        return { step: [createTask(this.#successor(task, TaskState.RUNNING))] };
+      case 'wait':
+        return { waitMs: next.waitMs };
+      case 'over':
+        return { step: [desire(task, TaskState.SHUTDOWN)] };
+      case 'vain':
+        return { step: this.#replace(task) };
+    }
+  }
+
+  /**
+   * Whether the slot has another that does the same and is to stay: a node that was drained opened
+   * again before all of its tasks had been handed over.
+   */
+  #isSuperfluous(task: TaskObject): boolean {
+    if (isGlobal(this.#service) || this.#isSpent(task)) return false;
+    const serves = ({ status }: TaskObject) => status.state === TaskState.RUNNING;
+    const at = this.slot.indexOf(task);
+    return this.slot.some((other, otherAt) => {
+      if (other === task || !isLive(other) || this.#isSpent(other)) return false;
+      const comesFirst = serves(other) === serves(task) ? otherAt < at : serves(other);
+      return comesFirst && doSame(other, task);
+    });
+  }
+
+  #successor(task: TaskObject, desiredState: TaskState): TaskObject {
+    return newTask(this.#view, this.#service, seatOf(task), desiredState, this.#context);
   }
 
   /** Whether a task that is wanted has ended or can no longer be reached. */
@@ -84,9 +120,7 @@ class SlotPlan {
     if (this.#isCovered(task) || !this.#nodeTakesNew(task) || !mayRestart(task, this.slot)) {
       return [stop];
     }
-    const seat = seatOf(task);
-    const next = newTask(this.#view, this.#service, seat, TaskState.READY, this.#context);
-    return [stop, createTask(next)];
+    return [stop, createTask(this.#successor(task, TaskState.READY))];
   }
 
   /** Whether another task of the slot does its work already (an update that starts first, say). */

@@ -40,7 +40,8 @@ export class RestartSupervisor extends PlanningLoop {
     const moved =
       before?.desiredState !== task.desiredState ||
       before.nodeId !== task.nodeId ||
-      hasEnded(before) !== hasEnded(task);
+      hasEnded(before) !== hasEnded(task) ||
+      isAnswer(before, task);
     if (task.serviceId && (starts || kind === 'remove' || (kind === 'update' && moved))) {
       this.mark(slotKey(task));
     }
@@ -58,6 +59,13 @@ export class RestartSupervisor extends PlanningLoop {
   #markLive(task: TaskObject): void {
     if (task.serviceId && isLive(task)) this.mark(slotKey(task));
   }
+}
+
+/** Whether others of its slot hear that the task serves now, or that there is no place for it. */
+function isAnswer(before: TaskObject, task: TaskObject): boolean {
+  const { err, state } = task.status;
+  const runs = state === TaskState.RUNNING && before.status.state < TaskState.RUNNING;
+  return runs || (state < TaskState.ASSIGNED && err !== '' && before.status.err === '');
 }
 
 function reachChanged(node: NodeObject, before: NodeObject | undefined): boolean {

@@ -2,6 +2,7 @@ import type { ReadView } from '@skep/store';
 import { type ServiceObject, type TaskObject, timestampMs } from '@skep/wire';
 import { TaskState } from '@skep/wire/swarmkit';
 import { isTaskDirty } from '../orchestrator/dirty.js';
+import { isLeaving } from '../orchestrator/leaving.js';
 import { isLive, type Slot, statusTimeMs } from '../orchestrator/slot.js';
 
 /** How far the running update has come in one slot. */
@@ -31,7 +32,7 @@ export type SlotProgress =
 export function progressOf(view: ReadView, service: ServiceObject, slot: Slot): SlotProgress {
   const own = slot.filter((task) => task.desiredState < TaskState.REMOVE);
   const dirty = new Set(own.filter((task) => isTaskDirty(view, service, task)));
-  const live = own.filter(isLive);
+  const live = staying(view, service, own.filter(isLive));
   const newest = own.at(-1);
   const fresh = preferred(live.filter((task) => !dirty.has(task)));
   if (!fresh && newest && (live.length > 0 || dirty.has(newest))) return { kind: 'dirty', slot };
@@ -44,6 +45,13 @@ export function progressOf(view: ReadView, service: ServiceObject, slot: Slot): 
   }
   const starting = chain.length > 0 || surplus.length > 0;
   return starting && fresh ? { kind: 'starting', fresh, surplus } : { kind: 'untouched' };
+}
+
+/** The live tasks of a slot that an update deals with: not one that already hands over to another. */
+function staying(view: ReadView, service: ServiceObject, live: Slot): Slot {
+  if (live.length < 2) return live;
+  const rest = live.filter((task) => !isLeaving(view, service, task));
+  return rest.length > 0 ? rest : live;
 }
 
 /** Of several clean tasks the one that may run already is kept, and the older one of equals. */

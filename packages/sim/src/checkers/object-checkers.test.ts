@@ -2,9 +2,15 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { SimClock, SimRandom, silentLogger } from '@skep/platform';
 import { type Change, SimProposer, Store } from '@skep/store';
 import { completeObject, type TaskObject } from '@skep/wire';
-import { ConfigSchema, TaskSchema, TaskState } from '@skep/wire/swarmkit';
+import {
+  ConfigSchema,
+  NodeSchema,
+  NodeSpec_Availability,
+  TaskSchema,
+  TaskState,
+} from '@skep/wire/swarmkit';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { checkSlots, PlaceChecker, TaskForwardChecker } from './tasks.js';
+import { PlaceChecker, SlotChecker, TaskForwardChecker } from './tasks.js';
 import { WatchChecker } from './watch.js';
 
 const { ASSIGNED, RUNNING, SHUTDOWN, FAILED } = TaskState;
@@ -97,22 +103,54 @@ interface Place {
   desiredState?: TaskState;
 }
 
-describe('checkSlots', () => {
+describe('SlotChecker', () => {
   const running = (id: string, init: Place = {}) =>
     taskOf(id, { status: { state: RUNNING }, ...init });
+  const nodeOf = (id: string, availability: NodeSpec_Availability) =>
+    completeObject('node', create(NodeSchema, { id, spec: { availability } }));
+  let store: Store;
+  let checker: SlotChecker;
 
-  it('lets one task run in a slot, and others come and go', () => {
-    const leaving = running('b', { desiredState: SHUTDOWN });
-    const failed = taskOf('c', { status: { state: FAILED } });
-    checkSlots([running('a'), leaving, failed, running('d', { slot: 2n })]);
-    checkSlots([running('a', { serviceId: '' }), running('b', { serviceId: '' })]);
-    expect(() => checkSlots([running('a'), running('b')])).toThrow('slot-once: a and b');
+  beforeEach(() => {
+    const options = { clock: new SimClock(), random: new SimRandom(1), log: silentLogger };
+    store = new Store(options);
+    store.attach(new SimProposer(store));
+    checker = new SlotChecker();
   });
 
-  it('takes a node for the slot of a global service', () => {
+  async function check(...tasks: TaskObject[]): Promise<void> {
+    await store.update((tx) => {
+      for (const { id } of [...tx.all('task')]) tx.remove('task', id);
+      for (const task of tasks) tx.create('task', task);
+    });
+    checker.check(store.view);
+  }
+
+  it('lets one task run in a slot, and others come and go', async () => {
+    const leaving = running('b', { desiredState: SHUTDOWN });
+    const failed = taskOf('c', { status: { state: FAILED } });
+    await check(running('a'), leaving, failed, running('d', { slot: 2n }));
+    await check(running('a', { serviceId: '' }), running('b', { serviceId: '' }));
+    await expect(check(running('a'), running('b'))).rejects.toThrow('slot-once');
+  });
+
+  it('takes a node for the slot of a global service', async () => {
     const at = (id: string, nodeId: string) => running(id, { slot: 0n, nodeId });
-    checkSlots([at('a', 'n1'), at('b', 'n2')]);
-    expect(() => checkSlots([at('a', 'n1'), at('b', 'n1')])).toThrow('slot-once');
+    await check(at('a', 'n1'), at('b', 'n2'));
+    await expect(check(at('a', 'n1'), at('b', 'n1'))).rejects.toThrow('slot-once');
+  });
+
+  it('lets a task on a drained node hand over to one other, also when the node returns', async () => {
+    const { DRAIN, ACTIVE } = NodeSpec_Availability;
+    const [a, b, c] = [running('a', { nodeId: 'n1' }), running('b'), running('c')];
+    await store.update((tx) => tx.create('node', nodeOf('n1', DRAIN)));
+    await check(a, b);
+    await store.update((tx) => {
+      const node = tx.get('node', 'n1')!;
+      tx.update('node', { ...node, spec: { ...node.spec, availability: ACTIVE } });
+    });
+    await check(a, b);
+    await expect(check(a, b, c)).rejects.toThrow('slot-once: b and c');
   });
 });
 

@@ -1,6 +1,6 @@
-import type { Commit } from '@skep/store';
+import type { Commit, ReadView } from '@skep/store';
 import type { TaskObject } from '@skep/wire';
-import { TaskState } from '@skep/wire/swarmkit';
+import { NodeSpec_Availability, TaskState } from '@skep/wire/swarmkit';
 import { must } from '../engine/index.js';
 
 /** States of a task only move forward, what is wished for it too, and its node never changes. */
@@ -47,16 +47,31 @@ function slotOf(task: TaskObject): string {
   return `${task.serviceId}/${task.slot > 0n ? task.slot : task.nodeId}`;
 }
 
-/** No slot twice: never two tasks RUNNING with both wished to be. Asked of one consistent state. */
-export function checkSlots(tasks: Iterable<TaskObject>): void {
-  const holders = new Map<string, string>();
-  for (const task of tasks) {
-    if (task.serviceId === '' || !holdsSlot(task)) continue;
-    const slot = slotOf(task);
-    const other = holders.get(slot);
-    must(other === undefined, 'slot-once', () => `${other} and ${task.id} both run in ${slot}`);
-    holders.set(slot, task.id);
+/**
+ * No slot twice: never two tasks RUNNING with both wished to be. A task whose node was drained while
+ * it ran does not count: it hands over to the next, and may be overtaken by its node's return.
+ */
+export class SlotChecker {
+  /** Tasks seen on a node that is being drained; shared by managers that are at different entries. */
+  readonly #leaving = new Set<string>();
+
+  /** Asked of one consistent state. */
+  check(view: ReadView): void {
+    const holders = new Map<string, string>();
+    for (const task of view.all('task')) {
+      if (task.serviceId === '' || !holdsSlot(task)) continue;
+      if (isDrained(view, task)) this.#leaving.add(task.id);
+      if (this.#leaving.has(task.id)) continue;
+      const slot = slotOf(task);
+      const other = holders.get(slot);
+      must(other === undefined, 'slot-once', () => `${other} and ${task.id} both run in ${slot}`);
+      holders.set(slot, task.id);
+    }
   }
+}
+
+function isDrained(view: ReadView, { nodeId }: TaskObject): boolean {
+  return view.get('node', nodeId)?.spec.availability === NodeSpec_Availability.DRAIN;
 }
 
 /** A task runs at one place: containers of it never run on two machines at one time. */

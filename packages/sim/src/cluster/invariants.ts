@@ -2,7 +2,7 @@ import type { Manager } from '@skep/member';
 import type { Commit } from '@skep/store';
 import type { TaskObject } from '@skep/wire';
 import { TaskState } from '@skep/wire/swarmkit';
-import { checkSlots, Ledger, TaskForwardChecker, TermChecker } from '../checkers/index.js';
+import { Ledger, SlotChecker, TaskForwardChecker, TermChecker } from '../checkers/index.js';
 
 /** What one manager's store says while it runs. */
 export interface Feed {
@@ -16,6 +16,7 @@ export class ClusterInvariants {
   readonly unlockKeys: Uint8Array[] = [];
   readonly #terms = new TermChecker();
   readonly #ledger = new Ledger();
+  readonly #slots = new SlotChecker();
   readonly #note: (who: string, what: string) => void;
 
   constructor(note: (who: string, what: string) => void) {
@@ -31,8 +32,8 @@ export class ClusterInvariants {
         forward.commit(commit);
         this.#remember(commit);
         if (commit.index > 0n) this.#ledger.applied(name, commit.index, Buffer.from(text));
-        if (commit.changes.some(({ table }) => table === 'task')) {
-          checkSlots(manager.view.all('task'));
+        if (commit.changes.some(({ table }) => table === 'task' || table === 'node')) {
+          this.#slots.check(manager.view);
         }
       },
       look: () => {
