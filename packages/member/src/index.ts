@@ -1,4 +1,12 @@
 export * from './identity/index.js';
+export type {
+  ImageShelf,
+  ImageTarget,
+  PeerImage,
+  ShelfImage,
+  SwarmImages,
+  SwarmImagesTraffic,
+} from './images/index.js';
 export type { Manager } from './manager/manager.js';
 export * from './membership/membership.js';
 export type { NetworksLink, NetworkTablesSink } from './networks/index.js';

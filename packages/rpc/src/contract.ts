@@ -17,10 +17,10 @@ import type { NodeRole } from '@skep/ca';
  */
 
 /**
- * Names a manager's certificate holds besides its own: the first for enrolment, the second for the
- * rest.
+ * Names a certificate holds. Besides a node's id there are, on managers', `swarm-ca` for enrolment
+ * and `swarm-manager` for the rest.
  */
-export type ServerName = 'swarm-ca' | 'swarm-manager';
+export type ServerName = string;
 
 /** Whom a caller trusts: the swarm's roots, or (only to fetch these) anyone. */
 export type Trust = 'roots' | 'anyone';

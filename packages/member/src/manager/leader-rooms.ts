@@ -7,6 +7,7 @@ import {
   type ControlLoop,
   createControl,
   Dispatcher,
+  Images,
   KeyManager,
   LogBroker,
   type LoopOptions,
@@ -51,6 +52,7 @@ export class LeaderRooms {
   readonly authority: CertificateAuthority;
   readonly resources: ResourceAllocator;
   readonly networks: Networks;
+  readonly images: Images;
   readonly #loops: readonly ControlLoop[];
   readonly #forgetMembers: () => void;
 
@@ -61,6 +63,7 @@ export class LeaderRooms {
     this.resources = new ResourceAllocator(options);
     this.authority = new CertificateAuthority(options);
     this.networks = new Networks(options);
+    this.images = new Images(options);
     this.dispatcher = new Dispatcher({
       ...options,
       nodeId,

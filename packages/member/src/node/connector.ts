@@ -1,6 +1,7 @@
 import type { ManagerLink } from '@skep/agent';
 import type { Clock } from '@skep/platform';
 import type { Dialer } from '@skep/rpc';
+import { channelImages, localImages, type SwarmImages } from '../images/index.js';
 import { AgentConnector } from '../link/index.js';
 import type { Manager } from '../manager/manager.js';
 import { type NetworksFollower, withNetworks } from '../networks/index.js';
@@ -14,6 +15,8 @@ export interface ConnectorOptions {
   remotes: Remotes;
   /** Follows the tables of the manager that the agent talks to. */
   networks?: NetworksFollower | undefined;
+  /** Asks the manager that the agent talks to. */
+  images?: SwarmImages | undefined;
   /** Host this node is reached at, for what managers show of it. */
   ownHost(): string;
   /** This node's manager, if it is one. */
@@ -27,7 +30,7 @@ export interface ConnectorOptions {
  * where it is known, so that nobody has to forward; else any of the managers.
  */
 export function managerConnector(options: ConnectorOptions): () => Promise<ManagerLink> {
-  const { clock, dialer, manager, networks, nodeId, ownHost, remotes } = options;
+  const { clock, dialer, images, manager, networks, nodeId, ownHost, remotes } = options;
   const connector = new AgentConnector({
     clock,
     dialer,
@@ -45,8 +48,13 @@ export function managerConnector(options: ConnectorOptions): () => Promise<Manag
   });
   return async () => {
     const rooms = manager()?.rooms;
-    if (!rooms) return await connector.connect();
+    if (!rooms) {
+      const link = await connector.connect();
+      if (connector.channel) images?.follow(channelImages(connector.channel));
+      return link;
+    }
     connector.close();
+    images?.follow(localImages(nodeId, rooms.images));
     const link = localLink(nodeId, ownHost(), rooms);
     return networks ? withNetworks(link, localNetworks(nodeId, rooms), networks) : link;
   };

@@ -8,6 +8,7 @@ import type { Dialer, Host, IdentitySource } from '@skep/rpc';
 import type { DataPath } from '@skep/wire';
 import type { SessionMessage } from '@skep/wire/swarmkit';
 import { type NodeIdentityStore, Renewer } from '../identity/index.js';
+import { type ImageShelf, ShelfDoor, SwarmImages } from '../images/index.js';
 import { type Founding, Manager, raftDirectory } from '../manager/manager.js';
 import { NetworksFollower, type NetworkTablesSink } from '../networks/index.js';
 import type { MemberPlatform } from '../platform.js';
@@ -40,6 +41,8 @@ export interface MemberOptions extends MemberPlatform {
   hostSubnets?(): readonly string[];
   /** Takes what managers tell of this node's networks; without it, they are not asked. */
   networkTables?: NetworkTablesSink;
+  /** The images of this node, for nodes whose tasks need them; without it, none are served or asked for. */
+  imageShelf?: ImageShelf;
   /** Hears what a manager says at the beginning of a session, and whenever that changes. */
   onSession?(message: SessionMessage): void;
   /** How this node can encrypt overlay packets. Asked each time it describes itself. */
@@ -68,6 +71,8 @@ export class SwarmMember {
   readonly #keeper: ManagerKeeper;
   readonly #renewer: Renewer;
   readonly #networks: NetworksFollower | undefined;
+  readonly #images: SwarmImages | undefined;
+  #shelfDoor: ShelfDoor | undefined;
   readonly #abort = new AbortController();
   readonly #listeners = new Set<() => void>();
   readonly #forgetIdentity: () => void;
@@ -95,6 +100,7 @@ export class SwarmMember {
     this.#keys = new KeyKeeper(identity, random);
     const { networkTables: sink, networksFlaws: flaws } = options;
     this.#networks = sink && new NetworksFollower({ clock, log, sink, flaws });
+    this.#images = options.imageShelf && new SwarmImages({ dialer: doors.dialer, log });
     const shared = { clock, random, logger: log, remotes, dialer: doors.dialer };
     this.#renewer = new Renewer({ ...shared, store: identity, onRenewed: () => this.#changed() });
     this.#keeper = new ManagerKeeper({
@@ -143,6 +149,7 @@ export class SwarmMember {
           dialer: this.#doors.dialer,
           remotes: this.#remotes,
           networks: this.#networks,
+          images: this.#images,
           ownHost: () => hostOf(this.advertiseAddress),
           manager: () => this.#keeper.manager,
           onChange: (listener) => void this.onChange(listener),
@@ -152,6 +159,7 @@ export class SwarmMember {
         onTlsChange: (listener) => this.#identity.onChange(listener),
         onSession: (message) => this.#onSession(message),
       });
+    this.#openShelf();
     this.#renewer.start();
     this.#keeper.run();
     const isManager = this.role === 'manager';
@@ -170,6 +178,7 @@ export class SwarmMember {
     this.#abort.abort(new RpcError(Code.CANCELED, 'the node stops'));
     this.#forgetIdentity();
     await this.#agent?.stop();
+    await this.#shelfDoor?.close();
     await this.#renewer.stop();
     await this.#keeper.stop();
     await this.#remotes.flushed();
@@ -183,6 +192,24 @@ export class SwarmMember {
     this.#agent = undefined;
     await this.stop();
     await this.#file.remove();
+  }
+
+  /** Other nodes may ask for this one's images from now on. */
+  #openShelf(): void {
+    const { clock, imageShelf: shelf, log } = this.#options;
+    const { identity } = this.#identity;
+    if (!shelf || !this.#images || !identity) return;
+    this.#shelfDoor = new ShelfDoor({
+      ...{ shelf, clock, log, images: this.#images, host: this.#doors.host },
+      clusterId: identity.clusterId,
+      listenAt: (port) => joinHostPort(hostOf(this.#state.listenAddress), String(port)),
+    });
+    this.#shelfDoor.open();
+  }
+
+  /** What other nodes hold, and what the swarm needs, of images. */
+  get images(): SwarmImages | undefined {
+    return this.#images;
   }
 
   get nodeId(): string {

@@ -42,6 +42,8 @@ declare(sk.Control, MANAGER);
 // Of our own.
 declare(skep.Peers, MANAGER);
 declare(skep.Networks, NODE);
+declare(skep.Images, NODE);
+declare(skep.Shelf, NODE);
 
 /** The path a method is called at: `/package.Service/Method`. */
 export function methodPath(method: DescMethod): string {

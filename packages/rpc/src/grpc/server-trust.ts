@@ -46,7 +46,8 @@ function verifies(
   nowMs: number,
 ): boolean {
   try {
-    return verifyNodeCertificate(chainPem(certificate), rootPem, nowMs).role === 'manager';
+    verifyNodeCertificate(chainPem(certificate), rootPem, nowMs);
+    return true;
   } catch (error) {
     if (error instanceof RpcError) return false;
     throw error;

@@ -1,3 +1,4 @@
+import { nodeNames } from '@skep/ca';
 import { type Clock, Code, type InvariantError, RpcError } from '@skep/platform';
 import { joinAddress, splitAddress } from '../address.js';
 import type { ConnectOptions } from '../client/connection.js';
@@ -96,21 +97,22 @@ export class SimHost {
     // Where there is no machine at all, nobody answers.
     wire.attach('server', { receive: (segment) => find(host)?.onConnect(wire, segment) });
     return SimClientConnection.open(wire, options, (certificatePem) =>
-      this.#serverRefusal(certificatePem, options.rootPem, clock.now()),
+      this.#serverRefusal(certificatePem, options, clock.now()),
     );
   }
 
-  /** Only managers' certificates hold the names that are asked for. */
   #serverRefusal(
     certificatePem: string,
-    rootPem: string | undefined,
+    { rootPem, serverName }: Pick<ConnectOptions, 'rootPem' | 'serverName'>,
     nowMs: number,
   ): string | undefined {
     if (rootPem === undefined) return undefined;
     const { verify } = this.#world.certificates;
     const peer = peerOf(this.address, certificatePem, rootPem, nowMs, verify);
     if (peer.refusal !== undefined) return peer.refusal;
-    return peer.identity?.role === 'manager' ? undefined : 'x509: certificate is not a manager’s';
+    const names = peer.identity ? nodeNames(peer.identity.nodeId, peer.identity.role) : [];
+    if (names.includes(serverName)) return undefined;
+    return `x509: certificate is valid for ${names.join(', ')}, not ${serverName}`;
   }
 
   /** The first segment of a connection reaches this machine. */

@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { Code, RpcError } from '@skep/platform';
 import { type BoundService, implement } from '@skep/rpc';
-import { Networks } from '@skep/wire/skep';
+import { Images, Networks } from '@skep/wire/skep';
 import {
   CA,
   Control,
@@ -49,6 +49,11 @@ export function forwardedServices(rooms: Rooms): BoundService[] {
         rooms().networks.watch(nodeIdOf(context), requests, context.signal),
       withdraw: (request, context) =>
         rooms().networks.withdraw(nodeIdOf(context), request, context.signal),
+    }),
+    implement(Images, {
+      locate: (request, context) => rooms().images.locate(nodeIdOf(context), request),
+      mayHave: (request) => rooms().images.mayHave(request),
+      needed: () => rooms().images.needed(),
     }),
     implement(LogBroker, {
       listenSubscriptions: (_, context) =>
