@@ -18,6 +18,7 @@ export * from './images/change/conflict.js';
 export * from './images/engine.js';
 export { parseInstantMs } from './images/query/instant.js';
 export { type Kernel, RealKernel } from './linux/kernel.js';
+export { checkLogConfig, LOG_DRIVERS } from './logs/drivers.js';
 export { madeUpName } from './records/names.js';
 export * from './registry/errors.js';
 export { FALLBACK_NAMESERVERS } from './run/network-files.js';

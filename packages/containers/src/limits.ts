@@ -10,6 +10,26 @@ export const LOG_LINE_BYTES_MAX = 16 * 1024;
 /** Default bound of one log file, and how many are kept: at most 30 MB for a container. */
 export const LOG_FILE_BYTES_DEFAULT = 10_000_000;
 export const LOG_FILES_DEFAULT = 3;
+/** The same for the `local` driver and for copies of remote logs: Docker's. */
+export const LOCAL_LOG_FILE_BYTES_DEFAULT = 20 * 1024 * 1024;
+export const LOCAL_LOG_FILES_DEFAULT = 5;
+/** Bytes of entries that may wait for a log's receiver, of one container, when nothing is said. */
+export const LOG_BUFFER_BYTES_DEFAULT = 1024 * 1024;
+/** Entries given to a receiver at once. */
+export const LOG_SEND_BYTES = 64 * 1024;
+/** How long a container is held back for a receiver that takes nothing, ms. */
+export const LOG_HOLD_MS_MAX = 5_000;
+/** How long a receiver may take to be reached, and to take what is sent, ms. */
+export const LOG_CONNECT_MS_MAX = 10_000;
+export const LOG_SEND_MS_MAX = 30_000;
+/** Waits between attempts to reach a receiver: first and longest, ms. */
+export const LOG_RECONNECT_MS_FIRST = 100;
+export const LOG_RECONNECT_MS_MAX = 10_000;
+/** How soon a datagram is tried again that a socket of this machine has no room for, ms. */
+export const LOG_DATAGRAM_RETRY_MS = 10;
+/** What is left after a container's end, or the daemon's, is still sent for, ms. */
+export const LOG_FLUSH_MS = 2_000;
+
 /** Block in which log files are read. */
 export const LOG_READ_BLOCK_BYTES = 64 * 1024;
 

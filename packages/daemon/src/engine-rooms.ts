@@ -100,6 +100,7 @@ async function openRooms(
     images,
     networking: network.networking,
     swarmNetworks,
+    defaultLog: options.defaultLog,
     logger,
     clock,
     random,

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { arch, cpus, hostname, machine, release, totalmem } from 'node:os';
 import type { SystemFacts } from '@skep/api';
+import { LOG_DRIVERS } from '@skep/containers';
 import type { NodeFacts } from '@skep/executor';
 import { hasErrno, type Processes, type Random } from '@skep/platform';
 import type { HostAccess } from '@skep/wire';
@@ -11,9 +12,6 @@ import { BUILD_TIME, COMMIT, VERSION } from './version.js';
 
 /** Node's names for processor architectures, as Go spells them. */
 const GO_ARCHITECTURES: Record<string, string> = { x64: 'amd64', ia32: '386', ppc64: 'ppc64le' };
-
-/** Log drivers a container may ask for. */
-const LOG_DRIVERS = ['json-file', 'local', 'none'];
 
 /** What stays the same while the daemon runs. */
 export type StaticFacts = Omit<SystemFacts, 'containerdVersion' | 'containerdAvailable'> & {
@@ -64,6 +62,7 @@ export async function gatherFacts(
     initBinary: 'docker-init',
     runcVersion: await runcVersion(processes),
     logDrivers: LOG_DRIVERS,
+    loggingDriver: options.defaultLog.Type,
   };
 }
 

@@ -35,7 +35,9 @@ export interface SystemFacts {
   runcVersion: string;
   /** Whether containerd answers; false while it is being restarted. */
   containerdAvailable: boolean;
-  logDrivers: string[];
+  logDrivers: readonly string[];
+  /** That of containers which name none. */
+  loggingDriver: string;
 }
 
 export interface SystemDependencies {
@@ -206,7 +208,7 @@ function fixedInfo(deps: SystemDependencies) {
     NGoroutines: 0,
     NEventsListener: 0,
     SystemTime: deps.nowIso(),
-    LoggingDriver: 'json-file',
+    LoggingDriver: deps.facts().loggingDriver,
     IndexServerAddress: 'https://index.docker.io/v1/',
     HttpProxy: '',
     HttpsProxy: '',

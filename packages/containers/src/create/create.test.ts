@@ -42,7 +42,7 @@ describe('validateContainer', () => {
     [{ Memory: 1000 }, 'Minimum memory limit allowed is 6MB'],
     [{ NanoCpus: 3e9 }, 'range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available'],
     [{ MemorySwap: 1e8 }, 'You should always set the Memory limit when using Memoryswap limit'],
-    [{ LogConfig: { Type: 'syslog', Config: {} } }, "no log driver named 'syslog' is registered"],
+    [{ LogConfig: { Type: 'fluentd', Config: {} } }, "no log driver named 'fluentd' is registered"],
     [{ CapAdd: ['X'] }, 'invalid capability: "X"'],
     [{ DeviceCgroupRules: ['c 1:3'] }, "invalid device cgroup rule format: 'c 1:3'"],
     [

@@ -5,8 +5,8 @@ import { Container } from '../engine/container.js';
 import { type EngineContext, emitContainer } from '../engine/context.js';
 import { probeSettings } from '../health/config.js';
 import { initialHealth } from '../health/progress.js';
-import { ContainerLog } from '../logs/container-log.js';
-import { logAttributes, logPolicy } from '../logs/options.js';
+import { logAttributes } from '../logs/attributes.js';
+import { openContainerLog } from '../logs/open-log.js';
 import { checkName } from '../records/directory.js';
 import { madeUpName } from '../records/names.js';
 import {
@@ -78,6 +78,8 @@ export class Creator {
     if (!request.Image) throw new RpcError(Code.INVALID_ARGUMENT, 'invalid reference format');
     const image = await context.images.resolve(request.Image);
     const record = this.#makeRecord(id, name, request, image);
+    // A tag or pattern that cannot be worked out is refused now, not with the first line.
+    logAttributes(record.hostConfig.LogConfig.Config, record);
     if (task) record.task = { endpoints: task.endpoints, files: [] };
     else settleNetworks(record, context.swarmNetworks.isAvailable);
     const inherited = inheritedMounts(
@@ -190,15 +192,5 @@ export function openContainer(
   record: ContainerRecord,
   status: ContainerStatus,
 ): Container {
-  const policy = logPolicy(record.hostConfig.LogConfig);
-  const log = new ContainerLog({
-    path: context.paths.log(record.id),
-    journalPath: context.paths.journal(record.id),
-    kernel: context.kernel,
-    policy,
-    attributes: logAttributes(policy, record.config.Labels, record.config.Env),
-    clock: context.clock,
-    logger: context.logger,
-  });
-  return new Container({ record, status, log });
+  return new Container({ record, status, log: openContainerLog(context, record) });
 }

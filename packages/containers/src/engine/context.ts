@@ -29,6 +29,13 @@ export interface EngineContext {
   records: RecordStore;
   containers: ContainerDirectory<Container>;
   events: EventBus;
+  /** What is counted since the daemon's start. */
+  counters: EngineCounters;
+}
+
+export interface EngineCounters {
+  /** Entries of containers' logs that their receivers did not get. */
+  logEntriesDropped: number;
 }
 
 /** Where things of one container are. What lies under the exec root is gone after a reboot. */

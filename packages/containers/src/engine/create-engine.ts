@@ -88,6 +88,7 @@ export function createContainerEngine(options: EngineOptions): Engine {
     records: new RecordStore({ root: paths.records, logger }),
     containers,
     events: new EventBus(clock),
+    counters: { logEntriesDropped: 0 },
   };
   const defaultLog = options.defaultLog ?? { Type: 'json-file', Config: {} };
   return new Engine(context, { defaultLog });

@@ -35,7 +35,7 @@ import { listProcesses } from '../stats/top.js';
 import type { Volumes } from '../volumes/volumes.js';
 import { attachTo } from './attach.js';
 import type { Container } from './container.js';
-import { type EngineContext, emitContainer } from './context.js';
+import { type EngineContext, type EngineCounters, emitContainer } from './context.js';
 import { inspectContainer, summarise } from './describe.js';
 import { pruneCandidates, selectContainers } from './list.js';
 import { waitFor } from './waiting.js';
@@ -113,13 +113,19 @@ export class Engine implements ContainerEngine {
     this.#closed = true;
     this.#unsubscribe?.();
     this.#execs.release();
+    const logs: Promise<void>[] = [];
     for (const container of this.#context.containers.all()) {
       container.cancelRestart?.();
       container.monitor?.stop();
       await container.queue.idle();
       container.streams?.release();
-      container.log.release();
+      logs.push(container.log.release());
     }
+    await Promise.all(logs);
+  }
+
+  get counters(): Readonly<EngineCounters> {
+    return this.#context.counters;
   }
 
   #resync(): void {

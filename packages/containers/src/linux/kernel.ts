@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { closeSync, constants } from 'node:fs';
 import { createRequire } from 'node:module';
 
 /** A file-system mount as containerd describes it: flags and data mixed in `options`. */
@@ -24,6 +24,10 @@ export interface Kernel {
    * process. It may be closed; the memory is let go of when nobody refers to it any more.
    */
   mapFile(file: number, bytes: number): ArrayBuffer;
+  /** Connects a socket for datagrams to one of this machine; the descriptor is the caller's. */
+  connectDatagram(path: string): number;
+  /** Sends one without waiting; false when the receiver has no room for it now. */
+  sendDatagram(socket: number, data: Uint8Array): boolean;
   mount(mount: MountSpec, target: string): void;
   /** Lazy unmount; no error when nothing is mounted there. */
   unmount(target: string): void;
@@ -37,6 +41,14 @@ const O_CLOEXEC = 0o2000000;
 const PROT_READ_WRITE = 3;
 const MAP_SHARED = 1;
 const MAP_FAILED = 2n ** 64n - 1n;
+const AF_UNIX = 1;
+const SOCK_DGRAM = 2;
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
+const EAGAIN = 11;
+const ENOBUFS = 105;
+/** Bytes of a socket's path, with the zero that ends it. */
+const SOCKET_PATH_BYTES_MAX = 108;
 const MNT_DETACH = 2;
 const UMOUNT_NOFOLLOW = 8;
 /** The kernel copies at most a page of mount data. */
@@ -100,6 +112,9 @@ interface LibC {
   ): bigint;
   munmap(address: bigint, bytes: number): number;
   view(address: bigint, bytes: number): ArrayBuffer;
+  socket(family: number, type: number, protocol: number): number;
+  connect(socket: number, address: Uint8Array, bytes: number): number;
+  send(socket: number, data: Uint8Array, bytes: number, flags: number): number;
   mount(source: string, target: string, type: string, flags: number, data: string | null): number;
   umount2(target: string, flags: number): number;
   chdir(path: string): number;
@@ -119,6 +134,9 @@ function loadLibC(): LibC {
     ),
     munmap: library.func('int munmap(void *address, size_t bytes)'),
     view: (address, bytes) => koffi.view(address, bytes),
+    socket: library.func('int socket(int family, int type, int protocol)'),
+    connect: library.func('int connect(int socket, const uint8_t *address, uint32_t bytes)'),
+    send: library.func('long send(int socket, const uint8_t *data, size_t bytes, int flags)'),
     mount: library.func(
       'int mount(const char *source, const char *target, const char *type, ' +
         'ulong flags, const char *data)',
@@ -161,6 +179,26 @@ export class RealKernel implements Kernel {
     const memory = this.#c.view(address, bytes);
     this.#mappings.register(memory, { address, bytes });
     return memory;
+  }
+
+  connectDatagram(path: string): number {
+    const address = Buffer.alloc(2 + SOCKET_PATH_BYTES_MAX);
+    address.writeUInt16LE(AF_UNIX);
+    const isShort = Buffer.byteLength(path) < SOCKET_PATH_BYTES_MAX;
+    if (!isShort) throw new Error(`connect ${path}: the path of a socket is shorter`);
+    address.write(path, 2);
+    const socket = this.#c.socket(AF_UNIX, SOCK_DGRAM | O_CLOEXEC, 0);
+    if (socket < 0) this.#fail('socket', path);
+    if (this.#c.connect(socket, address, address.length) === 0) return socket;
+    const errno = this.#c.errno();
+    closeSync(socket);
+    this.#throw('connect', path, errno);
+  }
+
+  sendDatagram(socket: number, data: Uint8Array): boolean {
+    if (this.#c.send(socket, data, data.length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) return true;
+    this.#fail('send', String(socket), EAGAIN, ENOBUFS);
+    return false;
   }
 
   mount(mount: MountSpec, target: string): void {

@@ -5,6 +5,7 @@ import { type JournalEntry, LogJournal, type LogState, STREAMS, type Stream } fr
 import { LineSplitter } from './line-splitter.js';
 import { LogFiles } from './log-files.js';
 import type { LogPolicy } from './options.js';
+import type { LogShipper } from './remote/shipper.js';
 
 export interface ContainerLogOptions {
   /** The json-file's path; side files lie next to it. */
@@ -13,7 +14,10 @@ export interface ContainerLogOptions {
   journalPath: string;
   kernel: Kernel;
   policy: LogPolicy;
-  attributes: Record<string, string>;
+  /** Of the entries of a run that begins. */
+  attributes: () => Record<string, string>;
+  /** Makes the way to where entries go beside this log, for one run. */
+  openShipper?: () => LogShipper | undefined;
   clock: Clock;
   logger: Logger;
 }
@@ -27,7 +31,8 @@ export class ContainerLog {
   readonly policy: LogPolicy;
   readonly files: LogFiles;
   readonly #options: ContainerLogOptions;
-  readonly #attributes: string;
+  #attributes: string | undefined;
+  #shipper: LogShipper | undefined;
   readonly #journal: LogJournal;
   #splitters: Record<Stream, LineSplitter>;
   readonly #followers = new Set<() => void>();
@@ -38,9 +43,8 @@ export class ContainerLog {
   constructor(options: ContainerLogOptions) {
     this.policy = options.policy;
     this.#options = options;
-    const { path, journalPath, kernel, policy, attributes } = options;
-    this.files = new LogFiles({ path, fileBytesMax: policy.fileBytesMax, files: policy.files });
-    this.#attributes = Object.keys(attributes).length > 0 ? JSON.stringify(attributes) : '';
+    const { path, journalPath, kernel, policy } = options;
+    this.files = new LogFiles({ path, ...policy.files });
     this.#journal = new LogJournal({ path: journalPath, kernel });
     this.#splitters = { stdout: new LineSplitter(), stderr: new LineSplitter() };
   }
@@ -62,14 +66,26 @@ export class ContainerLog {
     if (!live) {
       this.files.close();
       this.#journal.remove();
+      void this.#closeShipper();
+      this.#attributes = undefined;
     }
     this.#notify();
   }
 
   /** Lets go of the files; what is unfinished stays for the next daemon. */
-  release(): void {
+  async release(): Promise<void> {
     this.files.close();
     this.#journal.close();
+    await this.#closeShipper();
+  }
+
+  /** Whether the container is not to print more until `onRoom` calls back. */
+  get holdsBack(): boolean {
+    return this.#shipper?.holdsBack ?? false;
+  }
+
+  onRoom(listener: () => void): void {
+    this.#shipper?.onRoom(listener);
   }
 
   /**
@@ -83,23 +99,27 @@ export class ContainerLog {
 
   /** `chunk` is not read any more afterwards, and its bytes in the input buffer are not kept. */
   write(stream: Stream, chunk: Uint8Array): void {
-    if (!this.policy.keeps) return;
+    if (!this.#isWanted) return;
     this.#append(stream, this.#splitters[stream].push(chunk));
-    this.#commit(stream, chunk.length);
+    if (this.policy.keeps) this.#commit(stream, chunk.length);
   }
 
   /** The end of a stream: its last line may lack the newline. */
   end(stream: Stream): void {
     const rest = this.#splitters[stream].flush();
-    if (!rest || !this.policy.keeps) return;
+    if (!rest || !this.#isWanted) return;
     this.#append(stream, [rest]);
-    this.#commit(stream, 0);
+    if (this.policy.keeps) this.#commit(stream, 0);
   }
 
   /** Calls back after each write and at the end, until the returned function is called. */
   onChange(listener: () => void): () => void {
     this.#followers.add(listener);
     return () => void this.#followers.delete(listener);
+  }
+
+  get #isWanted(): boolean {
+    return this.policy.keeps || this.policy.remote !== undefined;
   }
 
   get #state(): LogState {
@@ -121,11 +141,22 @@ export class ContainerLog {
 
   #append(stream: Stream, lines: Buffer[]): void {
     if (lines.length === 0) return;
-    const entries = lines.map((line) =>
-      encodeEntry(line, stream, this.#nextNs(), this.#attributes),
-    );
-    this.#guarded(() => this.files.append(entries));
+    this.#attributes ??= attributesJson(this.#options.attributes());
+    this.#shipper ??= this.#options.openShipper?.();
+    const entries: string[] = [];
+    for (const bytes of lines) {
+      const timeNs = this.#nextNs();
+      this.#shipper?.take({ bytes, stream, timeNs });
+      if (this.policy.keeps) entries.push(encodeEntry(bytes, stream, timeNs, this.#attributes));
+    }
+    if (this.policy.keeps) this.#guarded(() => this.files.append(entries));
     this.#notify();
+  }
+
+  async #closeShipper(): Promise<void> {
+    const shipper = this.#shipper;
+    this.#shipper = undefined;
+    await shipper?.close();
   }
 
   /** A full disk must not stop the container: output is dropped, and that is said once. */
@@ -166,4 +197,8 @@ export class ContainerLog {
   #notify(): void {
     for (const listener of this.#followers) listener();
   }
+}
+
+function attributesJson(attributes: Record<string, string>): string {
+  return Object.keys(attributes).length > 0 ? JSON.stringify(attributes) : '';
 }

@@ -1,95 +1,148 @@
 import { Code, RpcError } from '@skep/platform';
 import type { LogConfig } from '../contract/config.js';
-import { LOG_FILE_BYTES_DEFAULT, LOG_FILES_DEFAULT } from '../limits.js';
+import {
+  LOCAL_LOG_FILE_BYTES_DEFAULT,
+  LOCAL_LOG_FILES_DEFAULT,
+  LOG_BUFFER_BYTES_DEFAULT,
+  LOG_FILE_BYTES_DEFAULT,
+  LOG_FILES_DEFAULT,
+} from '../limits.js';
+import { CACHE_PREFIX, checkLogConfig, parseBoolean, REMOTE_DRIVERS } from './drivers.js';
+import { parseHumanSize, parseMemorySize } from './size.js';
+
+type Options = Readonly<Record<string, string>>;
 
 /** How a container's output is kept. */
 export interface LogPolicy {
-  /** `none` keeps nothing. */
+  driver: string;
+  options: Options;
+  /** Whether there are files of it on this node: what can be read. */
   keeps: boolean;
-  fileBytesMax: number;
-  files: number;
-  /** Names of labels and environment variables copied to each entry, as patterns or exact names. */
-  labels: string[];
-  env: string[];
+  files: FilePolicy;
+  /** Undefined when it goes nowhere else. */
+  remote: RemotePolicy | undefined;
 }
 
-const DRIVERS = new Set(['json-file', 'local', 'none']);
-const KNOWN_OPTIONS: Record<string, Set<string>> = {
-  'json-file': new Set([
-    'max-size',
-    'max-file',
-    'compress',
-    'labels',
-    'labels-regex',
-    'env',
-    'env-regex',
-    'tag',
-    'mode',
-    'max-buffer-size',
-  ]),
-  local: new Set(['max-size', 'max-file', 'compress', 'mode', 'max-buffer-size']),
-  none: new Set(['mode', 'max-buffer-size']),
-};
+export interface FilePolicy {
+  fileBytesMax: number;
+  files: number;
+  /** Whether files that are full are compressed. */
+  compress: boolean;
+}
 
-/** Understands a log configuration; refuses what it cannot keep, with Docker's words. */
+export interface RemotePolicy {
+  /** Bytes that may wait for the log's receiver. */
+  bufferBytesMax: number;
+  /** Whether the container is held back, for a while, when more would have to wait. */
+  holdsBack: boolean;
+}
+
+const NO_FILES: FilePolicy = { fileBytesMax: 1, files: 1, compress: false };
+
+/** Understands a log configuration; refuses what cannot be done, with Docker's words. */
 export function logPolicy(config: LogConfig): LogPolicy {
-  const type = config.Type === '' ? 'json-file' : config.Type;
-  if (!DRIVERS.has(type)) {
-    throw invalid(`logger: no log driver named '${type}' is registered`);
-  }
-  for (const name of Object.keys(config.Config)) {
-    if (!KNOWN_OPTIONS[type]?.has(name)) {
-      throw invalid(`unknown log opt '${name}' for ${type} log driver`);
-    }
-  }
+  const driver = config.Type === '' ? 'json-file' : config.Type;
   const options = config.Config;
-  const files = options['max-file'] === undefined ? LOG_FILES_DEFAULT : Number(options['max-file']);
-  if (!Number.isInteger(files) || files < 1) {
-    throw invalid('max-file cannot be less than 1');
+  checkLogConfig({ Type: driver, Config: options });
+  if (driver === 'none') {
+    return { driver, options, keeps: false, files: NO_FILES, remote: undefined };
   }
+  if (!REMOTE_DRIVERS.includes(driver)) {
+    const files = driver === 'local' ? localFiles(options) : jsonFiles(options);
+    return { driver, options, keeps: true, files, remote: undefined };
+  }
+  const bufferBytes = parseMemorySize(options['max-buffer-size'] ?? '') ?? 0;
   return {
-    keeps: type !== 'none',
-    fileBytesMax: parseSize(options['max-size']),
-    files,
-    labels: names(options['labels']),
-    env: names(options['env']),
+    driver,
+    options,
+    keeps: parseBoolean(options['cache-disabled'] ?? '') !== true,
+    files: localFiles(cacheOptions(options)),
+    remote: {
+      bufferBytesMax: bufferBytes > 0 ? bufferBytes : LOG_BUFFER_BYTES_DEFAULT,
+      holdsBack: options['mode'] !== 'non-blocking',
+    },
   };
 }
 
-function names(list: string | undefined): string[] {
-  return (list ?? '').split(',').filter((name) => name !== '');
+/** What an earlier version took and this one would refuse must not keep the daemon from starting. */
+export function keptLogPolicy(config: LogConfig): LogPolicy {
+  try {
+    return logPolicy(config);
+  } catch {
+    return logPolicy({ Type: 'json-file', Config: {} });
+  }
 }
 
-const UNIT_BYTES: Record<string, number> = { '': 1, b: 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12 };
+function cacheOptions(options: Options): Options {
+  return Object.fromEntries(
+    Object.entries(options)
+      .filter(([name]) => name.startsWith(CACHE_PREFIX))
+      .map(([name, value]) => [name.slice(CACHE_PREFIX.length), value]),
+  );
+}
 
-/** `10m`, `1.5g`, `500k`; decimal units, as Docker's go-units `FromHumanSize` takes here. */
-function parseSize(text: string | undefined): number {
-  if (text === undefined || text === '-1') return LOG_FILE_BYTES_DEFAULT;
-  const match = /^(\d+(?:\.\d+)?)\s*([bkmgt]?)i?b?$/i.exec(text.trim());
-  const bytes = match ? Number(match[1]) * (UNIT_BYTES[(match[2] ?? '').toLowerCase()] ?? 0) : 0;
-  if (bytes <= 0) throw invalid(`invalid size: '${text}'`);
-  return Math.floor(bytes);
+/** Docker's `json-file`, but bounded where nothing is said. */
+function jsonFiles(options: Options): FilePolicy {
+  const size = options['max-size'];
+  const fileBytes = size === undefined ? undefined : humanSize(size);
+  if (fileBytes !== undefined && fileBytes <= 0 && size !== '-1') {
+    throw invalid('max-size must be a positive number');
+  }
+  const isUnbounded = fileBytes === undefined || fileBytes <= 0;
+  const files = count(options['max-file']);
+  if (files !== undefined && files < 1) throw invalid('max-file cannot be less than 1');
+  const compress = options['compress'] ? boolean(options['compress']) : false;
+  if (compress && ((files ?? 1) === 1 || isUnbounded)) {
+    const when = 'max-file is less than 2 or max-size is not set';
+    throw invalid(`compress cannot be true when ${when}`);
+  }
+  return {
+    fileBytesMax: isUnbounded ? LOG_FILE_BYTES_DEFAULT : fileBytes,
+    files: files ?? LOG_FILES_DEFAULT,
+    compress,
+  };
+}
+
+/** Docker's `local`, and its copy of a remote log. */
+function localFiles(options: Options): FilePolicy {
+  const size = options['max-size'];
+  const fileBytes = size === undefined ? LOCAL_LOG_FILE_BYTES_DEFAULT : humanSize(size);
+  const files = count(options['max-file']) ?? LOCAL_LOG_FILES_DEFAULT;
+  const compress = options['compress'] === undefined ? true : boolean(options['compress']);
+  if (fileBytes < 0) throw invalid('max-size must not be negative');
+  if (files < 0) throw invalid('max-file must not be negative');
+  if (compress && files <= 1) {
+    throw invalid('compression cannot be enabled when max file count is 1');
+  }
+  return {
+    fileBytesMax: fileBytes === 0 ? LOCAL_LOG_FILE_BYTES_DEFAULT : fileBytes,
+    files: Math.max(files, 1),
+    compress,
+  };
+}
+
+function humanSize(text: string): number {
+  const bytes = parseHumanSize(text);
+  if (bytes === undefined) throw invalid(`invalid size: '${text}'`);
+  return bytes;
+}
+
+function count(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^[+-]?\d+$/.test(text)) {
+    throw invalid(`strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`);
+  }
+  return Number(text);
+}
+
+function boolean(text: string): boolean {
+  const value = parseBoolean(text);
+  if (value === undefined) {
+    throw invalid(`strconv.ParseBool: parsing ${JSON.stringify(text)}: invalid syntax`);
+  }
+  return value;
 }
 
 function invalid(message: string): RpcError {
-  return new RpcError(Code.INVALID_ARGUMENT, message);
-}
-
-/** The attributes that every entry of a container carries. */
-export function logAttributes(
-  policy: LogPolicy,
-  labels: Record<string, string>,
-  env: readonly string[],
-): Record<string, string> {
-  const attributes: Record<string, string> = {};
-  for (const name of policy.labels) {
-    const value = labels[name];
-    if (value !== undefined) attributes[name] = value;
-  }
-  for (const entry of env) {
-    const separator = entry.indexOf('=');
-    const name = entry.slice(0, separator);
-    if (separator > 0 && policy.env.includes(name)) attributes[name] = entry.slice(separator + 1);
-  }
-  return attributes;
+  return new RpcError(Code.INVALID_ARGUMENT, `failed to initialize logging driver: ${message}`);
 }

@@ -53,7 +53,7 @@ export class Remover {
   async #remove(container: Container, volumes: boolean): Promise<void> {
     const context = this.#context;
     const { id } = container;
-    container.log.release();
+    void container.log.release();
     unmountRoot(context, id);
     removeInjectedFiles(context, id);
     try {

@@ -6,6 +6,7 @@ import type { Container } from '../engine/container.js';
 import { type EngineContext, emitContainer, saveStatus } from '../engine/context.js';
 import { Gate } from '../engine/operation-queue.js';
 import { PARALLEL_STARTS_MAX, STALE_TASK_ATTEMPTS_MAX, STALE_TASK_RETRY_MS } from '../limits.js';
+import { logDestination } from '../logs/remote/destination.js';
 import { type ContainerRecord, isoTime } from '../records/record.js';
 import { hostDevices } from '../spec/host.js';
 import type { OciSpec } from '../spec/oci.js';
@@ -102,6 +103,7 @@ export class Starter {
   ): Promise<{ pid: number; startedAtMs: number }> {
     const context = this.#context;
     const { record } = container;
+    logDestination(container.log.policy, record, context)?.check();
     const rootPath = mountRoot(context, record);
     const [network, sources] = await bothSettled(
       this.#setUpNetwork(container, endpoints),
@@ -230,6 +232,7 @@ export class Starter {
       bufferOf: (stream) => log.inputBuffer(stream),
       onChunk: (stream, chunk) => log.write(stream, chunk),
       onStreamEnd: (stream) => log.end(stream),
+      brake: log,
       closeRemoteInput: () => context.containerd.tasks.closeStdin(id),
     });
   }

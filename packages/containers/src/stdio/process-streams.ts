@@ -24,8 +24,16 @@ export interface ProcessIoOptions {
   /** Called in the turn in which the bytes were read; they are only good until it returns. */
   onChunk?: (stream: Stream, chunk: Uint8Array) => void;
   onStreamEnd?: (stream: Stream) => void;
+  /** Who takes the chunks and may ask for no more of them for a while. */
+  brake?: OutputBrake;
   /** Tells the runtime to end the process's input. */
   closeRemoteInput: () => Promise<void>;
+}
+
+export interface OutputBrake {
+  readonly holdsBack: boolean;
+  /** Calls back once when there is no need to wait any more. */
+  onRoom(listener: () => void): void;
 }
 
 /**
@@ -46,6 +54,7 @@ export class ProcessStreams {
   #resolveStarted: () => void = () => {};
   #stdin: StdinWriter | undefined;
   #stdinClosed = false;
+  #isBraked = false;
 
   constructor(options: ProcessIoOptions) {
     this.#options = options;
@@ -107,10 +116,26 @@ export class ProcessStreams {
   #receive(stream: Stream, chunk: Uint8Array): void {
     const data = this.#sessions.size > 0 ? Uint8Array.from(chunk) : undefined;
     this.#options.onChunk?.(stream, chunk);
+    if (this.#options.brake?.holdsBack) this.#waitForRoom(this.#options.brake);
     if (!data) return;
     const copy: OutputChunk = { stream, data };
     for (const session of this.#sessions) session.push(copy);
     if (this.#anySessionFull()) for (const reader of this.#readers.values()) reader.pause();
+  }
+
+  #waitForRoom(brake: OutputBrake): void {
+    if (this.#isBraked) return;
+    this.#isBraked = true;
+    for (const reader of this.#readers.values()) reader.pause();
+    brake.onRoom(() => {
+      this.#isBraked = false;
+      this.#resumeIfFree();
+    });
+  }
+
+  #resumeIfFree(): void {
+    if (this.#isBraked || this.#anySessionFull()) return;
+    for (const reader of this.#readers.values()) reader.resume();
   }
 
   #anySessionFull(): boolean {
@@ -147,7 +172,7 @@ export class ProcessStreams {
 
   #sessionDrained(queue: ChunkQueue): void {
     if (queue.ended) this.#sessions.delete(queue);
-    if (!this.#anySessionFull()) for (const reader of this.#readers.values()) reader.resume();
+    this.#resumeIfFree();
   }
 
   /** The process reads end of file after what was written. Twice is once. */

@@ -15,7 +15,9 @@ Options:
   -H, --host URL                      unix:///PATH or tcp://IP:PORT (repeatable, default unix://EXEC-ROOT/skep.sock)
       --insecure-registry HOST|CIDR   Registry that may speak plain HTTP (repeatable)
       --label KEY=VALUE               Label of this engine (repeatable)
+      --log-driver NAME               Log driver of containers that name none (default json-file)
   -l, --log-level LEVEL               debug, info, warn, error or fatal (default info)
+      --log-opt KEY=VALUE             Option of that log driver (repeatable)
       --metrics-addr IP:PORT          Serve Prometheus metrics at /metrics
       --node-generic-resource K=V     Resource that services may reserve (repeatable)
       --registry-mirror URL           Ask this registry first for Docker Hub's images (repeatable)

@@ -20,6 +20,8 @@ export interface DaemonOptions {
   genericResources: string[];
   /** What services may ask of this node by their labels; nothing by default. */
   serviceAccess: HostAccess;
+  /** How the output of containers is kept that do not say so themselves. */
+  defaultLog: { Type: string; Config: Record<string, string> };
   metricsAddress: string | undefined;
   logLevel: string;
   tls: TlsOptions | undefined;

@@ -55,3 +55,31 @@ describe('options', () => {
     expect(() => resolveOptions(flags(...(args as string[])), file)).toThrow(text);
   });
 });
+
+describe('the default log', () => {
+  it('is a bounded json-file, or what flags or the file say', () => {
+    expect(resolveOptions(flags(), undefined).defaultLog).toEqual({
+      Type: 'json-file',
+      Config: {},
+    });
+    const given = flags('--log-driver', 'syslog', '--log-opt', 'syslog-address=udp://10.0.0.1:1');
+    expect(resolveOptions(given, undefined).defaultLog).toEqual({
+      Type: 'syslog',
+      Config: { 'syslog-address': 'udp://10.0.0.1:1' },
+    });
+    const file = { 'log-driver': 'local', 'log-opts': { 'max-size': '1m' } };
+    expect(resolveOptions(flags(), file).defaultLog).toEqual({
+      Type: 'local',
+      Config: { 'max-size': '1m' },
+    });
+  });
+
+  it.each([
+    [['--log-opt', 'x=1'], undefined, "unknown log opt 'x' for json-file log driver"],
+    [['--log-opt', 'x'], undefined, 'invalid logging opt: x'],
+    [['--log-driver', 'x'], undefined, "no log driver named 'x' is registered"],
+    [[], { 'log-opts': ['max-size=1m'] }, 'log-opts must be a map of texts'],
+  ])('is refused when it is wrong: %j %j', (args, file, text) => {
+    expect(() => resolveOptions(flags(...args), file)).toThrow(text);
+  });
+});

@@ -1,6 +1,8 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { checkLogConfig } from '@skep/containers';
+import { errorMessage } from '@skep/platform';
 import { type DaemonOptions, OptionsError, type TlsOptions } from './options.js';
 
 export const DEFAULT_CONFIG_FILE = '/etc/skep/daemon.json';
@@ -23,6 +25,8 @@ const FLAGS = {
   'allow-privileged-services': { type: 'boolean' },
   'metrics-addr': { type: 'string' },
   'log-level': { type: 'string', short: 'l' },
+  'log-driver': { type: 'string' },
+  'log-opt': { type: 'string', multiple: true, key: 'log-opts' },
   'config-file': { type: 'string' },
   tlsverify: { type: 'boolean' },
   tlscacert: { type: 'string' },
@@ -96,6 +100,7 @@ export function resolveOptions(flags: Values, file: unknown): DaemonOptions {
         .map(checkDevice),
       privileged: merged['allow-privileged-services'] === true,
     },
+    defaultLog: defaultLog(one('log-driver') ?? 'json-file', merged['log-opt']),
     metricsAddress: one('metrics-addr'),
     logLevel,
     tls,
@@ -137,12 +142,40 @@ function flagOfKey(key: string): FlagName {
 
 function checkFileValue(key: string, name: FlagName, value: unknown): void {
   const flag = FLAGS[name];
+  if (name === 'log-opt') {
+    checkLogOptions(key, value);
+    return;
+  }
   const wanted = 'multiple' in flag ? 'a list' : flag.type === 'boolean' ? 'true or false' : 'text';
   const right =
     'multiple' in flag
       ? Array.isArray(value)
       : typeof value === (flag.type === 'boolean' ? 'boolean' : 'string');
   if (!right) throw new OptionsError(`configuration file: ${key} must be ${wanted}`);
+}
+
+function checkLogOptions(key: string, value: unknown): void {
+  const isMap = typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (isMap && Object.values(value).every((one) => typeof one === 'string')) return;
+  throw new OptionsError(`configuration file: ${key} must be a map of texts`);
+}
+
+/** `options` as `KEY=VALUE` of the flag, or as the map of the configuration file. */
+function defaultLog(driver: string, options: unknown): DaemonOptions['defaultLog'] {
+  const pairs = Array.isArray(options)
+    ? options.map((option: string) => {
+        const separator = option.indexOf('=');
+        if (separator < 1) throw new OptionsError(`invalid logging opt: ${option}`);
+        return [option.slice(0, separator), option.slice(separator + 1)];
+      })
+    : Object.entries(options ?? {});
+  const log = { Type: driver, Config: Object.fromEntries(pairs) };
+  try {
+    checkLogConfig(log);
+  } catch (error) {
+    throw new OptionsError(`failed to set log opts: ${errorMessage(error)}`);
+  }
+  return log;
 }
 
 function tlsOptions(values: Values): TlsOptions | undefined {

@@ -24,7 +24,10 @@ it('counts containers and tasks under dockerd names, and is quiet on a node outs
   const registry = new Registry();
   let member = true;
   registerGauges(registry, {
-    containers: { list: async () => [{ State: 'running' }, { State: 'exited' }] as never },
+    containers: {
+      list: async () => [{ State: 'running' }, { State: 'exited' }] as never,
+      counters: { logEntriesDropped: 7 },
+    },
     store: () => (member ? store.view : undefined),
     gossip: () => ({
       stats: { ...NO_STATS, members: 4 },
@@ -38,6 +41,7 @@ it('counts containers and tasks under dockerd names, and is quiet on a node outs
   });
   const inSwarm = await registry.metrics();
   expect(inSwarm).toContain('engine_daemon_container_states_containers{state="stopped"} 1');
+  expect(inSwarm).toContain('skep_log_entries_dropped_total 7');
   expect(inSwarm).toContain('swarm_manager_tasks_total{state="running"} 1');
   expect(inSwarm).toContain('swarm_node_manager 1');
   expect(inSwarm).toContain('skep_network_overlays 2');

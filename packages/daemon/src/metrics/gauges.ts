@@ -1,4 +1,4 @@
-import type { ContainerEngine } from '@skep/containers';
+import type { Engine } from '@skep/containers';
 import type { ReadView } from '@skep/store';
 import { NodeStatus_State, TaskState } from '@skep/wire/swarmkit';
 import { Gauge, type Registry } from 'prom-client';
@@ -7,7 +7,7 @@ import { registerGossipGauges } from './gossip-gauges.js';
 import { type MeasuredNetwork, registerNetworkGauges } from './network-gauges.js';
 
 export interface MeasuredRooms {
-  containers: Pick<ContainerEngine, 'list'>;
+  containers: Pick<Engine, 'list' | 'counters'>;
   network: MeasuredNetwork;
   /** Undefined while this node takes no part in any. */
   gossip(): MeasuredGossip | undefined;
@@ -31,6 +31,14 @@ export function registerGauges(registry: Registry, rooms: MeasuredRooms): void {
       this.set({ state: 'running' }, count('running'));
       this.set({ state: 'paused' }, count('paused'));
       this.set({ state: 'stopped' }, all.length - count('running') - count('paused'));
+    },
+  });
+  new Gauge({
+    name: 'skep_log_entries_dropped_total',
+    help: 'Entries of containers that the receivers of their logs did not get',
+    registers,
+    collect() {
+      this.set(rooms.containers.counters.logEntriesDropped);
     },
   });
   new Gauge({

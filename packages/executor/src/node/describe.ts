@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import { LOG_DRIVERS } from '@skep/containers';
 import { type HostAccess, hostAccessMarks } from '@skep/wire';
 import {
   type GenericResource,
@@ -26,7 +27,7 @@ const NANOS_PER_CPU = 1_000_000_000n;
 
 /** What the scheduler may count on, by kind. A manager that is a dockerd insists on Network/overlay. */
 const PLUGINS: Record<string, readonly string[]> = {
-  Log: ['json-file', 'local', 'none'],
+  Log: LOG_DRIVERS,
   Network: ['bridge', 'host', 'null', 'overlay'],
   Volume: ['local'],
 };
