@@ -34,3 +34,9 @@ export const LISTEN_WAIT_MS = 5_000;
 
 /** What is left of a grace period for the process, however long its connections took. */
 export const STOP_GRACE_LEFT_MS_MIN = 1_000;
+
+/** What is kept of the last line that a failed container printed, in characters. */
+export const LAST_LINE_CHARS_MAX = 200;
+
+/** Lines of its log that are looked through for one that is not blank. */
+export const LAST_LINES_READ = 10;

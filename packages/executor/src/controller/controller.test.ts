@@ -41,6 +41,25 @@ describe('a container controller', () => {
     expect(task.containerStatus()).toMatchObject({ pid: 0, exitCode: 3 });
   });
 
+  it('tells what a container printed last that failed, in one line that can be shown', async () => {
+    const { controller, engine } = setUp();
+    const task = controller(makeTask({}));
+    await task.prepare(makeContext());
+    await task.start(makeContext());
+    const print = (text: string) => {
+      const line = Buffer.from(`${text}\n`);
+      engine.logged.push({ stream: 'stderr', timeNs: 1n, line, attributes: {} });
+    };
+    for (const text of ['first', `\u001b[31mno\tdatabase${'!'.repeat(300)}`, ' \t']) print(text);
+    const waited = watch(task.wait(makeContext()));
+    await settle();
+    expect(task.containerStatus()?.lastLine).toBe('');
+    engine.exit(NAME, 3);
+    await settle();
+    expect(waited.error).toBeInstanceOf(TaskExitError);
+    expect(task.containerStatus()?.lastLine).toMatch(/^no database!{189}…$/);
+  });
+
   it('rejects what has no image, after having tried to pull it', async () => {
     const { controller, engine, images } = setUp();
     images.registry = () => images.refuse('manifest unknown');

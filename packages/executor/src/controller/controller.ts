@@ -22,6 +22,7 @@ import { unlessAborted } from '../waiting.js';
 import { drainMaxMs, isReachable, stopTimeoutSeconds } from './draining.js';
 import { engineWork, isNotFound, unlessMissing } from './engine-errors.js';
 import { isHealthChecked, waitForHealth } from './health.js';
+import { lastLine } from './last-line.js';
 import { listenWaitMs, publishedTargets } from './listening.js';
 import { taskLogs } from './logs.js';
 import { checkBindSources, prepareContainer } from './prepare.js';
@@ -44,6 +45,8 @@ export class ContainerController implements TaskController {
   readonly #spec: ContainerSpec;
   #task: TaskObject;
   #seen: ContainerInspect | undefined;
+  /** What it printed last, once it has failed. */
+  #lastLine = '';
 
   constructor({ room, spec, task }: ContainerControllerOptions) {
     this.#room = room;
@@ -87,7 +90,7 @@ export class ContainerController implements TaskController {
       const reason = (await unhealthy) ? UNHEALTHY : result.Error?.Message || undefined;
       await this.#ended();
       if (reason === UNHEALTHY || result.StatusCode !== 0) {
-        throw new TaskExitError(result.StatusCode, reason);
+        throw await this.#failed(result.StatusCode, context.signal, reason);
       }
     } finally {
       ended.abort();
@@ -124,6 +127,7 @@ export class ContainerController implements TaskController {
       containerId: Id,
       pid: State.Pid,
       exitCode: State.ExitCode,
+      lastLine: this.#lastLine,
     });
   }
 
@@ -162,8 +166,9 @@ export class ContainerController implements TaskController {
       await unlessMissing(() => this.#stopGracefully());
     }
     const { State } = await engineWork(() => this.#look());
-    if (health === 'unhealthy') throw new TaskExitError(State.ExitCode, UNHEALTHY);
-    if (health === 'ended' && State.ExitCode !== 0) throw new TaskExitError(State.ExitCode);
+    if (health === 'unhealthy') throw await this.#failed(State.ExitCode, signal, UNHEALTHY);
+    if (health === 'ended' && State.ExitCode !== 0)
+      throw await this.#failed(State.ExitCode, signal);
     return health === 'healthy';
   }
 
@@ -217,6 +222,12 @@ export class ContainerController implements TaskController {
 
   get #graceMs(): number {
     return durationMs(this.#spec.stopGracePeriod, STOP_GRACE_MS_DEFAULT);
+  }
+
+  /** The error of a container that failed; with its status goes what it printed last. */
+  async #failed(exitCode: number, signal: AbortSignal, reason?: string): Promise<TaskExitError> {
+    this.#lastLine = await lastLine(this.#room, this.#name, signal);
+    return new TaskExitError(exitCode, reason);
   }
 
   /** The container ended by itself: nobody is to be sent to it any more. */

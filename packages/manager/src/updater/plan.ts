@@ -94,9 +94,7 @@ function judge(
 
 function stopped(service: ServiceObject, rollout: Rollout, failed: TaskObject): ServiceObject {
   const forward = rollout.failureAction === FailureAction.ROLLBACK && service.previousSpec;
-  return forward && !isRollingBack(service)
-    ? rolledBack(service, failed.id)
-    : paused(service, failed.id);
+  return forward && !isRollingBack(service) ? rolledBack(service, failed) : paused(service, failed);
 }
 
 /** Stops what a slot's new task leaves without work. */

@@ -1,11 +1,12 @@
 import { create } from '@bufbuild/protobuf';
-import { type ServiceObject, timestampFromMs } from '@skep/wire';
+import { type ServiceObject, type TaskObject, timestampFromMs } from '@skep/wire';
 import {
   UpdateStatus_UpdateState as UpdateState,
   type UpdateStatus,
   UpdateStatusSchema,
 } from '@skep/wire/swarmkit';
 import { isRollingBack } from './config.js';
+import { QUOTE_CHARS_MAX } from './limits.js';
 
 /** The service with its update begun. */
 export function started(service: ServiceObject, nowMs: number): ServiceObject {
@@ -27,11 +28,11 @@ export function completed(service: ServiceObject, nowMs: number): ServiceObject 
 }
 
 /** The service with its update, or rollback, stopped over a task until a user says how to go on. */
-export function paused(service: ServiceObject, taskId: string): ServiceObject {
+export function paused(service: ServiceObject, failed: TaskObject): ServiceObject {
   const back = isRollingBack(service);
   return withStatus(service, {
     state: back ? UpdateState.ROLLBACK_PAUSED : UpdateState.PAUSED,
-    message: `${back ? 'rollback' : 'update'} paused ${because(taskId)}`,
+    message: `${back ? 'rollback' : 'update'} paused ${because(failed)}`,
   });
 }
 
@@ -39,8 +40,8 @@ export function paused(service: ServiceObject, taskId: string): ServiceObject {
  * The service with its previous spec back in force, and its spec version, so that tasks which still
  * run it are clean. A service without a previous spec is paused instead.
  */
-export function rolledBack(service: ServiceObject, taskId: string): ServiceObject {
-  if (!service.previousSpec) return paused(service, taskId);
+export function rolledBack(service: ServiceObject, failed: TaskObject): ServiceObject {
+  if (!service.previousSpec) return paused(service, failed);
   const restored: ServiceObject = {
     ...service,
     spec: service.previousSpec,
@@ -50,12 +51,20 @@ export function rolledBack(service: ServiceObject, taskId: string): ServiceObjec
   };
   return withStatus(restored, {
     state: UpdateState.ROLLBACK_STARTED,
-    message: `update rolled back ${because(taskId)}`,
+    message: `update rolled back ${because(failed)}`,
   });
 }
 
-function because(taskId: string): string {
-  return `due to failure or early termination of task ${taskId}`;
+/** Docker's words, and after them what became of the task: its error, and what it printed last. */
+function because({ id, status }: TaskObject): string {
+  const sentence = `due to failure or early termination of task ${id}`;
+  const { err, runtimeStatus } = status;
+  const line = runtimeStatus.case === 'container' ? runtimeStatus.value.lastLine : '';
+  const details = [err, line && `last log line: ${line}`].map((text) =>
+    text.slice(0, QUOTE_CHARS_MAX),
+  );
+  const told = details.filter((text) => text !== '').join('; ');
+  return told === '' ? sentence : `${sentence}: ${told}`;
 }
 
 function withStatus(
