@@ -22,6 +22,9 @@ export const BACKENDS_PER_SERVICE_MAX = 4_096;
 /** Virtual IPs that one container can reach; more are left out. Overlay networks are of 254 addresses. */
 export const VIPS_PER_CONTAINER_MAX = 131_072;
 
+/** Virtual IPs of services that are gone, for which clients are still refused; the oldest go first. */
+export const RETIRED_VIPS_PER_NETWORK_MAX = 256;
+
 /** Between two looks at whether the containers' tables are still as they were made. */
 export const VIP_COMPARE_PERIOD_MS = 30_000;
 

@@ -1,6 +1,7 @@
 import { settle } from '@skep/platform';
 import { describe, expect, it } from 'vitest';
 import { SimRefusal } from '../kernel/simulated/refusal.js';
+import { RETIRED_VIPS_PER_NETWORK_MAX } from '../limits.js';
 import { endpointOf, networkOf, nodeOf, serviceOf } from '../tables/objects.sim.js';
 import { attachedOf, SimVips, sandboxOf } from './setup.sim.js';
 
@@ -54,9 +55,45 @@ describe('virtual IPs of containers', () => {
     expect(node.balanced('c1')).toBeUndefined();
     await node.update({ services: [web], endpoints: [task(1)] });
     expect(node.balanced('c1')).toEqual({ [VIP]: ['10.0.1.11'] });
-    await node.update({ gone: [{ table: 'service', networkId: 'net', id: 'web' }] });
+  });
+
+  it('of a service that is gone refuse until somebody has the address', async () => {
+    const node = new SimVips();
+    await node.complete({ services: [web], endpoints: [task(1)] });
+    await node.attach(sandboxOf('c1'));
+    const gone = [{ table: 'service' as const, networkId: 'net', id: 'web' }];
+    await node.update({ gone: [...gone, { table: 'endpoint', networkId: 'net', id: 't1' }] });
+    expect(node.balanced('c1')).toEqual({ [VIP]: [] });
+    await node.attach(sandboxOf('new'));
+    expect(node.balanced('new')).toEqual({ [VIP]: [] });
+    const addresses = [`${VIP}/24`];
+    await node.update({ endpoints: [endpointOf('t9', { serviceId: '', addresses })] });
+    expect([node.balanced('c1'), node.balanced('new')]).toEqual([{}, {}]);
+    await node.update({ services: [web], endpoints: [task(1)] });
+    await node.update({ gone });
+    await node.update({ nodes: [nodeOf('n2', { address: `${VIP}/24` })] });
     expect(node.balanced('c1')).toEqual({});
   });
+
+  it.each([true, false])(
+    'are kept for so many services that are gone, affinity %s',
+    async (sticky) => {
+      const node = new SimVips();
+      const vipOf = (n: number) => `10.0.${2 + Math.floor(n / 200)}.${n % 200}`;
+      const all = Array.from({ length: RETIRED_VIPS_PER_NETWORK_MAX + 2 }, (_, n) =>
+        serviceOf(`s${n}`, { virtualIp: vipOf(n), clientAffinity: sticky }),
+      );
+      await node.complete({ services: all });
+      await node.attach(sandboxOf('c1'));
+      for (const { serviceId: id } of all) {
+        await node.update({ gone: [{ table: 'service', networkId: 'net', id }] });
+      }
+      const left = Object.keys(node.balanced('c1') ?? {});
+      expect(left).toHaveLength(RETIRED_VIPS_PER_NETWORK_MAX);
+      expect(left).not.toContain(vipOf(1));
+      expect(left).toContain(vipOf(2));
+    },
+  );
 
   it('move from one service to another within one update', async () => {
     const node = new SimVips();

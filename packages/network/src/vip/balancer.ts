@@ -81,10 +81,12 @@ export class VipBalancer implements SandboxReader, TablesReader {
     this.#view = view;
     const departures = departuresOf(changes, view);
     const news: News = { changed: new Map(), made: new Set(), departures };
-    for (const [networkId, serviceIds] of concerned(changes)) {
-      if (!this.#networks.has(networkId)) news.made.add(networkId);
+    for (const [networkId, { serviceIds, taken }] of concerned(changes)) {
+      const isKnown = this.#networks.has(networkId);
+      if (!isKnown && serviceIds.size === 0) continue;
+      if (!isKnown) news.made.add(networkId);
       const vips = await this.#network(networkId, view);
-      news.changed.set(networkId, vips.refresh(serviceIds, view));
+      news.changed.set(networkId, vips.refresh(serviceIds, view, taken));
     }
     const works = [...this.#containers.values()].map((container) =>
       this.#guarded(container, () => this.#bring(container, news)),
@@ -228,16 +230,32 @@ export class VipBalancer implements SandboxReader, TablesReader {
   }
 }
 
-/** The services that changes concern, by network. */
-function concerned(changes: readonly TableChange[]): Map<string, Set<string>> {
-  const services = new Map<string, Set<string>>();
+/** What changes mean for one network. */
+interface Concern {
+  serviceIds: Set<string>;
+  /** Addresses that tasks and nodes have now. */
+  taken: Set<string>;
+}
+
+/** By network. */
+function concerned(changes: readonly TableChange[]): Map<string, Concern> {
+  const concerns = new Map<string, Concern>();
+  const of = (networkId: string): Concern => {
+    const concern = concerns.get(networkId) ?? { serviceIds: new Set(), taken: new Set() };
+    concerns.set(networkId, concern);
+    return concern;
+  };
   for (const change of changes) {
+    if (change.table === 'node' && change.after) {
+      of(change.after.networkId).taken.add(bareAddress(change.after.address));
+    }
     if (change.table !== 'service' && change.table !== 'endpoint') continue;
     for (const row of [change.before, change.after]) {
-      if (!row?.serviceId) continue;
-      const ids = services.get(row.networkId) ?? new Set();
-      services.set(row.networkId, ids.add(row.serviceId));
+      if (row?.serviceId) of(row.networkId).serviceIds.add(row.serviceId);
     }
+    if (change.table !== 'endpoint' || !change.after) continue;
+    const { addresses, networkId } = change.after;
+    for (const address of addresses) of(networkId).taken.add(bareAddress(address));
   }
-  return services;
+  return concerns;
 }

@@ -1,6 +1,7 @@
 import { parseAddress } from '../address/ipv4.js';
 import { ElementDiff, type Elements } from '../balance/element-diff.js';
 import { BalanceLayout } from '../balance/layout.js';
+import { RETIRED_VIPS_PER_NETWORK_MAX } from '../limits.js';
 import type { TablesView } from '../tables/contract.js';
 import { endpointAddress } from './endpoint-address.js';
 
@@ -20,6 +21,11 @@ export class NetworkVips {
   readonly #sticky = new Map<string, readonly string[]>();
   /** Of each service that has one. */
   readonly #vips = new Map<string, string>();
+  /**
+   * Of services that are gone, the longest gone first: who still knows one is refused at once, where
+   * nobody would answer for it on the network. Until somebody has the address.
+   */
+  readonly #retired = new Set<string>();
 
   constructor(networkId: string) {
     this.#networkId = networkId;
@@ -45,8 +51,15 @@ export class NetworkVips {
     this.#layout.adopt(elements, (vip) => vips.has(vip));
   }
 
-  /** Takes over what the tables say of these services, the ones that are gone among them. */
-  refresh(serviceIds: ReadonlySet<string>, view: TablesView): NetworkChange {
+  /**
+   * Takes over what the tables say of these services, the ones that are gone among them; `taken` are
+   * addresses that tasks and nodes have now.
+   */
+  refresh(
+    serviceIds: ReadonlySet<string>,
+    view: TablesView,
+    taken: ReadonlySet<string> = new Set(),
+  ): NetworkChange {
     const change: NetworkChange = { shared: new ElementDiff(), own: [] };
     // An address that one service gave up may be another's in the same breath.
     for (const serviceId of serviceIds) {
@@ -56,6 +69,11 @@ export class NetworkVips {
     for (const serviceId of serviceIds) {
       const vip = this.#vipOf(serviceId, view);
       if (vip) this.#put(serviceId, vip, view, change);
+    }
+    for (const address of taken) this.#release(address, change);
+    while (this.#retired.size > RETIRED_VIPS_PER_NETWORK_MAX) {
+      const [oldest] = this.#retired;
+      if (oldest) this.#release(oldest, change);
     }
     return change;
   }
@@ -68,8 +86,14 @@ export class NetworkVips {
 
   #drop(serviceId: string, vip: string, change: NetworkChange): void {
     this.#vips.delete(serviceId);
-    this.#layout.set(vip, undefined, change.shared);
+    this.#layout.set(vip, { targets: [], choice: 'random' }, change.shared);
+    this.#retired.add(vip);
     if (this.#sticky.delete(vip)) change.own.push(vip);
+  }
+
+  /** The address is no service's any more, nor of one that is gone. */
+  #release(vip: string, change: NetworkChange): void {
+    if (this.#retired.delete(vip)) this.#layout.set(vip, undefined, change.shared);
   }
 
   #put(serviceId: string, vip: string, view: TablesView, change: NetworkChange): void {
@@ -78,6 +102,7 @@ export class NetworkVips {
       .flatMap((endpoint) => (endpoint.ready ? (endpointAddress(endpoint) ?? []) : []));
     const isSticky = view.service(this.#networkId, serviceId)?.clientAffinity ?? false;
     this.#vips.set(serviceId, vip);
+    this.#retired.delete(vip);
     if (isSticky || this.#sticky.has(vip)) change.own.push(vip);
     if (isSticky) {
       this.#sticky.set(vip, targets);

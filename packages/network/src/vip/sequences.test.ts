@@ -68,10 +68,16 @@ class World {
     await this.tell();
   }
 
-  /** Ready backends by virtual IP; of a service with affinity, any one of them. */
+  /**
+   * Ready backends by virtual IP; of a service with affinity, any one of them; none behind those of
+   * services that are gone.
+   */
   check(balanced: Record<string, string[]>): void {
     const own = [...this.services.values()].filter(({ virtualIp }) => virtualIp);
-    expect(Object.keys(balanced).sort()).toEqual(own.map(({ virtualIp }) => virtualIp).sort());
+    const vips = own.map(({ virtualIp }) => virtualIp).sort();
+    expect(Object.keys(balanced)).toEqual(expect.arrayContaining(vips));
+    const others = Object.entries(balanced).filter(([vip]) => !vips.includes(vip));
+    for (const [, targets] of others) expect(targets).toEqual([]);
     for (const { serviceId, virtualIp, clientAffinity } of own) {
       const ready = [...this.endpoints.values()]
         .filter((one) => one.serviceId === serviceId && one.ready)
