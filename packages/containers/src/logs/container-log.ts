@@ -66,6 +66,7 @@ export class ContainerLog {
     if (!live) {
       this.files.close();
       this.#journal.remove();
+      this.files.packFull();
       void this.#closeShipper();
       this.#attributes = undefined;
     }
@@ -133,6 +134,7 @@ export class ContainerLog {
   #commit(stream: Stream, bytes: number): void {
     const isDone = this.#guarded(() => {
       this.#journal.commit(stream, bytes, this.#state);
+      this.files.packFull();
       return true;
     });
     // What it says is not so any more. From here on a kill loses what is being worked on.

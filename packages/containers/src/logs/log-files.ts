@@ -11,8 +11,11 @@ import {
 } from 'node:fs';
 import { hasErrno } from '@skep/platform';
 import { LOG_READ_BLOCK_BYTES } from '../limits.js';
+import type { FilePolicy } from './options.js';
+import { PACKED, packFile } from './packed-file.js';
 
 const NEWLINE = 10;
+const SUFFIXES = ['', PACKED];
 
 /**
  * A log in numbered files of bounded size: `path` is written, `path.1` is the one before, and so
@@ -23,15 +26,20 @@ export class LogFiles {
   readonly path: string;
   readonly #bytesMax: number;
   readonly #files: number;
+  readonly #compress: boolean;
+  /** Generations that are full and not compressed yet. */
+  #toPack: number[] = [];
+  #packing: Promise<void> | undefined;
   #file: number | undefined;
   #size = 0;
   #inode = 0;
   #generation = 0;
 
-  constructor(options: { path: string; fileBytesMax: number; files: number }) {
+  constructor(options: FilePolicy & { path: string }) {
     this.path = options.path;
     this.#bytesMax = options.fileBytesMax;
     this.#files = options.files;
+    this.#compress = options.compress;
   }
 
   /** Generation of the file being written. */
@@ -110,6 +118,41 @@ export class LogFiles {
     return undefined;
   }
 
+  /**
+   * Compresses files that are full, in the background. To be called when nobody would look for the
+   * place of an append in them any more: a compressed file is another one.
+   */
+  packFull(): void {
+    if (this.#packing || this.#toPack.length === 0) return;
+    this.#packing = this.#packAll().finally(() => {
+      this.#packing = undefined;
+    });
+  }
+
+  /** Resolves when no file is being compressed. */
+  get packed(): Promise<void> {
+    return this.#packing ?? Promise.resolve();
+  }
+
+  async #packAll(): Promise<void> {
+    const packed = `${this.path}${PACKED}.new`;
+    for (;;) {
+      const generation = this.#toPack.shift();
+      if (generation === undefined) return;
+      if (generation < this.oldestGeneration) continue;
+      try {
+        await packFile(this.pathOf(generation), packed);
+        if (generation < this.oldestGeneration) continue;
+        const path = this.pathOf(generation);
+        renameSync(packed, path + PACKED);
+        rmSync(path, { force: true });
+      } catch {
+        // The disk is full, or the container is gone: what cannot be compressed stays as it is.
+        rmSync(packed, { force: true });
+      }
+    }
+  }
+
   close(): void {
     if (this.#file !== undefined) closeSync(this.#file);
     this.#file = undefined;
@@ -124,10 +167,15 @@ export class LogFiles {
 
   #rotate(): void {
     this.close();
-    if (this.#files === 1) rmSync(this.path, { force: true });
+    const oldest = this.#files === 1 ? this.path : `${this.path}.${this.#files - 1}`;
+    for (const suffix of SUFFIXES) rmSync(oldest + suffix, { force: true });
     for (let age = this.#files - 1; age >= 1; age--) {
-      renameIfThere(age === 1 ? this.path : `${this.path}.${age - 1}`, `${this.path}.${age}`);
+      const newer = age === 1 ? this.path : `${this.path}.${age - 1}`;
+      for (const suffix of SUFFIXES) {
+        renameIfThere(newer + suffix, `${this.path}.${age}${suffix}`);
+      }
     }
+    if (this.#compress) this.#toPack.push(this.#generation);
     this.#generation++;
     this.#open();
   }

@@ -4,6 +4,7 @@ import type { LogEntry, LogOptions } from '../contract/engine.js';
 import { LOG_READ_BLOCK_BYTES } from '../limits.js';
 import type { ContainerLog } from './container-log.js';
 import { decodeEntry } from './entry.js';
+import { openPacked, PACKED } from './packed-file.js';
 
 const NEWLINE = 10;
 
@@ -40,7 +41,7 @@ async function tailPosition(log: ContainerLog, lines: number | undefined): Promi
   if (lines === undefined) return { generation: files.oldestGeneration, offset: 0 };
   let wanted = lines;
   for (let generation = files.generation; generation >= files.oldestGeneration; generation--) {
-    const file = await openIfThere(files.pathOf(generation));
+    const file = await openGeneration(log, generation);
     if (!file) continue;
     try {
       const found = await seekLinesBack(file, wanted);
@@ -185,7 +186,8 @@ async function openGeneration(
 ): Promise<FileHandle | undefined> {
   for (;;) {
     const before = log.files.generation;
-    const file = await openIfThere(log.files.pathOf(generation));
+    const path = log.files.pathOf(generation);
+    const file = (await openIfThere(path)) ?? (await openPacked(path + PACKED));
     if (log.files.generation === before) return file;
     await file?.close();
     if (generation < log.files.oldestGeneration) return undefined;

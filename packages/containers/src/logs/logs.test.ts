@@ -112,6 +112,27 @@ describe('ContainerLog', () => {
     expect(await read(log, { tail: 1000 })).toEqual(lines);
   });
 
+  it('compresses full files, and reads them as before', async () => {
+    const limits = { 'max-size': '1k', 'max-file': '3', compress: 'true' };
+    const log = openLog(limits);
+    const print = (from: number) => {
+      const numbers = Array.from({ length: 10 }, (_, n) => n + from);
+      for (const n of numbers) log.write('stdout', Buffer.from(`line ${n}\n`));
+    };
+    for (let round = 0; round < 6; round++) {
+      print(10 * round);
+      await log.files.packed;
+    }
+    const names = readdirSync(directory).filter((name) => !name.endsWith('journal'));
+    expect(names.sort()).toEqual(['x-json.log', 'x-json.log.1.gz', 'x-json.log.2.gz']);
+    log.setLive(false);
+    const lines = await read(log);
+    expect(lines.length).toBeGreaterThan(30);
+    expect(lines).toEqual(Array.from({ length: 60 }, (_, n) => `line ${n}\n`).slice(-lines.length));
+    for (const tail of [5, 20, 29]) expect(await read(log, { tail })).toEqual(lines.slice(-tail));
+    expect(readdirSync(directory).filter((name) => !name.endsWith('journal'))).toEqual(names);
+  });
+
   it('selects by stream and time', async () => {
     const log = openLog();
     log.write('stdout', Buffer.from('a\n'));
