@@ -39,6 +39,12 @@ export function desire(task: TaskObject, desiredState: TaskState): Write {
   return updateTask({ ...task, desiredState });
 }
 
+/** Tells tasks, each in a step of its own, to go as far as the given state. */
+export function stop(tasks: Iterable<TaskObject>, desiredState: TaskState): Step[] {
+  const going = [...tasks].filter((task) => task.desiredState < desiredState);
+  return going.map((task) => [desire(task, desiredState)]);
+}
+
 /**
  * Decides in a transaction, so on top of all that is proposed already, and writes the steps in
  * entries of at most {@link BATCH_CHANGES_MAX} changes, without waiting for one before proposing

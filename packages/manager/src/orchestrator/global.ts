@@ -2,10 +2,10 @@ import type { ReadView } from '@skep/store';
 import type { NodeObject, ServiceObject } from '@skep/wire';
 import { NodeSpec_Availability, TaskState } from '@skep/wire/swarmkit';
 import { constraintsOf, nodeMatches } from '../constraint/index.js';
-import { createTask, desire, type Step } from '../loop/plan.js';
+import { createTask, type Step, stop } from '../loop/plan.js';
 import { newTask, type PlanContext } from './new-task.js';
 import { isHeld } from './replicated.js';
-import { isLost, type Slot, slotsOf } from './slot.js';
+import { isLost, slotsOf } from './slot.js';
 
 /** Brings a global service to one task on each node that can have one. */
 export function planGlobal(view: ReadView, service: ServiceObject, context: PlanContext): Step[] {
@@ -34,10 +34,4 @@ export function mayHaveTask(service: ServiceObject, node: NodeObject): boolean {
 /** Whether the node takes new and updated tasks; a paused one keeps what it has, as it is. */
 export function isActive(node: NodeObject): boolean {
   return node.spec.availability === NodeSpec_Availability.ACTIVE;
-}
-
-function stop(slot: Slot, desiredState: TaskState): Step[] {
-  return slot
-    .filter((task) => task.desiredState < desiredState)
-    .map((task) => [desire(task, desiredState)]);
 }

@@ -17,7 +17,10 @@ export interface PlanContext {
   random: Random;
 }
 
-/** Where a task belongs: a slot (1 …) of a replicated service, or a node of a global one. */
+/**
+ * Where a task belongs: a slot of a replicated service (1 …) or job (0 …), or a node of a global
+ * one.
+ */
 export type Seat = { slot: bigint } | { nodeId: string };
 
 /** The name every cluster object has. */
@@ -55,6 +58,7 @@ export function newTask(
   task.spec = spec.task;
   task.serviceAnnotations = spec.annotations;
   task.specVersion = service.specVersion;
+  task.jobIteration = service.jobStatus?.jobIteration;
   task.logDriver = spec.task.logDriver ?? findCluster(view)?.spec.taskDefaults.logDriver;
   if (task.endpoint) task.endpoint.spec = spec.endpoint;
   return completeObject('task', task);

@@ -4,7 +4,6 @@ import {
   DriverSchema,
   NodeSpec_Availability,
   NodeStatus_State,
-  ReplicatedJobSchema,
   TaskState,
 } from '@skep/wire/swarmkit';
 import { describe, expect, it } from 'vitest';
@@ -136,15 +135,6 @@ describe('a replicated service', () => {
     swarm.proposer.refuse(undefined);
     await swarm.clock.advance(100);
     expect(swarm.tasks()).toHaveLength(2);
-  });
-
-  it('leaves jobs alone', async () => {
-    const swarm = new SimSwarm();
-    swarm.startLoops();
-    const spec = replicatedSpec({ replicas: 1 });
-    const value = create(ReplicatedJobSchema, { maxConcurrent: 1n, totalCompletions: 1n });
-    await swarm.addService('s1', { ...spec, mode: { case: 'replicatedJob', value } });
-    expect(swarm.tasks()).toEqual([]);
   });
 });
 

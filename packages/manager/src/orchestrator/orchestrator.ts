@@ -2,13 +2,14 @@ import type { Random } from '@skep/platform';
 import type { Change, ChangeOf, ReadView } from '@skep/store';
 import type { Decision, LoopOptions } from '../loop/planner.js';
 import { PlanningLoop } from '../loop/planning-loop.js';
-import { isGlobal } from './mode.js';
+import { isPerNode } from './mode.js';
 import { planService } from './plan.js';
+import { hasEnded } from './slot.js';
 
 /**
  * Keeps every service at the tasks its spec asks for: slots of replicated services, nodes of global
- * ones, none of removed ones. What becomes of a task that ends is the restart supervisor's;
- * replacing tasks of an old spec is the updater's.
+ * ones, what is left to do of jobs, none of removed ones. What becomes of a task that ends is the
+ * restart supervisor's; replacing tasks of an old spec is the updater's.
  */
 export class Orchestrator extends PlanningLoop {
   readonly #random: Random;
@@ -39,17 +40,19 @@ export class Orchestrator extends PlanningLoop {
   }
 
   /**
-   * Slots change hands when a task is removed or no longer wanted, never by what a node reports.
+   * Slots change hands when a task is removed or no longer wanted, never by what a node reports; but
+   * a job's task that ends may make room for the next.
    */
   #onTask({ kind, object: task, before }: ChangeOf<'task'>): void {
     const given = kind === 'remove' || (before && before.desiredState !== task.desiredState);
-    if (task.serviceId && given) this.mark(task.serviceId);
+    const ended = task.jobIteration && before && hasEnded(task) && !hasEnded(before);
+    if (task.serviceId && (given || ended)) this.mark(task.serviceId);
   }
 
   /** Any word about a node may open or close it to global services. */
   #onNode(): void {
     for (const service of this.store.view.all('service')) {
-      if (isGlobal(service)) this.mark(service.id);
+      if (isPerNode(service)) this.mark(service.id);
     }
   }
 }

@@ -1,18 +1,21 @@
 import type { ReadView } from '@skep/store';
 import type { ServiceObject } from '@skep/wire';
 import { TaskState } from '@skep/wire/swarmkit';
-import { desire, type Step } from '../loop/plan.js';
+import { type Step, stop } from '../loop/plan.js';
 import { planGlobal } from './global.js';
+import { planGlobalJob, planReplicatedJob } from './jobs.js';
 import type { ServiceMode } from './mode.js';
 import type { PlanContext } from './new-task.js';
 import { planReplicated } from './replicated.js';
 
 type ServicePlan = (view: ReadView, service: ServiceObject, context: PlanContext) => Step[];
 
-/** How each mode gets its tasks; a mode without a plan gets none. */
-const PLANS: Partial<Record<ServiceMode, ServicePlan>> = {
+/** How each mode gets its tasks. */
+const PLANS: Record<ServiceMode, ServicePlan> = {
   replicated: planReplicated,
   global: planGlobal,
+  replicatedJob: planReplicatedJob,
+  globalJob: planGlobalJob,
 };
 
 /** Creates the tasks a service lacks and gives up those it should not have. */
@@ -20,12 +23,10 @@ export function planService(view: ReadView, serviceId: string, context: PlanCont
   const service = view.get('service', serviceId);
   if (!service) return planRemoved(view, serviceId);
   const mode = service.spec.mode.case;
-  return (mode && PLANS[mode]?.(view, service, context)) ?? [];
+  return mode ? PLANS[mode](view, service, context) : [];
 }
 
 /** A service that is gone leaves no tasks behind. */
 function planRemoved(view: ReadView, serviceId: string): Step[] {
-  return [...view.tasksOfService(serviceId)]
-    .filter((task) => task.desiredState < TaskState.REMOVE)
-    .map((task) => [desire(task, TaskState.REMOVE)]);
+  return stop(view.tasksOfService(serviceId), TaskState.REMOVE);
 }

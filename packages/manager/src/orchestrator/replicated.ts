@@ -2,7 +2,7 @@ import { invariant } from '@skep/platform';
 import type { ReadView } from '@skep/store';
 import { type ServiceObject, type TaskObject, timestampMs } from '@skep/wire';
 import { TaskState, UpdateStatus_UpdateState as UpdateState } from '@skep/wire/swarmkit';
-import { createTask, desire, type Step } from '../loop/plan.js';
+import { createTask, type Step, stop } from '../loop/plan.js';
 import { mayRestart } from '../restart/policy.js';
 import { isTaskDirty } from './dirty.js';
 import { newTask, type PlanContext } from './new-task.js';
@@ -23,14 +23,15 @@ export function planReplicated(
   const { held, idle } = sortSlots(view, service);
   const replicas = Number(mode.value.replicas);
   const steps: Step[] = [];
-  const fresh = freeSlots(held, replicas - held.size);
+  const fresh = freeSlots(held, 1n, replicas - held.size);
   for (const slot of fresh) {
     const task = newTask(view, service, { slot }, TaskState.RUNNING, context);
     steps.push([createTask(task)]);
     idle.delete(slot);
   }
   const surplus = victims(held, held.size - replicas);
-  for (const slot of [...surplus, ...idle.values()]) steps.push(...removal(slot));
+  // A slot is given up history and all; the reaper deletes each task once it has stopped.
+  for (const slot of [...surplus, ...idle.values()]) steps.push(...stop(slot, TaskState.REMOVE));
   return steps;
 }
 
@@ -66,16 +67,13 @@ function sortSlots(view: ReadView, service: ServiceObject) {
   return { held, idle };
 }
 
-/** The lowest numbers, from 1, that nobody holds. */
-function freeSlots(held: ReadonlyMap<bigint, Slot>, count: number): bigint[] {
+/** The lowest numbers, from `first` on, that nobody holds. */
+export function freeSlots(
+  held: Pick<ReadonlySet<bigint>, 'has'>,
+  first: bigint,
+  count: number,
+): bigint[] {
   const free: bigint[] = [];
-  for (let slot = 1n; free.length < count; slot++) if (!held.has(slot)) free.push(slot);
+  for (let slot = first; free.length < count; slot++) if (!held.has(slot)) free.push(slot);
   return free;
-}
-
-/** Gives a slot up, history and all; the reaper deletes each task once it has stopped. */
-function removal(slot: Slot): Step[] {
-  return slot
-    .filter((task) => task.desiredState < TaskState.REMOVE)
-    .map((task) => [desire(task, TaskState.REMOVE)]);
 }

@@ -1,18 +1,23 @@
 import type { ReadView } from '@skep/store';
 import { type NodeObject, type ServiceObject, type TaskObject, timestampMs } from '@skep/wire';
 import { NodeSpec_Availability, NodeStatus_State, TaskState } from '@skep/wire/swarmkit';
-import { isGlobal } from './mode.js';
+import { isJob, isPerNode } from './mode.js';
 import type { Seat } from './new-task.js';
 
 /**
- * The tasks of one seat of a service, oldest first: of a slot (replicated) or of a node (global).
- * Mostly one of them is live, and the others are its history.
+ * The tasks of one seat of a service, oldest first: of a numbered slot (replicated services and
+ * jobs) or of a node (global ones). Mostly one of them is live, and the others are its history.
  */
 export type Slot = readonly TaskObject[];
 
+/** Tells keys of nodes from those of numbers: 0 is a number of jobs. */
+const NODE_MARK = '@';
+
 /** Names a slot within the swarm; what loops that look at one slot at a time are keyed by. */
-export function slotKey(task: TaskObject): string {
-  return `${task.serviceId}/${task.slot}/${task.slot === 0n ? task.nodeId : ''}`;
+export function slotKey(view: ReadView, task: TaskObject): string {
+  const service = view.get('service', task.serviceId);
+  const perNode = service ? isPerNode(service) : task.slot === 0n;
+  return `${task.serviceId}/${perNode ? NODE_MARK + task.nodeId : task.slot}`;
 }
 
 /** The service of a slot key. */
@@ -22,9 +27,10 @@ export function serviceOfSlotKey(key: string): string {
 
 /** The tasks behind a slot key, oldest first. */
 export function slotOfKey(view: ReadView, key: string): Slot {
-  const [serviceId = '', slotText = '0', nodeId = ''] = key.split('/');
-  const slot = BigInt(slotText);
-  if (slot !== 0n) return byCreation(view.tasksOfSlot(serviceId, slot));
+  const serviceId = serviceOfSlotKey(key);
+  const seat = key.slice(serviceId.length + 1);
+  if (!seat.startsWith(NODE_MARK)) return byCreation(view.tasksOfSlot(serviceId, BigInt(seat)));
+  const nodeId = seat.slice(NODE_MARK.length);
   const onNode = nodeId === '' ? view.tasksOfService(serviceId) : view.tasksOfNode(nodeId);
   const mine = [...onNode].filter(
     (task) => task.serviceId === serviceId && task.slot === 0n && task.nodeId === nodeId,
@@ -34,10 +40,10 @@ export function slotOfKey(view: ReadView, key: string): Slot {
 
 /** All slots of a service, by slot number or node id. */
 export function slotsOf(view: ReadView, service: ServiceObject): Map<bigint | string, Slot> {
-  const global = isGlobal(service);
+  const perNode = isPerNode(service);
   const groups = new Map<bigint | string, TaskObject[]>();
   for (const task of view.tasksOfService(service.id)) {
-    const name = global ? task.nodeId : task.slot;
+    const name = perNode ? task.nodeId : task.slot;
     const group = groups.get(name);
     if (group) group.push(task);
     else groups.set(name, [task]);
@@ -48,8 +54,21 @@ export function slotsOf(view: ReadView, service: ServiceObject): Map<bigint | st
 }
 
 /** The seat of a new task in the place of this one. */
-export function seatOf(task: TaskObject): Seat {
-  return task.slot === 0n ? { nodeId: task.nodeId } : { slot: task.slot };
+export function seatOf(service: ServiceObject, task: TaskObject): Seat {
+  return isPerNode(service) ? { nodeId: task.nodeId } : { slot: task.slot };
+}
+
+/** The tasks of a slot that count: of a job those of its present run, else all. */
+export function ofPresentRun(service: ServiceObject, slot: Slot): Slot {
+  return isJob(service) ? slot.filter((task) => isOfPresentRun(service, task)) : slot;
+}
+
+/** Whether a job's task belongs to the run that its last update began. */
+export function isOfPresentRun(
+  { jobStatus }: ServiceObject,
+  { jobIteration }: TaskObject,
+): boolean {
+  return (jobIteration?.index ?? 0n) === (jobStatus?.jobIteration?.index ?? 0n);
 }
 
 /** Oldest first. Of tasks made in the same instant the ones given up come first. */
@@ -68,9 +87,14 @@ function compareCreation(a: TaskObject, b: TaskObject): number {
   return a.id < b.id ? -1 : 1;
 }
 
-/** Whether the task is still wanted. */
+/** Whether the task is still wanted; that of a job stays so when it has come to its end. */
 export function isLive(task: TaskObject): boolean {
-  return task.desiredState <= TaskState.RUNNING;
+  return task.desiredState <= TaskState.COMPLETE;
+}
+
+/** Whether a job's task did what it was made for: it is never done again in the same run. */
+export function isDone(task: TaskObject): boolean {
+  return task.jobIteration !== undefined && task.status.state === TaskState.COMPLETE;
 }
 
 /** Whether the task has ended, in whatever way. */

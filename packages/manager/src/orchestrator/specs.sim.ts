@@ -1,9 +1,11 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import {
   ContainerSpecSchema,
+  GlobalJobSchema,
   GlobalServiceSchema,
   type MountSchema,
   PlacementSchema,
+  ReplicatedJobSchema,
   ReplicatedServiceSchema,
   RestartPolicySchema,
   type ServiceSpec,
@@ -31,6 +33,23 @@ export function replicatedSpec(options: SpecOptions & { replicas: number }): Par
 /** The part of a global service's spec that tests vary. */
 export function globalSpec(options: SpecOptions = {}): Partial<ServiceSpec> {
   return { ...spec(options), mode: { case: 'global', value: create(GlobalServiceSchema) } };
+}
+
+/** The part of a replicated job's spec that tests vary; all tasks at a time if nothing is said. */
+export function replicatedJobSpec(
+  options: SpecOptions & { total: number; concurrent?: number },
+): Partial<ServiceSpec> {
+  const { total, concurrent = total } = options;
+  const value = create(ReplicatedJobSchema, {
+    totalCompletions: BigInt(total),
+    maxConcurrent: BigInt(concurrent),
+  });
+  return { ...spec(options), mode: { case: 'replicatedJob', value } };
+}
+
+/** The part of a global job's spec that tests vary. */
+export function globalJobSpec(options: SpecOptions = {}): Partial<ServiceSpec> {
+  return { ...spec(options), mode: { case: 'globalJob', value: create(GlobalJobSchema) } };
 }
 
 function spec(options: SpecOptions): Partial<ServiceSpec> {

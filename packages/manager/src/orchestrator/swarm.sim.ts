@@ -18,6 +18,7 @@ import {
 } from '@skep/wire/swarmkit';
 import { constraintsOf, nodeMatches } from '../constraint/index.js';
 import type { ControlLoop } from '../contract.js';
+import { firstRun, updated } from '../control/service/revisions.js';
 import { ConstraintEnforcer } from '../enforcer/enforcer.js';
 import type { LoopOptions } from '../loop/planner.js';
 import { TaskReaper } from '../reaper/reaper.js';
@@ -122,25 +123,17 @@ export class SimSwarm {
     service.spec = { ...service.spec, ...spec } as ServiceObject['spec'];
     service.spec.annotations = { ...service.spec.annotations, name: id };
     service.specVersion = service.meta.version;
+    service.jobStatus = firstRun(service.spec, this.clock.now());
     await this.store.update((tx) => tx.create('service', service));
     await settle();
   }
 
-  /**
-   * As the API's update does: the spec in force becomes the previous one, the update's status is
-   * cleared.
-   */
+  /** As the API's update does. */
   async changeService(id: string, change: Partial<ServiceSpec>): Promise<void> {
     await this.store.update((tx) => {
       const service = tx.get('service', id) as ServiceObject;
-      tx.update('service', {
-        ...service,
-        spec: { ...service.spec, ...change } as ServiceObject['spec'],
-        specVersion: service.meta.version,
-        previousSpec: service.spec,
-        previousSpecVersion: service.specVersion,
-        updateStatus: undefined,
-      });
+      const spec = { ...service.spec, ...change } as ServiceObject['spec'];
+      tx.update('service', updated(service, spec, service.meta.version, this.clock.now()));
     });
     await settle();
   }

@@ -3,11 +3,14 @@ import type { ServiceObject, TaskObject } from '@skep/wire';
 import { TaskState } from '@skep/wire/swarmkit';
 import { removeTask, type Step } from '../loop/plan.js';
 import { sinceLeaving } from '../orchestrator/leaving.js';
-import { isLongRunning } from '../orchestrator/mode.js';
+import { isJob } from '../orchestrator/mode.js';
 import { findCluster } from '../orchestrator/new-task.js';
 import {
   hasEnded,
+  isDone,
   isLive,
+  isOfPresentRun,
+  ofPresentRun,
   type Slot,
   serviceOfSlotKey,
   slotOfKey,
@@ -25,7 +28,7 @@ export function planReaping(view: ReadView, key: string): Step[] {
   const given = slot.filter((task) => isGivenUp(view, task));
   const service = view.get('service', serviceOfSlotKey(key));
   const rest = slot.filter((task) => !given.includes(task));
-  const old = service && isLongRunning(service) ? beyondHistory(view, service, rest) : [];
+  const old = service ? beyondHistory(view, service, rest) : [];
   return [...given, ...old].map((task) => [removeTask(task.id)]);
 }
 
@@ -50,11 +53,12 @@ function beyondHistory(view: ReadView, service: ServiceObject, slot: Slot): Task
   if (limit < 0 || slot.length <= limit) return [];
   const kept = isUpdating(service) ? evidence(view, service, slot) : new Set<TaskObject>();
   for (const task of sinceLeaving(view, service, slot)) kept.add(task);
-  const newest = slot.at(-1);
+  const present = ofPresentRun(service, slot);
+  const newest = present.at(-1);
   // Without a live task the newest is what says that the slot must not be filled again.
-  if (newest && !slot.some(isLive)) kept.add(newest);
+  if (newest && !present.some(isLive)) kept.add(newest);
   return slot
-    .filter((task) => isOver(task) && !kept.has(task))
+    .filter((task) => isOver(service, task) && !kept.has(task))
     .sort((a, b) => statusTimeMs(a) - statusTimeMs(b))
     .slice(0, slot.length - limit);
 }
@@ -67,8 +71,12 @@ function historyLimit(view: ReadView, service: ServiceObject): number {
   return limit === undefined ? HISTORY_LIMIT_DEFAULT : Number(limit);
 }
 
-/** Ended and dealt with, or told to stop before it was given to a node. */
-function isOver(task: TaskObject): boolean {
-  if (isLive(task)) return false;
+/**
+ * Ended and dealt with, or told to stop before it was given to a node. What came to its end in a
+ * job's present run is not over: it says that the slot is done.
+ */
+function isOver(service: ServiceObject, task: TaskObject): boolean {
+  const present = !isJob(service) || isOfPresentRun(service, task);
+  if (present && (isLive(task) || isDone(task))) return false;
   return hasEnded(task) || task.status.state < TaskState.ASSIGNED;
 }

@@ -56,6 +56,7 @@ export class TaskReaper extends PlanningLoop {
   }
 
   #markTask(task: TaskObject): void {
-    this.mark(task.serviceId ? slotKey(task) : UNOWNED_PREFIX + task.id);
+    const { view } = this.store;
+    this.mark(task.serviceId ? slotKey(view, task) : UNOWNED_PREFIX + task.id);
   }
 }

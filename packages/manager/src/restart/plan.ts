@@ -6,12 +6,14 @@ import { createTask, desire, type Step } from '../loop/plan.js';
 import type { Decision } from '../loop/planner.js';
 import { doSame, isTaskDirty } from '../orchestrator/dirty.js';
 import { isLeaving } from '../orchestrator/leaving.js';
-import { isGlobal, isLongRunning } from '../orchestrator/mode.js';
+import { goalOf, isPerNode } from '../orchestrator/mode.js';
 import { newTask, type PlanContext } from '../orchestrator/new-task.js';
 import {
   hasEnded,
+  isDone,
   isLive,
   isLost,
+  ofPresentRun,
   remainingMs,
   type Slot,
   seatOf,
@@ -25,7 +27,7 @@ import { mayRestart, restartDelayMs } from './policy.js';
 /** What the restart supervisor does about a slot now, and when it has to look again. */
 export function planSlotRestarts(view: ReadView, key: string, context: PlanContext): Decision {
   const service = view.get('service', serviceOfSlotKey(key));
-  if (!service || !isLongRunning(service)) return { steps: [] };
+  if (!service) return { steps: [] };
   const plan = new SlotPlan(view, service, slotOfKey(view, key), context);
   const steps: Step[] = [];
   let wakeMs: number | undefined;
@@ -47,18 +49,21 @@ interface TaskDecision {
 class SlotPlan {
   readonly #view: ReadView;
   readonly #service: ServiceObject;
+  /** What is decided on: of a job, the tasks of its present run. */
   readonly slot: Slot;
+  readonly #all: Slot;
   readonly #context: PlanContext;
 
   constructor(view: ReadView, service: ServiceObject, slot: Slot, context: PlanContext) {
     this.#view = view;
     this.#service = service;
-    this.slot = slot;
+    this.slot = ofPresentRun(service, slot);
+    this.#all = slot;
     this.#context = context;
   }
 
   decide(task: TaskObject): TaskDecision {
-    if (!isLive(task)) return {};
+    if (!isLive(task) || isDone(task)) return {};
     if (isLeaving(this.#view, this.#service, task)) return this.#handOver(task);
     if (this.#isSuperfluous(task)) return { step: [desire(task, TaskState.SHUTDOWN)] };
     const held = task.desiredState < TaskState.RUNNING;
@@ -69,7 +74,7 @@ class SlotPlan {
     }
     if (!held) return {};
     const waitMs = this.#holdLeftMs(task);
-    return waitMs > 0 ? { waitMs } : { step: [desire(task, TaskState.RUNNING)] };
+    return waitMs > 0 ? { waitMs } : { step: [desire(task, goalOf(this.#service))] };
   }
 
   /** A task on a node that is being drained serves until another does, within bounds. */
@@ -92,7 +97,7 @@ class SlotPlan {
    * again before all of its tasks had been handed over.
    */
   #isSuperfluous(task: TaskObject): boolean {
-    if (isGlobal(this.#service) || this.#isSpent(task)) return false;
+    if (isPerNode(this.#service) || this.#isSpent(task)) return false;
     const serves = ({ status }: TaskObject) => status.state === TaskState.RUNNING;
     const at = this.slot.indexOf(task);
     return this.slot.some((other, otherAt) => {
@@ -103,14 +108,15 @@ class SlotPlan {
   }
 
   #successor(task: TaskObject, desiredState: TaskState): TaskObject {
-    return newTask(this.#view, this.#service, seatOf(task), desiredState, this.#context);
+    const seat = seatOf(this.#service, task);
+    return newTask(this.#view, this.#service, seat, desiredState, this.#context);
   }
 
   /** Whether a task that is wanted has ended or can no longer be reached. */
   #isSpent(task: TaskObject): boolean {
     if (hasEnded(task)) return true;
     // A global task has nowhere else to go: the orchestrator shuts it down with its node.
-    if (isGlobal(this.#service) || task.nodeId === '') return false;
+    if (isPerNode(this.#service) || task.nodeId === '') return false;
     return isLost(this.#view.get('node', task.nodeId));
   }
 
@@ -125,6 +131,7 @@ class SlotPlan {
 
   /** Whether another task of the slot does its work already (an update that starts first, say). */
   #isCovered(task: TaskObject): boolean {
+    if (this.slot.some(isDone)) return true;
     const others = this.slot.filter(
       (other) => other !== task && isLive(other) && !this.#isSpent(other),
     );
@@ -134,7 +141,7 @@ class SlotPlan {
 
   /** A global task is replaced on its own node or not at all. */
   #nodeTakesNew(task: TaskObject): boolean {
-    if (!isGlobal(this.#service)) return true;
+    if (!isPerNode(this.#service)) return true;
     const node = this.#view.get('node', task.nodeId);
     if (!node || isLost(node) || node.spec.availability === NodeSpec_Availability.PAUSE) {
       return false;
@@ -145,7 +152,7 @@ class SlotPlan {
   /** Ms until a task held back may start: its delay is over and the ones before it have stopped. */
   #holdLeftMs(task: TaskObject): number {
     const sinceMs = timestampMs(task.meta.createdAt);
-    const stopping = this.slot.some((other) => other !== task && this.#isStopping(other));
+    const stopping = this.#all.some((other) => other !== task && this.#isStopping(other));
     const stopLeftMs = stopping
       ? remainingMs(sinceMs, OLD_TASK_TIMEOUT_MS, this.#context.nowMs)
       : 0;

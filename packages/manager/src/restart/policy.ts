@@ -1,6 +1,6 @@
 import { durationMs, type TaskObject, timestampMs } from '@skep/wire';
 import { RestartPolicy_RestartCondition as Condition, TaskState } from '@skep/wire/swarmkit';
-import { type Slot, statusTimeMs } from '../orchestrator/slot.js';
+import { isDone, type Slot, statusTimeMs } from '../orchestrator/slot.js';
 
 /** Wait before a replacement starts when the policy does not say (features.md 3.2). */
 const RESTART_DELAY_DEFAULT_MS = 5_000;
@@ -8,9 +8,11 @@ const RESTART_DELAY_DEFAULT_MS = 5_000;
 /**
  * Whether the policy of an ended (or lost) task allows a replacement. `slot` is its whole slot,
  * oldest first: earlier tasks of the same spec version are the restarts that were spent, so that
- * nothing but the store has to be remembered. The reaper keeps as many as this needs.
+ * nothing but the store has to be remembered. The reaper keeps as many as this needs. A job's task
+ * that came to its end is never replaced, whatever the policy says.
  */
 export function mayRestart(task: TaskObject, slot: Slot): boolean {
+  if (isDone(task)) return false;
   const policy = task.spec.restart;
   const condition = policy?.condition ?? Condition.ANY;
   if (condition === Condition.NONE) return false;

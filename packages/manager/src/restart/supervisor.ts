@@ -43,7 +43,7 @@ export class RestartSupervisor extends PlanningLoop {
       hasEnded(before) !== hasEnded(task) ||
       isAnswer(before, task);
     if (task.serviceId && (starts || kind === 'remove' || (kind === 'update' && moved))) {
-      this.mark(slotKey(task));
+      this.mark(slotKey(this.store.view, task));
     }
   }
 
@@ -52,12 +52,12 @@ export class RestartSupervisor extends PlanningLoop {
     const { object: node, before } = change;
     if (change.kind === 'update' && !reachChanged(node, before)) return;
     for (const task of this.store.view.tasksOfNode(node.id)) {
-      if (task.serviceId && !hasEnded(task)) this.mark(slotKey(task));
+      if (task.serviceId && !hasEnded(task)) this.mark(slotKey(this.store.view, task));
     }
   }
 
   #markLive(task: TaskObject): void {
-    if (task.serviceId && isLive(task)) this.mark(slotKey(task));
+    if (task.serviceId && isLive(task)) this.mark(slotKey(this.store.view, task));
   }
 }
 

@@ -145,7 +145,7 @@ function replace(
   context: PlanContext,
 ): Step {
   const live = slot.filter(isLive);
-  const seat = seatOf(slot[0] as TaskObject);
+  const seat = seatOf(service, slot[0] as TaskObject);
   const stopFirst = order === UpdateOrder.STOP_FIRST && live.length > 0;
   // Held back at READY it fetches its image while the old task stops; the restart supervisor lets
   // it go.

@@ -102,7 +102,7 @@ function checkRemovable(tx: Transaction, network: NetworkObject): void {
   }
   for (const task of tx.all('task')) {
     const attached = task.networks.some(({ network: attachedTo }) => attachedTo?.id === id);
-    const lives = task.desiredState <= TaskState.RUNNING && task.status.state <= TaskState.RUNNING;
+    const lives = task.desiredState <= TaskState.COMPLETE && task.status.state <= TaskState.RUNNING;
     if (attached && lives) {
       throw failedPrecondition(`network ${id} is in use by task ${task.id}`);
     }

@@ -1,11 +1,14 @@
 import { create } from '@bufbuild/protobuf';
 import { type CompleteServiceSpec, type ServiceObject, timestampFromMs } from '@skep/wire';
 import {
+  type JobStatus,
+  JobStatusSchema,
   UpdateStatus_UpdateState,
   UpdateStatusSchema,
   type Version,
   VersionSchema,
 } from '@skep/wire/swarmkit';
+import { isJobSpec } from '../../orchestrator/mode.js';
 import { failedPrecondition } from '../errors.js';
 
 /**
@@ -16,6 +19,7 @@ export function updated(
   stored: ServiceObject,
   spec: CompleteServiceSpec,
   version: Version,
+  nowMs: number,
 ): ServiceObject {
   return {
     ...stored,
@@ -25,7 +29,26 @@ export function updated(
     previousSpec: stored.spec,
     previousSpecVersion: stored.specVersion,
     updateStatus: undefined,
+    jobStatus: nextRun(stored, nowMs),
   };
+}
+
+/** The first run of a job; undefined for a spec of another kind. */
+export function firstRun(spec: CompleteServiceSpec, nowMs: number): JobStatus | undefined {
+  return isJobSpec(spec) ? jobRun(0n, nowMs) : undefined;
+}
+
+/** Whatever an update changes, it makes a job run again. */
+function nextRun({ spec, jobStatus }: ServiceObject, nowMs: number): JobStatus | undefined {
+  if (!isJobSpec(spec)) return undefined;
+  return jobRun((jobStatus?.jobIteration?.index ?? 0n) + 1n, nowMs);
+}
+
+function jobRun(index: bigint, nowMs: number): JobStatus {
+  return create(JobStatusSchema, {
+    jobIteration: create(VersionSchema, { index }),
+    lastExecution: timestampFromMs(nowMs),
+  });
 }
 
 /** The service with its spec and the previous one exchanged, versions included. */
@@ -40,10 +63,14 @@ export function rolledBack(stored: ServiceObject, version: Version, nowMs: numbe
     specVersion: stored.previousSpecVersion,
     previousSpec: stored.spec,
     previousSpecVersion: stored.specVersion,
-    updateStatus: create(UpdateStatusSchema, {
-      state: UpdateStatus_UpdateState.ROLLBACK_STARTED,
-      message: 'manually requested rollback',
-      startedAt: timestampFromMs(nowMs),
-    }),
+    // A job starts anew at once: nothing is rolled out, so there is no progress to report.
+    updateStatus: isJobSpec(stored.spec)
+      ? undefined
+      : create(UpdateStatusSchema, {
+          state: UpdateStatus_UpdateState.ROLLBACK_STARTED,
+          message: 'manually requested rollback',
+          startedAt: timestampFromMs(nowMs),
+        }),
+    jobStatus: nextRun(stored, nowMs),
   };
 }

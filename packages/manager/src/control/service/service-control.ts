@@ -31,7 +31,7 @@ import { runtimeName } from '../task/naming.js';
 import { withServiceDefaults } from './defaults.js';
 import { checkPortConflicts } from './ports.js';
 import { checkReferencesExist } from './references.js';
-import { rolledBack, updated } from './revisions.js';
+import { firstRun, rolledBack, updated } from './revisions.js';
 import { serviceStatus } from './statuses.js';
 import { checkServiceSpec } from './validate-service.js';
 
@@ -90,7 +90,7 @@ export function serviceControl(context: ControlContext): ServiceControl {
         const next =
           rollback === UpdateServiceRequest_Rollback.PREVIOUS
             ? rolledBack(stored, version, context.clock.now())
-            : updated(stored, spec, version);
+            : updated(stored, spec, version, context.clock.now());
         checkIngressPresent(tx, next.spec);
         return tx.update('service', next);
       });
@@ -112,12 +112,17 @@ export function serviceControl(context: ControlContext): ServiceControl {
 }
 
 async function createService(
-  { store, random }: ControlContext,
+  { store, random, clock }: ControlContext,
   spec: CompleteServiceSpec,
 ): Promise<ServiceObject> {
   const service = completeObject(
     'service',
-    create(ServiceSchema, { id: newId(random), spec, specVersion: create(VersionSchema) }),
+    create(ServiceSchema, {
+      id: newId(random),
+      spec,
+      specVersion: create(VersionSchema),
+      jobStatus: firstRun(spec, clock.now()),
+    }),
   );
   try {
     return await store.update((tx) => {

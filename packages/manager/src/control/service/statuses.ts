@@ -6,6 +6,8 @@ import {
   ListServiceStatusesResponse_ServiceStatusSchema,
   TaskState,
 } from '@skep/wire/swarmkit';
+import { isJob } from '../../orchestrator/mode.js';
+import { isDone, isLive, isOfPresentRun } from '../../orchestrator/slot.js';
 
 /** How many tasks of a service run, should run, and are done; all zero for a service that is gone. */
 export function serviceStatus(
@@ -16,9 +18,12 @@ export function serviceStatus(
   const service = view.get('service', serviceId);
   if (!service) return status;
   status.desiredTasks = fixedDesire(service);
+  const done = new Set<string>();
   for (const task of view.tasksOfService(serviceId)) {
-    if (isOfCurrentIteration(service, task)) count(service, task, status);
+    if (!isJob(service)) count(service, task, status);
+    else if (isOfPresentRun(service, task)) countOfJob(service, task, status, done);
   }
+  status.completedTasks = BigInt(done.size);
   return status;
 }
 
@@ -29,11 +34,6 @@ function fixedDesire({ spec: { mode } }: ServiceObject): bigint {
   return 0n;
 }
 
-function isOfCurrentIteration(service: ServiceObject, task: TaskObject): boolean {
-  if (!service.jobStatus) return true;
-  return (task.jobIteration?.index ?? 0n) === (service.jobStatus.jobIteration?.index ?? 0n);
-}
-
 function count(
   { spec: { mode } }: ServiceObject,
   { status: { state }, desiredState }: TaskObject,
@@ -41,10 +41,19 @@ function count(
 ): void {
   if (state === TaskState.RUNNING) status.runningTasks++;
   if (mode.case === 'global' && desiredState === TaskState.RUNNING) status.desiredTasks++;
-  if (mode.case !== 'globalJob' && mode.case !== 'replicatedJob') return;
-  if (state === TaskState.COMPLETE) {
-    status.completedTasks++;
-  } else if (mode.case === 'globalJob' && desiredState === TaskState.COMPLETE) {
-    status.desiredTasks++;
-  }
+}
+
+/**
+ * A slot that came to its end twice, since its node was not heard of meanwhile, is one of `done`.
+ */
+function countOfJob(
+  { spec: { mode } }: ServiceObject,
+  task: TaskObject,
+  status: ListServiceStatusesResponse_ServiceStatus,
+  done: Set<string>,
+): void {
+  const perNode = mode.case === 'globalJob';
+  if (isDone(task)) done.add(perNode ? task.nodeId : String(task.slot));
+  else if (task.status.state === TaskState.RUNNING) status.runningTasks++;
+  if (perNode && !isDone(task) && isLive(task)) status.desiredTasks++;
 }

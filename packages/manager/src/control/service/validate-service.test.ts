@@ -177,15 +177,14 @@ describe('checkServiceSpec', () => {
     expect(error.code).toBe(Code.UNKNOWN);
   });
 
-  it('says plainly that jobs are not there yet', async () => {
-    const error = await failure(() =>
-      checkServiceSpec(webSpec({ mode: { case: 'globalJob', value: {} } })),
-    );
-    expect(error.code).toBe(Code.UNIMPLEMENTED);
-    const update = await failure(() =>
-      checkServiceSpec(webSpec({ mode: { case: 'globalJob', value: {} }, update: {} })),
-    );
+  it('takes jobs, but none with a config for updates or rollbacks', async () => {
+    const mode = { case: 'globalJob', value: {} } as const;
+    expect(() => checkServiceSpec(webSpec({ mode }))).not.toThrow();
+    const update = await failure(() => checkServiceSpec(webSpec({ mode, update: {} })));
     expect(update.message).toBe('Jobs may not have an update config');
+    const rollback = await failure(() => checkServiceSpec(webSpec({ mode, rollback: {} })));
+    expect(rollback.message).toBe('Jobs may not have a rollback config');
+    expect(rollback.code).toBe(Code.INVALID_ARGUMENT);
   });
 
   it.each([

@@ -7,7 +7,7 @@ import {
   type ServiceSpec,
   type UpdateConfig,
 } from '@skep/wire/swarmkit';
-import { invalidArgument, unimplemented } from '../errors.js';
+import { invalidArgument } from '../errors.js';
 import { PORT_MAX } from '../limits.js';
 import { checkName } from '../names.js';
 import { checkAccessLabels } from './access-labels.js';
@@ -47,20 +47,20 @@ function checkMode(spec: ServiceSpec): void {
       if (mode.value.totalCompletions > INT64_MAX) {
         throw invalidArgument('Total completed jobs must not be negative');
       }
-      throw refuseJob(spec);
+      checkJob(spec);
+      return;
     case 'globalJob':
-      throw refuseJob(spec);
+      checkJob(spec);
+      return;
     default:
       throw invalidArgument('Unrecognized service mode');
   }
 }
 
-function refuseJob(spec: ServiceSpec) {
-  if (spec.update) return invalidArgument('Jobs may not have an update config');
-  return unimplemented(
-    'job modes (replicated-job, global-job) are not available in this version; ' +
-      'use a replicated or global service with a restart condition',
-  );
+/** Docker's managers take a rollback config, of which nothing would ever come. */
+function checkJob({ update, rollback }: ServiceSpec): void {
+  if (update) throw invalidArgument('Jobs may not have an update config');
+  if (rollback) throw invalidArgument('Jobs may not have a rollback config');
 }
 
 function checkUpdateConfig(config: UpdateConfig | undefined): void {
