@@ -173,6 +173,43 @@ export interface ResolvedImage {
   os: string;
 }
 
+/** Somebody else than a registry who has an image. */
+export interface ImageSource {
+  /** For messages. */
+  name: string;
+  /** What the image's name stands for there: an index, or a manifest. */
+  target: { mediaType: string; digest: string; size: number };
+  /** It is kept for those who have a right to it. */
+  restricted: boolean;
+  /** Bytes of a part from an offset on, unchecked; another call may be answered by another. */
+  read(digest: string, offset: number, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+}
+
+/** A task that an image is pulled for: its name is then not a user's, and goes when nobody needs it. */
+export interface TaskPull {
+  /**
+   * Where credentials are needed for the image: those who hold one of these may have it from this node,
+   * too. Only hashes of them are kept.
+   */
+  keys: readonly string[];
+}
+
+/** An image of this node, as another node may have it. */
+export interface ImageForOthers {
+  target: { mediaType: string; digest: string; size: number };
+  /** Of all its parts. */
+  digests: ReadonlySet<string>;
+  /** Whom it is kept for: SHA-256 of the salt and then a key. Undefined: for all. */
+  access: { salt: Uint8Array; keys: Uint8Array[] } | undefined;
+}
+
+/** An image that only tasks ever asked for, and that no container is made from. */
+export interface TaskImage {
+  id: string;
+  /** When a task asked for it last, ms since the epoch. */
+  lastUseMs: number;
+}
+
 export interface ImageEngine {
   /**
    * Yields progress as Docker's pull does, rejects with Docker's message when it fails.
@@ -180,7 +217,14 @@ export interface ImageEngine {
    */
   pull(
     reference: string,
-    options: { auth?: RegistryAuth; platform?: string; signal?: AbortSignal },
+    options: {
+      auth?: RegistryAuth;
+      platform?: string;
+      signal?: AbortSignal;
+      /** To take it from in place of the registry. */
+      source?: ImageSource;
+      task?: TaskPull;
+    },
   ): AsyncIterable<ProgressMessage>;
   load(
     archive: AsyncIterable<Uint8Array>,
@@ -226,8 +270,16 @@ export interface VolumeInfo {
   CreatedAt: string;
   Labels: Record<string, string> | null;
   Options: Record<string, string> | null;
-  Scope: 'local';
+  Scope: 'local' | 'global';
+  /** Whatever its driver says of it. */
+  Status?: Record<string, unknown>;
   UsageData?: { Size: number; RefCount: number };
+}
+
+export interface VolumeList {
+  Volumes: VolumeInfo[];
+  /** Drivers that could not be asked; what is known of their volumes is listed all the same. */
+  Warnings: string[];
 }
 
 export interface VolumeEngine {
@@ -237,11 +289,13 @@ export interface VolumeEngine {
     DriverOpts?: Record<string, string>;
     Labels?: Record<string, string>;
   }): Promise<VolumeInfo>;
-  list(filters: Filters): Promise<VolumeInfo[]>;
+  list(filters: Filters): Promise<VolumeList>;
+  /** Names of the drivers that answer now, `local` first. */
+  drivers(): Promise<string[]>;
   inspect(name: string): Promise<VolumeInfo>;
   remove(name: string, force: boolean): Promise<void>;
   prune(filters: Filters): Promise<{ VolumesDeleted: string[]; SpaceReclaimed: number }>;
-  /** All volumes with `UsageData`, for `system df`; a size that takes too long to count is -1. */
-  usage?(): Promise<VolumeInfo[]>;
+  /** Volumes on this node's disk with `UsageData`; a size that takes too long to count is -1. */
+  usage(): Promise<VolumeInfo[]>;
   onEvent(listener: (event: EngineEvent) => void): () => void;
 }

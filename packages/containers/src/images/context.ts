@@ -4,6 +4,12 @@ import type { ImageEvents } from './events.js';
 import type { ImageIndex } from './image-index.js';
 import type { KeyedMutex } from './keyed-mutex.js';
 
+/** What was fetched since the start of the process. */
+export interface ImageTraffic {
+  /** Of configs and layers, from registries and other nodes. */
+  pulledBytes: number;
+}
+
 /** What every part of the images room works with. */
 export interface ImageContext {
   containerd: Containerd;
@@ -14,4 +20,5 @@ export interface ImageContext {
   clock: Clock;
   random: Random;
   logger: Logger;
+  traffic: ImageTraffic;
 }

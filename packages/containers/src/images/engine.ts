@@ -4,20 +4,23 @@ import type { Containerd } from '../containerd/containerd.js';
 import type {
   Filters,
   ImageEngine,
+  ImageForOthers,
   ImageSummary,
   ProgressMessage,
   RegistryAuth,
   ResolvedImage,
+  TaskImage,
 } from '../contract/engine.js';
 import type { EngineEvent } from '../contract/state.js';
 import { RegistryClient } from '../registry/client.js';
 import { InsecureRegistries } from '../registry/insecure.js';
 import { HttpTransport, type Transport } from '../registry/transport.js';
+import { collectImage, unusedTaskImages } from './change/collect.js';
 import type { FindUsers } from './change/conflict.js';
 import { pruneImages } from './change/prune.js';
 import { type RemovedItem, removeImage } from './change/remove.js';
 import { tagImage } from './change/tag.js';
-import type { ImageContext } from './context.js';
+import type { ImageContext, ImageTraffic } from './context.js';
 import { ImageEvents } from './events.js';
 import { ImageIndex } from './image-index.js';
 import { KeyedMutex } from './keyed-mutex.js';
@@ -36,6 +39,7 @@ import { listImages } from './query/list.js';
 import { LayerSizes } from './query/sizes.js';
 import { canonicalString, parseReference, storedReference } from './reference.js';
 import { resolvedImage } from './resolve.js';
+import { imageForOthers } from './shelf.js';
 
 export interface ImagesOptions {
   containerd: Containerd;
@@ -65,7 +69,8 @@ export class Images implements ImageEngine {
     const index = new ImageIndex({ containerd, logger });
     const events = new ImageEvents(clock);
     const mutex = new KeyedMutex();
-    this.#context = { containerd, clock, random, logger, index, events, mutex };
+    const traffic = { pulledBytes: 0 };
+    this.#context = { containerd, clock, random, logger, index, events, mutex, traffic };
     this.#sizes = new LayerSizes(containerd);
     this.#usersOf = options.usersOf ?? (() => []);
     this.#registry = new RegistryClient({
@@ -91,16 +96,21 @@ export class Images implements ImageEngine {
 
   async *pull(
     text: string,
-    options: { auth?: RegistryAuth; platform?: string; signal?: AbortSignal },
+    options: Parameters<ImageEngine['pull']>[1],
   ): AsyncGenerator<ProgressMessage> {
     const reference = storedReference(parseReference(text));
     const platform = options.platform ? parsePlatform(options.platform) : hostPlatform();
-    const { auth, signal } = options;
+    const { auth, signal, source, task } = options;
     // A pull is shared only with who shows the same credentials: others may not be let in.
-    const key = JSON.stringify([canonicalString(reference), platform, secret(auth)]);
+    const key = JSON.stringify([
+      canonicalString(reference),
+      platform,
+      secret([auth, task?.keys]),
+      source?.name,
+    ]);
     const deps = { downloads: this.#downloads, context: this.#context, registry: this.#registry };
     yield* this.#pulls.join(key, signal, (say, shared) => {
-      const request = { reference, platform, auth, say, signal: shared };
+      const request = { reference, platform, auth, source, task, say, signal: shared };
       return pullImage(deps, request);
     });
   }
@@ -119,6 +129,33 @@ export class Images implements ImageEngine {
       },
     );
     return channel;
+  }
+
+  /** An image that is here whole, as another node may have it. */
+  find(reference: string): Promise<ImageForOthers | undefined> {
+    return imageForOthers(this.#context, reference);
+  }
+
+  /** Bytes of a part of an image, from an offset on. */
+  read(digest: string, offset: number): AsyncIterable<Uint8Array> {
+    return this.#context.containerd.content.read(digest, offset);
+  }
+
+  unusedTaskImages(): Promise<TaskImage[]> {
+    return unusedTaskImages(this.#context, this.#usersOf);
+  }
+
+  /**
+   * Removes one of {@link unusedTaskImages}. Resolves with the bytes that are free now; undefined when
+   * it has been asked for meanwhile.
+   */
+  collect(id: string): Promise<number | undefined> {
+    const deps = { sizes: this.#sizes, usersOf: this.#usersOf };
+    return collectImage(this.#context, deps, id);
+  }
+
+  get traffic(): Readonly<ImageTraffic> {
+    return this.#context.traffic;
   }
 
   list(options: {
@@ -190,8 +227,6 @@ export class Images implements ImageEngine {
 }
 
 /** What tells credentials apart without being them. */
-function secret(auth: RegistryAuth | undefined): string {
-  return createHash('sha256')
-    .update(JSON.stringify(auth ?? {}))
-    .digest('hex');
+function secret(what: unknown): string {
+  return createHash('sha256').update(JSON.stringify(what)).digest('hex');
 }

@@ -1,4 +1,4 @@
-import type { Descriptor, ImageRecord } from '../containerd/types.js';
+import type { Descriptor, ImageRecord, Labels } from '../containerd/types.js';
 import type { ImageConfig } from './config.js';
 import type { Manifest } from './manifest.js';
 import { parseReference, type Reference } from './reference.js';
@@ -17,6 +17,8 @@ export interface ImageName {
   target: Descriptor;
   /** Which manifest of the target is meant; absent on records that others made. */
   manifestDigest: string | undefined;
+  /** Of its record, without {@link MANIFEST_LABEL}. */
+  labels: Labels;
   updatedNs: bigint;
 }
 
@@ -40,9 +42,9 @@ export function imageName(record: ImageRecord): ImageName | undefined {
   try {
     const reference = parseReference(record.name);
     const { name, target, updatedNs } = record;
-    const manifestDigest = record.labels[MANIFEST_LABEL];
+    const { [MANIFEST_LABEL]: manifestDigest, ...labels } = record.labels;
     const dangling = name.startsWith(`${DANGLING_NAME}@`);
-    return { name, reference, dangling, target, manifestDigest, updatedNs };
+    return { name, reference, dangling, target, manifestDigest, labels, updatedNs };
   } catch {
     return undefined; // somebody else's record, which no reference of ours can mean
   }

@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Code } from '@skep/platform';
-import type { Descriptor } from '../containerd/types.js';
+import type { Descriptor, Labels } from '../containerd/types.js';
 import type { ImageConfig } from './config.js';
 import type { ImageContext } from './context.js';
 import { chainIds } from './digest.js';
@@ -59,26 +60,29 @@ export async function linkParts(
 /**
  * Gives an image a name in containerd's store, taking it from whatever had it. An image that loses
  * its last name that way stays, without a name, until it is removed or pruned. Resolves with the id
- * of the image that lost the name, if one did.
+ * of the image that lost the name, if one did. `labelsOf` says what the name bears, from what it bore
+ * before, if it was there.
  */
 export function setName(
   context: ImageContext,
   name: string,
   meaning: Meaning,
+  labelsOf: (before: Labels | undefined) => Labels = () => ({}),
 ): Promise<string | undefined> {
   return context.mutex.run(`name ${name}`, async () => {
     const { index } = context;
     const before = await index.byName(name);
     const old = before?.names.find((entry) => entry.name === name);
+    const labels = labelsOf(old?.labels);
     const sameTarget = old?.target.digest === meaning.target.digest;
-    if (sameTarget && before?.manifestDescriptor.digest === meaning.manifestDigest)
-      return undefined;
-    if (before && old && before.names.length === 1) {
+    const sameManifest = before?.manifestDescriptor.digest === meaning.manifestDigest;
+    if (sameTarget && sameManifest && isDeepStrictEqual(old?.labels, labels)) return undefined;
+    if (before && old && before.names.length === 1 && !(sameTarget && sameManifest)) {
       const { target, manifestDescriptor } = { ...before, ...old };
       const stays = { target, manifestDigest: manifestDescriptor.digest };
-      await putName(context, danglingName(before.id), stays);
+      await putName(context, danglingName(before.id), stays, old.labels);
     }
-    await putName(context, name, meaning);
+    await putName(context, name, meaning, labels);
     const after = await index.byName(name);
     if (after && !name.startsWith(DANGLING_NAME)) await dropDangling(context, after.id);
     return before && before.id !== after?.id ? before.id : undefined;
@@ -97,10 +101,15 @@ async function dropDangling(context: ImageContext, imageId: string): Promise<voi
   for (const { name } of standIns) await deleteName(context, name);
 }
 
-async function putName(context: ImageContext, name: string, meaning: Meaning): Promise<void> {
+async function putName(
+  context: ImageContext,
+  name: string,
+  meaning: Meaning,
+  others: Labels,
+): Promise<void> {
   const { images } = context.containerd;
   const { target, manifestDigest } = meaning;
-  const labels = { [MANIFEST_LABEL]: manifestDigest };
+  const labels = { ...others, [MANIFEST_LABEL]: manifestDigest };
   try {
     await images.create({ name, target, labels });
   } catch (error) {

@@ -61,7 +61,7 @@ async function removeByText(
   const stays = isLast && deleteConflict(image, users, { force, ignoreNames: true });
   if (stays) {
     const meaning = { target: name.target, manifestDigest: image.manifestDescriptor.digest };
-    await setName(context, danglingName(image.id), meaning);
+    await setName(context, danglingName(image.id), meaning, () => name.labels);
   }
   const removed = await untag(context, image, leaving);
   return isLast && !stays ? [...removed, ...deleted(context, image)] : removed;

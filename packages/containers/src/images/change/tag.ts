@@ -1,4 +1,5 @@
 import { Code, RpcError } from '@skep/platform';
+import { keptAccess } from '../access.js';
 import type { ImageContext } from '../context.js';
 import { setName } from '../record.js';
 import { canonicalString, familiarString, parseReference, withDefaultTag } from '../reference.js';
@@ -19,7 +20,9 @@ export async function tagImage(
   const reference = withDefaultTag(withTag);
   const target = image.names[0]?.target ?? image.manifestDescriptor;
   const meaning = { target, manifestDigest: image.manifestDescriptor.digest };
-  await setName(context, canonicalString(reference), meaning);
+  // Another name does not make it anybody's.
+  const access = keptAccess(image);
+  await setName(context, canonicalString(reference), meaning, () => access);
   const labels = image.config.config.Labels ?? {};
   context.events.emit('tag', image.id, familiarString(reference), labels);
 }

@@ -3,21 +3,24 @@ import type { ContentWriter } from '../../containerd/containerd.js';
 import type { Descriptor } from '../../containerd/types.js';
 import { RegistryError } from '../../registry/errors.js';
 import { unreachable } from '../../registry/network-error.js';
-import type { RepositorySession } from '../../registry/session.js';
+import type { ImageTraffic } from '../context.js';
 import { commitOrKeep, hasCode, openIngest } from '../ingest.js';
 import type { KeyedMutex } from '../keyed-mutex.js';
 import type { LeaseScope } from '../lease.js';
 import { DOWNLOAD_ATTEMPTS_MAX, DOWNLOAD_BACKOFF_MS } from '../limits.js';
+
+import type { PullSession } from './session.js';
 
 export interface FetchDependencies {
   mutex: KeyedMutex;
   clock: Clock;
   random: Random;
   logger: Logger;
+  traffic: ImageTraffic;
 }
 
 export interface FetchRequest {
-  session: RepositorySession;
+  session: PullSession;
   blob: Descriptor;
   /** Bytes here so far, after each piece. */
   onBytes?: (current: number) => void;
@@ -76,7 +79,7 @@ async function attemptFetch(
   const writer = await openIngest(scope, deps.clock, ingest, request.signal);
   if (!writer) return;
   try {
-    if (writer.offset < size) await download(writer, request);
+    if (writer.offset < size) await download(writer, request, deps.traffic);
     await commitOrKeep(scope, writer, { size, expected: digest });
   } catch (error) {
     writer.close();
@@ -94,7 +97,11 @@ async function dropIngest(scope: LeaseScope, ref: string): Promise<void> {
   });
 }
 
-async function download(writer: ContentWriter, request: FetchRequest): Promise<void> {
+async function download(
+  writer: ContentWriter,
+  request: FetchRequest,
+  traffic: ImageTraffic,
+): Promise<void> {
   const { session, blob, onBytes, signal } = request;
   const answer = await session.getBlob(blob.digest, writer.offset);
   const onAbort = () => answer.body.destroy();
@@ -109,6 +116,7 @@ async function download(writer: ContentWriter, request: FetchRequest): Promise<v
         throw new RegistryError('invalid', message);
       }
       await writer.write(useful);
+      traffic.pulledBytes += useful.length;
       onBytes?.(writer.offset);
     }
     signal?.throwIfAborted();
@@ -121,11 +129,11 @@ async function download(writer: ContentWriter, request: FetchRequest): Promise<v
   }
 }
 
-function blobUrl(session: RepositorySession, digest: string): string {
+function blobUrl(session: PullSession, digest: string): string {
   return `${session.endpoint.url} blob ${digest}`;
 }
 
-async function* bodyOf(body: AsyncIterable<Buffer>, session: RepositorySession, digest: string) {
+async function* bodyOf(body: AsyncIterable<Buffer>, session: PullSession, digest: string) {
   try {
     yield* body;
   } catch (error) {

@@ -1,5 +1,4 @@
 import type { ProgressMessage } from '../../contract/engine.js';
-import type { RepositorySession } from '../../registry/session.js';
 import type { ImageConfig } from '../config.js';
 import type { ImageContext } from '../context.js';
 import { shortId } from '../digest.js';
@@ -10,9 +9,10 @@ import { hasSnapshot, type UnpackLayer } from '../unpack.js';
 import { fetchBlob } from './fetch-blob.js';
 import { state, Throttle, tick } from './progress.js';
 import type { Semaphore } from './semaphore.js';
+import type { PullSession } from './session.js';
 
 export interface LayersRequest {
-  session: RepositorySession;
+  session: PullSession;
   manifest: Manifest;
   config: ImageConfig;
   downloads: Semaphore;

@@ -3,10 +3,10 @@ import { SimClock, SimRandom, silentLogger } from '@skep/platform';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type SimContainerd, simContainerd } from '../../containerd/containerd.sim.js';
 import type { ProgressMessage } from '../../contract/engine.js';
-import { digestOf, FakeRegistry } from '../../registry/fake-registry.sim.js';
+import { FakeRegistry } from '../../registry/fake-registry.sim.js';
 import { HttpTransport } from '../../registry/transport.js';
 import { Images } from '../engine.js';
-import { DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_MANIFEST } from '../media-types.js';
+import { layerData, publishImage } from './published.sim.js';
 
 /** Waits take no time: what is tried again is tried at once. */
 class HastyClock extends SimClock {
@@ -38,27 +38,7 @@ afterEach(async () => {
   await registry.stop();
 });
 
-/** Layers of random-looking bytes, so that gzip does not make them small. */
-function layerData(seed: number, bytes = 200_000): Buffer {
-  return Buffer.from(new SimRandom(seed).bytes(bytes));
-}
-
-function publish(tag: string, plain: Buffer[]): { id: string; layers: string[]; digest: string } {
-  const config = {
-    os: 'linux',
-    architecture: 'amd64',
-    rootfs: { type: 'layers', diff_ids: plain.map(digestOf) },
-  };
-  const configBlob = registry.addBlob(Buffer.from(JSON.stringify(config)));
-  const layers = plain.map((data) => registry.addBlob(gzipSync(data)));
-  const digest = registry.addManifest('app', tag, DOCKER_MANIFEST, {
-    schemaVersion: 2,
-    mediaType: DOCKER_MANIFEST,
-    config: { mediaType: DOCKER_CONFIG, ...configBlob },
-    layers: layers.map((layer) => ({ mediaType: DOCKER_LAYER_GZIP, ...layer })),
-  });
-  return { id: configBlob.digest, layers: layers.map((layer) => layer.digest), digest };
-}
+const publish = (tag: string, plain: Buffer[]) => publishImage(registry, 'app', tag, plain);
 
 async function pull(tag = 'v1', signal?: AbortSignal): Promise<ProgressMessage[]> {
   const messages: ProgressMessage[] = [];

@@ -1,7 +1,11 @@
-import type { ProgressMessage, RegistryAuth } from '../../contract/engine.js';
+import type {
+  ImageSource,
+  ProgressMessage,
+  RegistryAuth,
+  TaskPull,
+} from '../../contract/engine.js';
 import type { RegistryClient } from '../../registry/client.js';
 import { RegistryError } from '../../registry/errors.js';
-import type { RepositorySession } from '../../registry/session.js';
 import { parseImageConfig } from '../config.js';
 import type { ImageContext } from '../context.js';
 import { indexLabels } from '../gc-labels.js';
@@ -10,20 +14,26 @@ import { type LeaseScope, withLease } from '../lease.js';
 import { CONFIG_BYTES_MAX } from '../limits.js';
 import { MANIFEST_ACCEPT } from '../media-types.js';
 import { type Platform, platformFit } from '../platform.js';
-import { linkParts, setName } from '../record.js';
+import { linkParts, type Meaning } from '../record.js';
 import { canonicalString, familiarName, familiarString, type Reference } from '../reference.js';
 import { hasSnapshot } from '../unpack.js';
 import { pullError } from './errors.js';
 import { fetchBlob } from './fetch-blob.js';
 import { pullLayers } from './layers.js';
+import { nameImage } from './naming.js';
 import { type RemoteImage, resolveRemote } from './resolve-remote.js';
 import type { Semaphore } from './semaphore.js';
+import { type PullSession, SourceSession } from './session.js';
 
 export interface PullRequest {
   /** With tag or digest. */
   reference: Reference;
   platform: Platform;
   auth: RegistryAuth | undefined;
+  /** To take it from in place of the registry. */
+  source?: ImageSource | undefined;
+  /** The task that it is for. */
+  task?: TaskPull | undefined;
   signal: AbortSignal;
   say(message: ProgressMessage): void;
 }
@@ -35,44 +45,61 @@ export interface PullDependencies {
 }
 
 /**
- * Pulls an image: asks the registry what the name means now, and fetches and unpacks what is not
- * here.
+ * Pulls an image: asks the registry (or who else has it) what the name means now, and fetches and
+ * unpacks what is not here.
  */
 export async function pullImage(deps: PullDependencies, request: PullRequest): Promise<void> {
-  const { reference, auth, signal } = request;
+  const { auth, reference, signal, source } = request;
   const { domain, path } = reference;
+  const work = async (session: PullSession) => {
+    const here = await currentMeaning(deps, session, request);
+    if (here) {
+      await name(deps, request, here.meaning, here.imageId);
+      finish(deps, request, { digest: here.meaning.target.digest, isNew: false });
+    } else {
+      const fetched = await withLease(deps.context, (scope) =>
+        fetchImage(deps, scope, session, request),
+      );
+      finish(deps, request, fetched);
+    }
+  };
   try {
-    await deps.registry.withRepository({ domain, path, auth, signal }, async (session) => {
-      const digest = (await currentDigest(deps, session, request)) ?? (await fetchAll());
-      finish(deps, request, digest);
-
-      async function fetchAll(): Promise<{ digest: string; isNew: boolean }> {
-        return withLease(deps.context, (scope) => fetchImage(deps, scope, session, request));
-      }
-    });
+    if (source) await work(new SourceSession(source, signal));
+    else await deps.registry.withRepository({ domain, path, auth, signal }, work);
   } catch (error) {
     throw pullError(error, reference);
   }
 }
 
-/** The name's digest at the registry when exactly that is here, whole; undefined otherwise. */
-async function currentDigest(
+/** What the name means at the registry, when exactly that is here, whole; undefined otherwise. */
+async function currentMeaning(
   deps: PullDependencies,
-  session: RepositorySession,
+  session: PullSession,
   request: PullRequest,
-): Promise<{ digest: string; isNew: boolean } | undefined> {
+): Promise<{ meaning: Meaning; imageId: string } | undefined> {
   const { reference, platform, say } = request;
   const { index, containerd } = deps.context;
   const image = await index.byName(canonicalString(reference));
   if (!image || platformFit(platform, image.config) === 0) return undefined;
-  const target = image.names.find((name) => name.name === canonicalString(reference))?.target;
+  const target = image.names.find((entry) => entry.name === canonicalString(reference))?.target;
   const wanted = reference.digest ?? reference.tag ?? 'latest';
   const head = await session.headManifest(wanted, MANIFEST_ACCEPT);
-  if (head === undefined || head.digest !== target?.digest) return undefined;
+  if (target === undefined || head?.digest !== target.digest) return undefined;
   const top = image.chainIds.at(-1);
   if (top !== undefined && !(await hasSnapshot(containerd, top))) return undefined;
   say(beginning(reference));
-  return { digest: head.digest, isNew: false };
+  const meaning = { target, manifestDigest: image.manifestDescriptor.digest };
+  return { meaning, imageId: image.id };
+}
+
+function name(
+  { context }: PullDependencies,
+  { auth, reference, source, task }: PullRequest,
+  meaning: Meaning,
+  imageId: string,
+): Promise<boolean> {
+  const restricted = source?.restricted ?? false;
+  return nameImage(context, { auth, reference, task, restricted }, meaning, imageId);
 }
 
 /** Docker heads a pull with the tag, or with the whole name where that has a digest. */
@@ -85,7 +112,7 @@ function beginning(reference: Reference): ProgressMessage {
 async function fetchImage(
   deps: PullDependencies,
   scope: LeaseScope,
-  session: RepositorySession,
+  session: PullSession,
   request: PullRequest,
 ): Promise<{ digest: string; isNew: boolean }> {
   const { context, downloads } = deps;
@@ -101,14 +128,15 @@ async function fetchImage(
   const fetched = await pullLayers(context, scope, layers);
   await storeDocuments(context, scope, remote);
   await linkParts(scope, remote.manifest.descriptor.digest, manifest, config);
-  const renamed = await nameImage(context, reference, remote);
+  const meaning = { target: remote.target, manifestDigest: remote.manifest.descriptor.digest };
+  const renamed = await name(deps, request, meaning, manifest.config.digest);
   return { digest: remote.target.digest, isNew: fetched || renamed };
 }
 
 async function fetchConfig(
   context: ImageContext,
   scope: LeaseScope,
-  session: RepositorySession,
+  session: PullSession,
   remote: RemoteImage,
   signal: AbortSignal,
 ) {
@@ -130,26 +158,6 @@ async function storeDocuments(
   for (const { data, chosen } of remote.indexes) {
     await ingestBytes(scope, context.clock, data, indexLabels(chosen));
   }
-}
-
-/**
- * The tag, and the digest it stands for today: both name the image from now on. True if any is new.
- */
-async function nameImage(
-  context: ImageContext,
-  reference: Reference,
-  remote: RemoteImage,
-): Promise<boolean> {
-  const { index } = context;
-  const { domain, path } = reference;
-  const { target } = remote;
-  const id = remote.parsed.config.digest;
-  const name = canonicalString(reference);
-  const before = await index.byName(name);
-  const meaning = { target, manifestDigest: remote.manifest.descriptor.digest };
-  await setName(context, name, meaning);
-  await setName(context, canonicalString({ domain, path, digest: target.digest }), meaning);
-  return before?.id !== id;
 }
 
 function finish(

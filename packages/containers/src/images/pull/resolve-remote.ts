@@ -1,13 +1,13 @@
 import { Code, RpcError } from '@skep/platform';
 import type { Descriptor } from '../../containerd/types.js';
 import { RegistryError } from '../../registry/errors.js';
-import type { RepositorySession } from '../../registry/session.js';
 import { sha256Digest } from '../digest.js';
 import { INDEX_DEPTH_MAX } from '../limits.js';
 import { choosePlatform, type Index, type Manifest, parseManifestOrIndex } from '../manifest.js';
 import { isSchema1Type, MANIFEST_ACCEPT } from '../media-types.js';
 import { formatPlatform, type Platform } from '../platform.js';
 import { familiarString, type Reference } from '../reference.js';
+import type { PullSession } from './session.js';
 
 /** A document as fetched, checked against its digest. */
 export interface Document {
@@ -27,7 +27,7 @@ export interface RemoteImage {
 
 /** Fetches a manifest or index and checks that it is what was asked for. */
 export async function fetchDocument(
-  session: RepositorySession,
+  session: PullSession,
   tagOrDigest: string,
 ): Promise<Document & { content: ReturnType<typeof parseManifestOrIndex> }> {
   const { data, mediaType } = await session.getManifest(tagOrDigest, MANIFEST_ACCEPT);
@@ -46,7 +46,7 @@ export async function fetchDocument(
 
 /** Follows a reference through indexes to the manifest for a platform. */
 export async function resolveRemote(
-  session: RepositorySession,
+  session: PullSession,
   reference: Reference,
   platform: Platform,
 ): Promise<RemoteImage> {
