@@ -32,3 +32,6 @@ export const MTU_BYTES_MAX = 65_535;
 export const SUBNET_BITS_MAX = 29;
 
 export const PORT_MAX = 65_535;
+
+/** Where all nodes of a swarm gossip, by TCP and UDP; it cannot be chosen. */
+export const GOSSIP_PORT = 7_946;

@@ -29,6 +29,7 @@ import {
 import { isOneOf, matchesCommon } from '../filter.js';
 import { runtimeName } from '../task/naming.js';
 import { withServiceDefaults } from './defaults.js';
+import { checkOwnPorts } from './own-ports.js';
 import { checkPortConflicts } from './ports.js';
 import { checkReferencesExist } from './references.js';
 import { firstRun, rolledBack, updated } from './revisions.js';
@@ -86,6 +87,7 @@ export function serviceControl(context: ControlContext): ServiceControl {
         const stored = tx.get('service', serviceId);
         if (!stored) throw notFound('service', serviceId);
         checkAgainstSwarm(tx, spec, stored);
+        checkOwnPorts(tx, spec.endpoint, context.members.list());
         checkUnchangeable(stored, spec);
         const next =
           rollback === UpdateServiceRequest_Rollback.PREVIOUS
@@ -112,7 +114,7 @@ export function serviceControl(context: ControlContext): ServiceControl {
 }
 
 async function createService(
-  { store, random, clock }: ControlContext,
+  { store, random, clock, members }: ControlContext,
   spec: CompleteServiceSpec,
 ): Promise<ServiceObject> {
   const service = completeObject(
@@ -127,6 +129,7 @@ async function createService(
   try {
     return await store.update((tx) => {
       checkAgainstSwarm(tx, spec);
+      checkOwnPorts(tx, spec.endpoint, members.list());
       checkIngressPresent(tx, spec);
       return tx.create('service', service);
     });
