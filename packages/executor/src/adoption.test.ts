@@ -41,7 +41,7 @@ function startDaemon(machine: Machine) {
     engine: parts.engine.object,
     images: parts.images.object,
     disk: parts.disk.object,
-    volumes: { create: async () => ({}) as never },
+    volumes: { create: async () => ({}) as never, drivers: async () => ['local'] },
     networks: new FakeNetworks(),
     traffic,
     containerAttachments: new ContainerAttachments({ clock, logger, resources: () => undefined }),

@@ -17,6 +17,7 @@ describe('ContainerExecutor', () => {
     const plugins = description.engine?.plugins.map(({ name, type }) => `${type}/${name}`) ?? [];
     expect(plugins).toEqual([...plugins].sort());
     expect(plugins).toContain('Network/overlay');
+    expect(plugins).toContain('Volume/fast');
   });
 
   it.each([

@@ -62,7 +62,7 @@ export class ContainerExecutor implements Executor {
   }
 
   async describe(): Promise<NodeDescription> {
-    return describeNode(this.#options.facts());
+    return describeNode(this.#options.facts(), await this.#room.volumes.drivers());
   }
 
   /** The networks in which this node has an address, as its manager described them last. */

@@ -105,17 +105,18 @@ function version(facts: SystemFacts) {
 
 async function info(deps: SystemDependencies) {
   const facts = deps.facts();
-  const [counts, images, swarm] = await Promise.all([
+  const [counts, images, swarm, volumeDrivers] = await Promise.all([
     containerCounts(deps.containers),
     facts.containerdAvailable
       ? deps.images.list({ all: true, filters: {}, digests: false, sharedSize: false })
       : [],
     deps.swarmInfo(),
+    deps.volumes.drivers(),
   ]);
   return {
     ...factsInfo(facts),
     ...counts,
-    ...fixedInfo(deps),
+    ...fixedInfo(deps, volumeDrivers),
     Images: images.length,
     Swarm: swarm,
   };
@@ -182,12 +183,12 @@ function registryIndex(address: string, secure: boolean) {
 }
 
 /** What is the same on every node of ours. */
-function fixedInfo(deps: SystemDependencies) {
+function fixedInfo(deps: SystemDependencies, volumeDrivers: string[]) {
   return {
     Driver: 'overlayfs',
     DriverStatus: [['driver-type', 'io.containerd.snapshotter.v1']],
     Plugins: {
-      Volume: ['local'],
+      Volume: volumeDrivers,
       Network: ['bridge', 'host', 'null', 'overlay'],
       Authorization: null,
       Log: deps.facts().logDrivers,
@@ -244,8 +245,7 @@ async function diskUsage(deps: SystemDependencies, query: Query) {
   if (asked.includes('container')) {
     usage.Containers = await deps.containers.list({ all: true, size: true, filters: {} });
   }
-  if (asked.includes('volume'))
-    usage.Volumes = await (deps.volumes.usage?.() ?? deps.volumes.list({}));
+  if (asked.includes('volume')) usage.Volumes = await deps.volumes.usage();
   if (asked.includes('build-cache')) usage.BuildCache = [];
   return { BuilderSize: 0, ...usage };
 }

@@ -16,7 +16,7 @@ export function volumeRoutes(volumes: VolumeEngine): Routes {
   return (app) => {
     app.get('/volumes', async (request) => {
       const found = await volumes.list(filters(request.query as Query, LIST_FILTERS));
-      return { Volumes: found, Warnings: null };
+      return { ...found, Warnings: found.Warnings.length > 0 ? found.Warnings : null };
     });
     app.post('/volumes/create', async (request, reply) => {
       checkShape(request.body, VOLUME_CREATE, 'CreateOptions');

@@ -17,7 +17,7 @@ import {
   type MountRecord,
 } from '../records/record.js';
 import { removeInjectedFiles, writeInjectedFiles } from '../run/injected-files.js';
-import { checkBindSource, makeBindSource } from '../run/mount-sources.js';
+import { checkBindSource, makeBindSource, volumeUse } from '../run/mount-sources.js';
 import { settleNetworks } from '../run/network-mode.js';
 import { mountRoot, unmountRoot } from '../run/root-mount.js';
 import { copyUp } from '../volumes/copy-up.js';
@@ -148,7 +148,8 @@ export class Creator {
       ...(volumeLabels ? { Labels: volumeLabels } : {}),
       ...(volumeOptions ? { DriverOpts: volumeOptions } : {}),
     });
-    return { ...record, Name: volume.Name, Source: volume.Mountpoint };
+    const { Driver, Mountpoint, Name } = volume;
+    return { ...record, Driver, Name, Source: Mountpoint };
   }
 
   /**
@@ -164,9 +165,10 @@ export class Creator {
     const rootPath = mountRoot(context, record);
     try {
       for (const volume of volumes) {
-        const path = await context.volumes.acquire(volume.Name ?? '', record.id);
+        const use = volumeUse(record.id, volume);
+        const path = await context.volumes.acquire(use, { container: record.id });
         await copyUp(context.processes, rootPath, volume.Destination, path).finally(() =>
-          context.volumes.release(volume.Name ?? '', record.id),
+          context.volumes.release(use, { container: record.id }),
         );
       }
     } finally {

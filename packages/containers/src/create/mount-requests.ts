@@ -48,13 +48,14 @@ export function wantedMounts(
   for (const target of Object.keys(config.Volumes ?? {})) {
     const destination = posix.resolve('/', target);
     // An image's volume gives way to whatever the user mounts there.
-    if (!mounts.has(destination)) mounts.set(destination, anonymousVolume(destination));
+    if (mounts.has(destination)) continue;
+    mounts.set(destination, anonymousVolume(destination, hostConfig.VolumeDriver));
   }
   return [...mounts.values()];
 }
 
-function anonymousVolume(destination: string): WantedMount {
-  return { ...blank('volume', destination), Driver: 'local', anonymous: true };
+function anonymousVolume(destination: string, volumeDriver: string): WantedMount {
+  return { ...blank('volume', destination), anonymous: true, volumeDriver };
 }
 
 function blank(type: MountRecord['Type'], destination: string): WantedMount {
@@ -74,7 +75,9 @@ export function parseBind(text: string, volumeDriver = ''): WantedMount {
   if (parts.length > 3 || parts.some((part) => part === '')) {
     throw invalid(`invalid volume specification: '${text}'`);
   }
-  if (parts.length === 1) return anonymousVolume(requireAbsolute(text, parts[0] ?? ''));
+  if (parts.length === 1) {
+    return anonymousVolume(requireAbsolute(text, parts[0] ?? ''), volumeDriver);
+  }
   const [source = '', target = '', mode = ''] = parts;
   requireAbsolute(text, target);
   if (posix.normalize(target) === '/') {
@@ -95,7 +98,7 @@ export function parseBind(text: string, volumeDriver = ''): WantedMount {
     }
   }
   if (isBind) return { ...mount, Source: posix.resolve(source), createSource: true };
-  return { ...mount, Name: source, Driver: volumeDriver || 'local', volumeDriver };
+  return { ...mount, Name: source, volumeDriver };
 }
 
 function requireAbsolute(text: string, target: string): string {
@@ -165,12 +168,10 @@ function volumeRequest(
   if (subpath.startsWith('/') || subpath.split('/').includes('..')) {
     throw fail('subpath must be a relative path within the volume');
   }
-  const driver = options.DriverConfig?.Name || 'local';
   return {
     ...mount,
     ...(request.Source ? { Name: request.Source } : { anonymous: true }),
-    Driver: driver,
-    volumeDriver: driver,
+    volumeDriver: options.DriverConfig?.Name ?? '',
     ...(options.NoCopy ? { noCopy: true } : {}),
     ...(subpath ? { subpath } : {}),
     ...(options.Labels ? { volumeLabels: options.Labels } : {}),

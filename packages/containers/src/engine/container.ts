@@ -20,8 +20,6 @@ export class Container {
   monitor: HealthMonitor | undefined;
   /** Execs that run or ran in the current run. */
   readonly execIds = new Set<string>();
-  /** Names of the volumes that this run holds. */
-  heldVolumes: string[] = [];
   removing = false;
   lastRestartDelayMs = 0;
   cancelRestart: Cancel | undefined;

@@ -1,3 +1,4 @@
+import { lookup } from 'node:dns/promises';
 import {
   type Clock,
   Code,
@@ -18,7 +19,11 @@ import { type Kernel, RealKernel } from '../linux/kernel.js';
 import { ContainerDirectory } from '../records/directory.js';
 import { RecordStore } from '../records/record-store.js';
 import { type HostFacts, readHostFacts } from '../spec/host.js';
+import { LocalDriver } from '../volumes/local-driver.js';
 import { LocalMounts } from '../volumes/local-mount.js';
+import { PLUGIN_DIRECTORIES, type PluginDirectories } from '../volumes/plugins/discovery.js';
+import { VolumePlugins } from '../volumes/plugins/plugins.js';
+import { HttpPluginTransport } from '../volumes/plugins/transport.js';
 import { VolumeStore } from '../volumes/volume-store.js';
 import { Volumes } from '../volumes/volumes.js';
 import type { Container } from './container.js';
@@ -44,6 +49,8 @@ export interface EngineOptions {
   processes?: Processes;
   kernel?: Kernel;
   host?: HostFacts;
+  /** Where volume plugins are found; Docker's directories unless given. */
+  pluginDirectories?: PluginDirectories;
 }
 
 /** Those of a node that is in no swarm. */
@@ -65,11 +72,19 @@ export function createContainerEngine(options: EngineOptions): Engine {
   const paths = new EnginePaths({ dataRoot, execRoot });
   const containers = new ContainerDirectory<Container>();
   const store = new VolumeStore({ root: paths.volumes, logger });
+  const mounts = new LocalMounts({ store, processes, kernel, resolveHost });
   const volumes = new Volumes({
     store,
-    mounts: new LocalMounts({ store, processes, kernel }),
+    local: new LocalDriver({ store, mounts }),
+    plugins: new VolumePlugins({
+      directories: options.pluginDirectories ?? PLUGIN_DIRECTORIES,
+      transport: new HttpPluginTransport(),
+      clock,
+      logger,
+    }),
     clock,
     random,
+    logger,
     usersOf: (name) => usersOf(containers, name),
   });
   const context: EngineContext = {
@@ -92,6 +107,11 @@ export function createContainerEngine(options: EngineOptions): Engine {
   };
   const defaultLog = options.defaultLog ?? { Type: 'json-file', Config: {} };
   return new Engine(context, { defaultLog });
+}
+
+/** As Docker looks up file servers: the first address of any kind. */
+async function resolveHost(name: string): Promise<string> {
+  return (await lookup(name)).address;
 }
 
 function usersOf(containers: ContainerDirectory<Container>, name: string): string[] {

@@ -7,6 +7,7 @@ import type {
 } from '../contract/config.js';
 import type { SandboxRequest, SandboxState } from '../contract/networking.js';
 import type { ContainerState, MountPoint } from '../contract/state.js';
+import type { VolumeUse } from '../volumes/volumes.js';
 
 /** A mount of a container, with what is needed to make it again at every start. */
 export interface MountRecord extends MountPoint {
@@ -53,6 +54,8 @@ export interface ContainerStatus {
   restartCount: number;
   /** Stopped by a user: `unless-stopped` leaves it alone at the next start of the daemon. */
   manuallyStopped: boolean;
+  /** Volumes that this run, or a start of it that was cut short, made usable. */
+  volumeUses?: VolumeUse[];
   sandbox?: { request: SandboxRequest; state: SandboxState };
 }
 

@@ -1,9 +1,11 @@
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
 import { Code, RpcError } from '@skep/platform';
 import type { Container } from '../engine/container.js';
 import type { EngineContext } from '../engine/context.js';
 import { scopedPath } from '../linux/scoped-path.js';
 import type { MountRecord } from '../records/record.js';
+import type { VolumeUse } from '../volumes/volumes.js';
 
 /**
  * Where each mount of a container stands on the host now; volumes are held until {@link
@@ -30,9 +32,11 @@ async function mountSource(
     checkBindSource(mount.Source);
     return mount.Source;
   }
-  const name = mount.Name ?? '';
-  const path = await context.volumes.acquire(name, container.id);
-  container.heldVolumes.push(name);
+  const use = volumeUse(container.id, mount);
+  const path = await context.volumes.acquire(use, useAttributes(container, mount));
+  (container.status.volumeUses ??= []).push(use);
+  // Where it is can change with each mount of a plugin.
+  mount.Source = path;
   if (!mount.subpath) return path;
   const inside = scopedPath(path, mount.subpath);
   if (existsSync(inside)) return inside;
@@ -55,6 +59,26 @@ export function makeBindSource(source: string): void {
   mkdirSync(source, { recursive: true, mode: 0o755 });
 }
 
-export function releaseVolumes(context: EngineContext, container: Container): void {
-  for (const name of container.heldVolumes.splice(0)) context.volumes.release(name, container.id);
+/** The use of a volume by one mount of a container; never used by two at a time. */
+export function volumeUse(containerId: string, { Destination, Name }: MountRecord): VolumeUse {
+  const mountId = createHash('sha256').update(`${containerId}:${Destination}`).digest('hex');
+  return { volume: Name ?? '', mountId };
+}
+
+function useAttributes(container: Container, mount: MountRecord): Record<string, string> {
+  return {
+    container: container.id,
+    destination: mount.Destination,
+    'read/write': String(mount.RW),
+    propagation: mount.Propagation,
+  };
+}
+
+/** Lets go of the volumes of a run, in the order opposite to that in which they were taken. */
+export async function releaseVolumes(context: EngineContext, container: Container): Promise<void> {
+  const uses = container.status.volumeUses ?? [];
+  delete container.status.volumeUses;
+  for (const use of uses.reverse()) {
+    await context.volumes.release(use, { container: container.id });
+  }
 }

@@ -49,6 +49,8 @@ export class Restorer {
   load(): void {
     for (const { record, status } of this.#context.records.load()) {
       this.#context.containers.add(openContainer(this.#context, record, status));
+      // Until it is known what still runs: nothing is unmounted below a container that does.
+      for (const use of status.volumeUses ?? []) this.#context.volumes.hold(use);
     }
   }
 
@@ -137,7 +139,6 @@ export class Restorer {
       Pid: task.pid,
       Error: '',
     });
-    await this.#holdVolumes(container);
     container.log.recover();
     const streams = starter.streamsOf(container);
     streams.open();
@@ -145,14 +146,6 @@ export class Restorer {
     container.log.setLive(true);
     saveStatus(this.#context, container);
     hooks.onAdopted(container);
-  }
-
-  async #holdVolumes(container: Container): Promise<void> {
-    for (const { Type, Name } of container.record.mounts) {
-      if (Type !== 'volume' || !Name) continue;
-      await this.#context.volumes.acquire(Name, container.id);
-      container.heldVolumes.push(Name);
-    }
   }
 
   async #noteExit(

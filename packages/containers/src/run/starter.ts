@@ -291,7 +291,7 @@ function unlessMissing(context: EngineContext, id: string): (error: unknown) => 
 export async function clearRun(context: EngineContext, container: Container): Promise<void> {
   const { id } = container;
   unmountRoot(context, id);
-  releaseVolumes(context, container);
+  await releaseVolumes(context, container);
   if (container.status.sandbox) {
     try {
       await context.networking.tearDown(id);

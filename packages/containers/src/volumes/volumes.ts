@@ -1,34 +1,46 @@
-import { type Clock, Code, type Random, RpcError } from '@skep/platform';
-import type { Filters, VolumeEngine, VolumeInfo } from '../contract/engine.js';
+import { type Clock, Code, errorMessage, type Logger, type Random, RpcError } from '@skep/platform';
+import type { Filters, VolumeEngine, VolumeInfo, VolumeList } from '../contract/engine.js';
 import { EventBus } from '../engine/events.js';
-import { matchLabels, refuseUnknownFilters } from '../engine/filters.js';
+import { booleanFilter, matchLabels, refuseUnknownFilters } from '../engine/filters.js';
+import { KeyedMutex } from '../images/keyed-mutex.js';
 import { USAGE_TIMEOUT_MS } from '../limits.js';
 import { isoTime } from '../records/record.js';
-import { checkDriverOptions, type LocalMounts } from './local-mount.js';
+import type { DriverVolume, VolumeDriver } from './driver.js';
+import { isLocal, LOCAL_DRIVER, type LocalDriver } from './local-driver.js';
+import type { VolumePlugins } from './plugins/plugins.js';
 import { treeBytes } from './usage.js';
 import type { VolumeRecord, VolumeStore } from './volume-store.js';
 
-const NAME_CHARACTERS_MIN = 2;
-const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 /** How Docker marks a volume that nobody named. */
 export const ANONYMOUS_LABEL = 'com.docker.volume.anonymous';
-const DRIVER = 'local';
+/** Another name of the local driver, which Docker's clients knew once. */
+const LOCAL_DRIVER_ALIAS = 'default';
 const LIST_FILTERS = ['dangling', 'driver', 'label', 'name'];
 const PRUNE_FILTERS = ['all', 'label', 'label!'];
 
 export interface VolumesOptions {
   store: VolumeStore;
-  mounts: LocalMounts;
+  local: LocalDriver;
+  plugins: Pick<VolumePlugins, 'all' | 'driver'>;
   clock: Clock;
   random: Random;
+  logger: Logger;
   /** Ids of the containers, running or not, that mount a volume. */
   usersOf: (name: string) => string[];
 }
 
-/** Volumes of the `local` driver. */
+/** One mount of a volume in a container that runs. */
+export interface VolumeUse {
+  volume: string;
+  /** The same for the mount and its end, also after a restart of the daemon. */
+  mountId: string;
+}
+
+/** Volumes of all drivers: who made them, what is kept of them, and who uses them. */
 export class Volumes implements VolumeEngine {
   readonly #options: VolumesOptions;
   readonly #events: EventBus;
+  readonly #mutex = new KeyedMutex();
 
   constructor(options: VolumesOptions) {
     this.#options = options;
@@ -41,86 +53,181 @@ export class Volumes implements VolumeEngine {
 
   async create(request: Parameters<VolumeEngine['create']>[0]): Promise<VolumeInfo> {
     const name = request.Name || Buffer.from(this.#options.random.bytes(32)).toString('hex');
-    const driver = request.Driver || DRIVER;
-    if (driver !== DRIVER && driver !== 'default') {
-      throw new RpcError(
-        Code.NOT_FOUND,
-        `create ${name}: error looking up volume plugin ${driver}: plugin "${driver}" not found`,
-      );
+    return this.#mutex.run(name, () => naming('create', name, () => this.#create(name, request)));
+  }
+
+  async #create(name: string, request: Parameters<VolumeEngine['create']>[0]): Promise<VolumeInfo> {
+    const { store } = this.#options;
+    const wanted = request.Driver ? await this.#driver(request.Driver) : undefined;
+    const existing = await this.#confirmed(name);
+    if (existing && wanted && wanted.name !== driverOf(existing)) {
+      const text = `driver '${driverOf(existing)}' already has volume '${name}'`;
+      throw conflict(`${text}: volume name must be unique`);
     }
-    const existing = this.#options.store.get(name);
-    if (existing) return this.#info(existing);
-    if (name.length < NAME_CHARACTERS_MIN) {
-      const text = 'volume name is too short, names should be at least two alphanumeric characters';
-      throw new RpcError(Code.INVALID_ARGUMENT, `create ${name}: ${text}`);
-    }
-    if (!NAME.test(name)) {
-      throw new RpcError(
-        Code.INVALID_ARGUMENT,
-        `create ${name}: "${name}" includes invalid characters for a local volume name, only ` +
-          '"[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. ' +
-          'If you intended to pass a host directory, use absolute path',
-      );
-    }
+    if (existing) return this.#inspect(existing);
+    const adopted = wanted ? undefined : await this.#adopt(name);
+    if (adopted) return this.#inspect(adopted);
+    const driver = wanted ?? this.#options.local;
     const options = request.DriverOpts ?? {};
-    checkDriverOptions(name, options);
+    if (!(await driver.get(name))) await driver.create(name, options);
     const anonymous: Record<string, string> = request.Name ? {} : { [ANONYMOUS_LABEL]: '' };
     const record: VolumeRecord = {
       name,
+      ...(driver.name === LOCAL_DRIVER ? {} : { driver: driver.name }),
       createdAt: isoTime(this.#options.clock.now()).replace(/\.\d+Z$/, 'Z'),
       labels: request.Labels || !request.Name ? { ...request.Labels, ...anonymous } : null,
       options: Object.keys(options).length > 0 ? options : null,
     };
-    this.#options.store.create(record);
-    this.#emit('create', name);
-    return this.#info(record);
+    store.create(record);
+    this.#emit('create', record);
+    return this.#inspect(record);
   }
 
-  async list(filters: Filters): Promise<VolumeInfo[]> {
+  /** What is kept of a volume, unless its plugin has it no more and nobody needs it. */
+  async #confirmed(name: string): Promise<VolumeRecord | undefined> {
+    const { store, usersOf } = this.#options;
+    const record = store.get(name);
+    if (!record || isLocal(record)) return record;
+    const where = `volume '${name}' in driver '${driverOf(record)}'`;
+    let found: DriverVolume | undefined;
+    try {
+      found = await (await this.#driver(driverOf(record))).get(name);
+    } catch (error) {
+      const why = `but got an error while checking the driver: ${errorMessage(error)}`;
+      throw conflict(`found reference to ${where}, ${why}: volume name must be unique`);
+    }
+    if (found) return record;
+    if (usersOf(name).length > 0) {
+      throw conflict(
+        `found references to ${where} but the volume was not found in the driver -- you may need ` +
+          'to remove containers referencing this volume or force remove the volume to re-create ' +
+          'it: volume name must be unique',
+      );
+    }
+    store.remove(name);
+    return undefined;
+  }
+
+  /** A volume that some plugin has and this node never heard of. */
+  async #adopt(name: string): Promise<VolumeRecord | undefined> {
+    const { plugins, store } = this.#options;
+    for (const driver of await plugins.all()) {
+      const found = await driver.get(name).catch(() => undefined);
+      if (!found) continue;
+      const record = {
+        name,
+        driver: driver.name,
+        createdAt: found.createdAt,
+        labels: null,
+        options: null,
+      };
+      store.create(record);
+      return record;
+    }
+    return undefined;
+  }
+
+  async #driver(name: string): Promise<VolumeDriver> {
+    if (name === LOCAL_DRIVER || name === LOCAL_DRIVER_ALIAS) return this.#options.local;
+    return this.#options.plugins.driver(name);
+  }
+
+  /** Names of the drivers that answer now. */
+  async drivers(): Promise<string[]> {
+    const plugins = await this.#options.plugins.all();
+    return [LOCAL_DRIVER, ...plugins.map(({ name }) => name)];
+  }
+
+  async list(filters: Filters): Promise<VolumeList> {
     refuseUnknownFilters(filters, LIST_FILTERS);
-    return this.#options.store
-      .all()
-      .filter((volume) => this.#matches(volume, filters))
-      .map((volume) => this.#info(volume));
+    const { local, plugins, store } = this.#options;
+    const drivers = [local, ...(await plugins.all())];
+    const lists = await Promise.all(drivers.map((driver) => this.#listOf(driver)));
+    const volumes = lists.flatMap((list) => list.volumes);
+    const asked = lists.filter(({ warning }) => !warning).map(({ driver }) => driver.name);
+    const unseen = store.all().filter((record) => !asked.includes(driverOf(record)));
+    const missing = new Set(unseen.map(driverOf));
+    for (const { driver } of lists) missing.delete(driver.name);
+    return {
+      Volumes: [...volumes, ...unseen.map((record) => info(record))].filter((volume) =>
+        this.#matches(volume, filters),
+      ),
+      Warnings: [
+        ...lists.flatMap(({ warning }) => warning ?? []),
+        ...[...missing].map((name) => `list ${name}: plugin "${name}" does not answer`),
+      ],
+    };
   }
 
-  #matches(volume: VolumeRecord, filters: Filters): boolean {
-    const { driver, name, label, dangling } = filters;
-    if (driver && !driver.includes(DRIVER)) return false;
-    if (name && !name.some((wanted) => volume.name.includes(wanted))) return false;
-    if (label && !matchLabels(volume.labels ?? {}, label)) return false;
+  async #listOf(
+    driver: VolumeDriver,
+  ): Promise<{ driver: VolumeDriver; volumes: VolumeInfo[]; warning?: string }> {
+    const { store } = this.#options;
+    try {
+      const found = (await driver.list()).filter(({ name }) => {
+        const known = store.get(name);
+        // The first to have a name keeps it.
+        return !known || driverOf(known) === driver.name;
+      });
+      const volumes = found.map((volume) => {
+        return info(store.get(volume.name) ?? unknown(volume, driver), volume, driver.scope);
+      });
+      return { driver, volumes };
+    } catch (error) {
+      return { driver, volumes: [], warning: `list ${driver.name}: ${errorMessage(error)}` };
+    }
+  }
+
+  #matches(volume: VolumeInfo, { dangling, driver, label, name }: Filters): boolean {
+    if (driver && !driver.includes(volume.Driver)) return false;
+    if (name && !name.some((wanted) => volume.Name.includes(wanted))) return false;
+    if (label && !matchLabels(volume.Labels ?? {}, label)) return false;
     if (!dangling) return true;
-    const unused = this.#options.usersOf(volume.name).length === 0;
-    return dangling.some((value) => isTrue(value) === unused);
+    const unused = this.#options.usersOf(volume.Name).length === 0;
+    return dangling.some((value) => booleanFilter('dangling', value) === unused);
   }
 
   async inspect(name: string): Promise<VolumeInfo> {
-    return this.#info(this.#find(name));
+    const record = await this.#find(name);
+    return naming('get', name, () => this.#inspect(record));
+  }
+
+  async #inspect(record: VolumeRecord): Promise<VolumeInfo> {
+    const driver = await this.#driver(driverOf(record));
+    const found = await driver.get(record.name);
+    if (found) return info(record, found, driver.scope);
+    if (this.#options.usersOf(record.name).length === 0) this.#options.store.remove(record.name);
+    throw new RpcError(Code.NOT_FOUND, 'no such volume');
   }
 
   async remove(name: string, force: boolean): Promise<void> {
-    if (!this.#options.store.get(name) && force) return;
-    const volume = this.#find(name);
-    const users = this.#options.usersOf(name);
-    if (users.length > 0) {
-      throw new RpcError(
-        Code.ALREADY_EXISTS,
-        `remove ${name}: volume is in use - [${users.join(', ')}]`,
-      );
-    }
-    this.#delete(volume);
+    await this.#mutex.run(name, async () => {
+      const volume = this.#options.store.get(name) ?? (await this.#adopt(name));
+      if (!volume && force) return;
+      if (!volume) throw noSuchVolume(name);
+      const users = this.#options.usersOf(name);
+      if (users.length > 0) {
+        throw conflict(`remove ${name}: volume is in use - [${users.join(', ')}]`);
+      }
+      await naming('remove', name, () => this.#delete(volume, force));
+    });
   }
 
-  #delete(volume: VolumeRecord): void {
-    this.#options.mounts.detach(volume);
+  /** Forced, a volume whose plugin is gone is forgotten. */
+  async #delete(volume: VolumeRecord, force = false): Promise<void> {
+    const driver = await this.#driver(driverOf(volume)).catch((error: unknown) => {
+      if (!force) throw error;
+    });
+    await driver?.remove(volume);
     this.#options.store.remove(volume.name);
-    this.#emit('destroy', volume.name);
+    this.#emit('destroy', volume);
   }
 
+  /** Only what is this node's own and was made without options: the rest is somebody else's data. */
   async prune(filters: Filters): ReturnType<VolumeEngine['prune']> {
     refuseUnknownFilters(filters, PRUNE_FILTERS);
-    const all = (filters['all'] ?? []).some(isTrue);
-    const candidates = this.#options.store.all().filter((volume) => {
+    const all = (filters['all'] ?? []).some((value) => booleanFilter('all', value));
+    const candidates = this.#ownData().filter((volume) => {
       const labels = volume.labels ?? {};
       if (!all && !(ANONYMOUS_LABEL in labels)) return false;
       if (filters['label'] && !matchLabels(labels, filters['label'])) return false;
@@ -133,7 +240,7 @@ export class Volumes implements VolumeEngine {
     for (const volume of candidates) {
       const { name } = volume;
       if (this.#options.usersOf(name).length > 0) continue; // taken while sizes were counted
-      this.#delete(volume);
+      await this.#delete(volume);
       report.VolumesDeleted.push(name);
       report.SpaceReclaimed += Math.max(0, sizes.get(name) ?? 0);
     }
@@ -141,17 +248,21 @@ export class Volumes implements VolumeEngine {
     return report;
   }
 
-  /** All volumes with `UsageData`, for `system df`; a size that takes too long is -1. */
+  /** Volumes on this node's disk with `UsageData`, for `system df`; a size that takes too long is -1. */
   async usage(): Promise<VolumeInfo[]> {
-    const volumes = this.#options.store.all();
+    const volumes = this.#ownData();
     const sizes = await this.#sizes(volumes.map((volume) => volume.name));
     return volumes.map((volume) => ({
-      ...this.#info(volume),
+      ...info(volume, { ...volume, mountpoint: this.#options.store.dataPath(volume.name) }),
       UsageData: {
         Size: sizes.get(volume.name) ?? -1,
         RefCount: this.#options.usersOf(volume.name).length,
       },
     }));
+  }
+
+  #ownData(): VolumeRecord[] {
+    return this.#options.store.all().filter((volume) => isLocal(volume) && !volume.options);
   }
 
   async #sizes(names: string[]): Promise<Map<string, number>> {
@@ -164,46 +275,85 @@ export class Volumes implements VolumeEngine {
     return sizes;
   }
 
-  /** Makes a volume usable for a container that starts: resolves with the path of its data. */
-  async acquire(name: string, containerId: string): Promise<string> {
-    const volume = this.#find(name);
-    await this.#options.mounts.acquire(volume, containerId);
-    this.#emit('mount', name, { container: containerId });
-    return this.#options.store.dataPath(name);
+  /** Makes a volume usable: resolves with the path of its data. `attributes` are those of the event. */
+  async acquire(use: VolumeUse, attributes: Record<string, string>): Promise<string> {
+    const record = await this.#find(use.volume);
+    const driver = await this.#driver(driverOf(record));
+    const path = await driver.mount(record, use.mountId);
+    this.#emit('mount', record, attributes);
+    return path;
   }
 
-  release(name: string, containerId: string): void {
-    this.#options.mounts.release(name, containerId);
-    if (this.#options.store.get(name)) this.#emit('unmount', name, { container: containerId });
+  /** Takes over what an earlier daemon had made usable. */
+  hold({ mountId, volume }: VolumeUse): void {
+    const record = this.#options.store.get(volume);
+    if (record && isLocal(record)) this.#options.local.hold(record, mountId);
   }
 
-  dataPath(name: string): string {
-    return this.#options.store.dataPath(name);
+  /** Ends a use. A driver that fails at it does not keep a container from ending. */
+  async release({ mountId, volume }: VolumeUse, attributes: Record<string, string>): Promise<void> {
+    const record = this.#options.store.get(volume);
+    if (!record) return;
+    try {
+      await (await this.#driver(driverOf(record))).unmount(record, mountId);
+    } catch (error) {
+      this.#options.logger.warn({ volume, error: errorMessage(error) }, 'volume not unmounted');
+    }
+    this.#emit('unmount', record, attributes);
   }
 
-  #find(name: string): VolumeRecord {
-    const volume = this.#options.store.get(name);
-    if (!volume) throw new RpcError(Code.NOT_FOUND, `get ${name}: no such volume`);
+  async #find(name: string): Promise<VolumeRecord> {
+    const volume = this.#options.store.get(name) ?? (await this.#adopt(name));
+    if (!volume) throw noSuchVolume(name);
     return volume;
   }
 
-  #info(volume: VolumeRecord): VolumeInfo {
-    return {
-      Name: volume.name,
-      Driver: DRIVER,
-      Mountpoint: this.#options.store.dataPath(volume.name),
-      CreatedAt: volume.createdAt,
-      Labels: volume.labels,
-      Options: volume.options,
-      Scope: 'local',
-    };
-  }
-
-  #emit(action: string, name: string, attributes: Record<string, string> = {}): void {
-    this.#events.emit('volume', action, name, { ...attributes, driver: DRIVER });
+  #emit(action: string, volume: VolumeRecord, attributes: Record<string, string> = {}): void {
+    this.#events.emit('volume', action, volume.name, { ...attributes, driver: driverOf(volume) });
   }
 }
 
-function isTrue(value: string): boolean {
-  return /^(1|t|true)$/i.test(value);
+function driverOf({ driver }: VolumeRecord): string {
+  return driver ?? LOCAL_DRIVER;
+}
+
+/** A volume of a plugin that nobody made or used here. */
+function unknown({ createdAt, name }: DriverVolume, driver: VolumeDriver): VolumeRecord {
+  return { name, driver: driver.name, createdAt, labels: null, options: null };
+}
+
+/** A volume as clients see it; without what its driver says of it where that cannot be asked. */
+function info(
+  record: VolumeRecord,
+  found?: DriverVolume,
+  scope: VolumeInfo['Scope'] = 'local',
+): VolumeInfo {
+  return {
+    Name: record.name,
+    Driver: driverOf(record),
+    Mountpoint: found?.mountpoint ?? '',
+    CreatedAt: found?.createdAt || record.createdAt,
+    Labels: record.labels,
+    Options: record.options,
+    Scope: scope,
+    ...(found?.status ? { Status: found.status } : {}),
+  };
+}
+
+/** Says in Docker's way what was being done, and to which volume. */
+async function naming<T>(what: string, name: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const code = error instanceof RpcError ? error.code : Code.INTERNAL;
+    throw new RpcError(code, `${what} ${name}: ${errorMessage(error)}`, { cause: error });
+  }
+}
+
+function noSuchVolume(name: string): RpcError {
+  return new RpcError(Code.NOT_FOUND, `get ${name}: no such volume`);
+}
+
+function conflict(message: string): RpcError {
+  return new RpcError(Code.ALREADY_EXISTS, message);
 }

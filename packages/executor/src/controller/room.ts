@@ -22,7 +22,7 @@ export type TaskEngine = Pick<
   | 'wait'
 >;
 export type TaskImages = Pick<ImageEngine, 'pull' | 'resolve'>;
-export type TaskVolumes = Pick<VolumeEngine, 'create'>;
+export type TaskVolumes = Pick<VolumeEngine, 'create' | 'drivers'>;
 
 /** What the controllers of a node share. */
 export interface SharedRoom {

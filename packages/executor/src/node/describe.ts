@@ -29,12 +29,11 @@ const NANOS_PER_CPU = 1_000_000_000n;
 const PLUGINS: Record<string, readonly string[]> = {
   Log: LOG_DRIVERS,
   Network: ['bridge', 'host', 'null', 'overlay'],
-  Volume: ['local'],
 };
 
 /** In the order of types and names, as managers compare them. */
-function plugins(access: HostAccess) {
-  const kinds = Object.entries(PLUGINS);
+function plugins(access: HostAccess, volumeDrivers: readonly string[]) {
+  const kinds = Object.entries({ ...PLUGINS, Volume: volumeDrivers });
   const fixed = kinds.flatMap(([type, names]) => names.map((name) => ({ type, name })));
   return [...fixed, ...hostAccessMarks(access)].sort(byTypeAndName);
 }
@@ -44,7 +43,11 @@ function byTypeAndName(a: { type: string; name: string }, b: { type: string; nam
   return a.name < b.name ? -1 : 1;
 }
 
-export function describeNode(facts: NodeFacts): NodeDescription {
+/** `volumeDrivers`: those that answer now. */
+export function describeNode(
+  facts: NodeFacts,
+  volumeDrivers: readonly string[] = [],
+): NodeDescription {
   return create(NodeDescriptionSchema, {
     hostname: facts.hostname,
     platform: { architecture: facts.architecture, os: 'linux' },
@@ -56,7 +59,7 @@ export function describeNode(facts: NodeFacts): NodeDescription {
     engine: {
       engineVersion: facts.engineVersion,
       labels: facts.labels,
-      plugins: plugins(facts.hostAccess),
+      plugins: plugins(facts.hostAccess, volumeDrivers),
     },
   });
 }

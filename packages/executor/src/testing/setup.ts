@@ -111,6 +111,7 @@ export function setUp(engine = new FakeEngine()) {
         volumes.push(request);
         return {} as never;
       },
+      drivers: async () => ['local', 'fast'],
     },
   });
   const controller = (task: TaskObject, objects: Objects = {}): TaskController =>
