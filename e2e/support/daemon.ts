@@ -29,6 +29,8 @@ export interface DaemonSettings {
   docker?: string;
   /** Directory searched for programs before all others. */
   programs?: string;
+  /** A command that skepd is the last arguments of, `unshare` say. */
+  within?: string[];
 }
 
 /**
@@ -91,6 +93,7 @@ export class TestDaemon {
       'nsenter',
       [
         `--net=/run/netns/${this.namespace}`,
+        ...(this.#settings.within ?? []),
         SKEPD,
         ...['--data-root', this.dataRoot, '--exec-root', this.execRoot, '--log-level', 'debug'],
         ...(this.#settings.flags ?? []),
