@@ -19,4 +19,5 @@ export * from './restart/supervisor.js';
 export * from './role/index.js';
 export * from './scheduler/index.js';
 export * from './updater/updater.js';
+export * from './versions/index.js';
 export * from './watch/index.js';

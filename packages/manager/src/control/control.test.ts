@@ -17,12 +17,10 @@ import {
   NodeStatus_State,
   RaftMemberStatus_Reachability,
   RemoveNodeRequestSchema,
-  RemoveSecretRequestSchema,
   TaskSchema,
   TaskState,
   UpdateClusterRequestSchema,
   UpdateNodeRequestSchema,
-  UpdateSecretRequestSchema,
 } from '@skep/wire/swarmkit';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type Fields, failure, SimControl } from './fixture.sim.js';
@@ -66,41 +64,21 @@ describe('secrets', () => {
     });
   });
 
-  it('takes one byte less than the limit, and a driver instead of data', async () => {
+  it('takes one byte less than the limit, and no driver', async () => {
     await make('big', new Uint8Array(511_999));
-    await make('driven', new Uint8Array(), { driver: { name: 'vault' } });
-    const error = await failure(make('x', new Uint8Array(), { driver: {} }));
-    expect(error.message).toBe('secret driver must have a name');
+    const unnamed = await failure(make('x', new Uint8Array(), { driver: {} }));
+    expect(unnamed.message).toBe('secret driver must have a name');
+    const driven = await failure(make('x', new Uint8Array(), { driver: { name: 'vault' } }));
+    expect(driven.message).toMatch(/^secret drivers are plugins, which this engine does not run/);
   });
 
-  it('takes new labels only, and is not removed while in use', async () => {
-    const { secret } = await make('key', bytes('hidden'));
-    const update = (spec: object) =>
-      sim.control.updateSecret(
-        create(UpdateSecretRequestSchema, {
-          secretId: secret!.id,
-          secretVersion: { index: sim.store.view.get('secret', secret!.id)!.meta.version.index },
-          spec,
-        }),
-      );
-    const text = 'only updates to Labels are allowed';
-    expect((await failure(update({ annotations: { name: 'k2' } }))).message).toBe(text);
-    const changed = { annotations: { name: 'key' }, data: bytes('other!') };
-    expect((await failure(update(changed))).message).toBe(text);
-    await update({ annotations: { name: 'key', labels: { a: 'b' } }, data: bytes('hidden') });
-    expect((await failure(make('key', bytes('x')))).message).toBe('secret key already exists');
-    const secrets = [{ secretId: secret!.id }];
-    await sim.put('service', {
-      id: 'svc',
-      spec: {
-        annotations: { name: 'a' },
-        task: { runtime: { case: 'container', value: { secrets } } },
-      },
-    });
-    const remove = create(RemoveSecretRequestSchema, { secretId: secret!.id });
-    expect((await failure(sim.control.removeSecret(remove))).message).toBe(
-      "secret 'key' is in use by the following service: a",
-    );
+  it('is there once, whoever makes it at the same time', async () => {
+    const [first, second] = await Promise.allSettled([
+      make('key', bytes('a')),
+      make('KEY', bytes('b')),
+    ]);
+    expect(first.status).toBe('fulfilled');
+    expect(second).toMatchObject({ reason: { message: 'secret KEY already exists' } });
   });
 });
 

@@ -38,11 +38,11 @@ export function matchesCommon(
 }
 
 /**
- * The filters of secrets and configs: any one of the names (letter case aside), name prefixes or id prefixes
- * is enough, and all labels must match.
+ * The filters of secrets and configs: any one of the names (letter case aside), name prefixes or
+ * prefixes of one of the ids is enough, and all labels must match.
  */
 export function matchesPayload(
-  object: { id: string },
+  ids: readonly string[],
   annotations: { name: string; labels: Record<string, string> },
   filters: CommonFilters | undefined,
 ): boolean {
@@ -54,6 +54,6 @@ export function matchesPayload(
   return (
     names.some((wanted) => wanted.toLowerCase() === name) ||
     namePrefixes.some((prefix) => name.startsWith(prefix.toLowerCase())) ||
-    idPrefixes.some((prefix) => object.id.startsWith(prefix))
+    idPrefixes.some((prefix) => ids.some((id) => id.startsWith(prefix)))
   );
 }

@@ -13,7 +13,7 @@ import {
   TaskSchema,
   TaskState,
 } from '@skep/wire/swarmkit';
-import { type DependencyKey, dependenciesOf, splitKey } from './dependencies.js';
+import { type DependencyKey, dependenciesOf, splitKey } from '../versions/references.js';
 
 const { UPDATE, REMOVE } = AssignmentChange_AssignmentAction;
 
@@ -94,7 +94,7 @@ export class AssignmentSet {
   }
 
   #require(task: TaskObject, touch: (key: DependencyKey) => void): void {
-    for (const key of dependenciesOf(task)) {
+    for (const key of dependenciesOf(task.spec)) {
       touch(key);
       const users = this.#users.get(key) ?? new Set();
       this.#users.set(key, users.add(task.id));
@@ -102,7 +102,7 @@ export class AssignmentSet {
   }
 
   #release(task: TaskObject, touch: (key: DependencyKey) => void): void {
-    for (const key of dependenciesOf(task)) {
+    for (const key of dependenciesOf(task.spec)) {
       const users = this.#users.get(key);
       if (!users?.has(task.id)) continue;
       touch(key);

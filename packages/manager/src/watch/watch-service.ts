@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { BoundedQueue, Code, QueueOverflowError, RpcError } from '@skep/platform';
-import type { Change, Commit, Store } from '@skep/store';
+import type { Change, Commit, ReadView, Store } from '@skep/store';
 import type { TableName } from '@skep/wire';
 import {
   type Object$,
@@ -15,6 +15,7 @@ import {
   type WatchRequest_WatchEntry,
 } from '@skep/wire/swarmkit';
 import type { WatchService } from '../contract.js';
+import { shownChange } from '../versions/shown-change.js';
 import { WATCH_MESSAGES_MAX } from './limits.js';
 import { selects } from './selectors.js';
 
@@ -56,7 +57,7 @@ export class StoreWatch implements WatchService {
     const queue = new BoundedQueue<WatchMessage>(this.#limit);
     queue.push(create(WatchMessageSchema));
     const unsubscribe = this.#store.subscribe((commit) => {
-      const message = messageFor(request, commit);
+      const message = messageFor(request, commit, this.#store.view);
       if (message) queue.push(message);
     });
     const end = () => queue.end();
@@ -84,8 +85,13 @@ function checkRequest(request: WatchRequest): void {
   }
 }
 
-function messageFor(request: WatchRequest, commit: Commit): WatchMessage | undefined {
+function messageFor(
+  request: WatchRequest,
+  commit: Commit,
+  view: ReadView,
+): WatchMessage | undefined {
   const events = commit.changes
+    .flatMap((change) => shownChange(view, change) ?? [])
     .filter((change) => request.entries.some((entry) => wants(entry, change)))
     .map((change) => toEvent(change, request.includeOldObject));
   if (events.length === 0) return undefined;

@@ -23,6 +23,7 @@ import {
   Scheduler,
   TaskReaper,
   Updater,
+  VersionKeeper,
 } from '@skep/manager';
 import { RaftMemberStatus_Reachability } from '@skep/wire/swarmkit';
 import { withFreshReads } from './fresh-reads.js';
@@ -80,6 +81,7 @@ export class LeaderRooms {
       new Orchestrator(options),
       new RestartSupervisor(options),
       new Updater(options),
+      new VersionKeeper(options),
       new ConstraintEnforcer(options),
       new TaskReaper(options),
       new KeyManager(options),

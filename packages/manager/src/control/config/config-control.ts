@@ -1,6 +1,5 @@
 import { create } from '@bufbuild/protobuf';
 import { newId } from '@skep/platform';
-import { NameConflictError } from '@skep/store';
 import { type ConfigObject, completeObject } from '@skep/wire';
 import {
   ConfigSchema,
@@ -12,12 +11,13 @@ import {
   UpdateConfigResponseSchema,
 } from '@skep/wire/swarmkit';
 import type { Control } from '../../contract.js';
+import { allNewest, findNewest, idsOf, shownAnnotations } from '../../versions/versions.js';
 import type { ControlContext } from '../context.js';
-import { alreadyExists, invalidArgument, notFound } from '../errors.js';
+import { invalidArgument, notFound } from '../errors.js';
 import { matchesPayload } from '../filter.js';
 import { CONFIG_BYTES_LIMIT } from '../limits.js';
 import { checkPayloadName } from '../names.js';
-import { checkUnused } from '../service/users.js';
+import { createPayload, removePayload, updatePayload } from '../payload/payloads.js';
 
 type ConfigControl = Pick<
   Control,
@@ -25,19 +25,20 @@ type ConfigControl = Pick<
 >;
 
 /** Configs: like secrets, but their data may be read back. */
-export function configControl({ store, random }: ControlContext): ConfigControl {
+export function configControl(context: ControlContext): ConfigControl {
+  const { store, random } = context;
   return {
     async getConfig({ configId }) {
       if (!configId) throw invalidArgument('config ID must be provided');
-      const config = store.view.get('config', configId);
+      const config = findNewest(store.view, 'config', configId);
       if (!config) throw notFound('config', configId);
-      return create(GetConfigResponseSchema, { config });
+      return create(GetConfigResponseSchema, { config: shown(config) });
     },
 
     async listConfigs({ filters }) {
-      const configs = [...store.view.all('config')].filter((config) =>
-        matchesPayload(config, config.spec.annotations, filters),
-      );
+      const configs = allNewest(store.view, 'config')
+        .filter((config) => matchesPayload(idsOf(config), shownAnnotations(config), filters))
+        .map(shown);
       return create(ListConfigsResponseSchema, { configs });
     },
 
@@ -45,40 +46,27 @@ export function configControl({ store, random }: ControlContext): ConfigControl 
       if (!spec) throw invalidArgument();
       checkConfigSpec(spec);
       const made = completeObject('config', create(ConfigSchema, { id: newId(random), spec }));
-      try {
-        const config = await store.update((tx) => tx.create('config', made));
-        return create(CreateConfigResponseSchema, { config });
-      } catch (error) {
-        if (!(error instanceof NameConflictError)) throw error;
-        throw alreadyExists(`config ${made.spec.annotations.name} already exists`);
-      }
+      const config = await createPayload(store, 'config', made);
+      return create(CreateConfigResponseSchema, { config: shown(config) });
     },
 
     async updateConfig({ configId, configVersion: version, spec }) {
       if (!configId || !version || !spec) throw invalidArgument();
-      const config = await store.update((tx) => {
-        const stored = tx.get('config', configId);
-        if (!stored) throw notFound('config', configId);
-        return tx.update('config', {
-          ...stored,
-          meta: { ...stored.meta, version },
-          spec: relabelled(stored, spec),
-        });
-      });
-      return create(UpdateConfigResponseSchema, { config });
+      const update = { id: configId, version, spec, check: checkConfigSpec };
+      const config = await updatePayload(context, 'config', update);
+      return create(UpdateConfigResponseSchema, { config: shown(config) });
     },
 
     async removeConfig({ configId }) {
       if (!configId) throw invalidArgument('config ID must be provided');
-      await store.update((tx) => {
-        const config = tx.get('config', configId);
-        if (!config) throw notFound('config', configId);
-        checkUnused(tx, 'config', config);
-        tx.remove('config', configId);
-      });
+      await removePayload(store, 'config', configId);
       return create(RemoveConfigResponseSchema);
     },
   };
+}
+
+function shown(config: ConfigObject): ConfigObject {
+  return { ...config, spec: { ...config.spec, annotations: shownAnnotations(config) } };
 }
 
 export function checkConfigSpec(spec: ConfigSpec): void {
@@ -88,13 +76,4 @@ export function checkConfigSpec(spec: ConfigSpec): void {
       `config data must be larger than 0 and less than ${CONFIG_BYTES_LIMIT} bytes`,
     );
   }
-}
-
-function relabelled(stored: ConfigObject, spec: ConfigSpec): ConfigObject['spec'] {
-  const sameData = spec.data.length === 0 || Buffer.compare(spec.data, stored.spec.data) === 0;
-  if (spec.annotations?.name !== stored.spec.annotations.name || !sameData) {
-    throw invalidArgument('only updates to Labels are allowed');
-  }
-  const annotations = { ...stored.spec.annotations, labels: spec.annotations.labels };
-  return { ...stored.spec, annotations };
 }

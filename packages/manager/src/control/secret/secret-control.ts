@@ -1,7 +1,5 @@
-import { timingSafeEqual } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import { newId } from '@skep/platform';
-import { NameConflictError } from '@skep/store';
 import { completeObject, type SecretObject } from '@skep/wire';
 import {
   CreateSecretResponseSchema,
@@ -13,12 +11,13 @@ import {
   UpdateSecretResponseSchema,
 } from '@skep/wire/swarmkit';
 import type { Control } from '../../contract.js';
+import { allNewest, findNewest, idsOf, shownAnnotations } from '../../versions/versions.js';
 import type { ControlContext } from '../context.js';
-import { alreadyExists, invalidArgument, notFound } from '../errors.js';
+import { invalidArgument, notFound, unimplemented } from '../errors.js';
 import { matchesPayload } from '../filter.js';
 import { SECRET_BYTES_LIMIT } from '../limits.js';
 import { checkPayloadName } from '../names.js';
-import { checkUnused } from '../service/users.js';
+import { createPayload, removePayload, updatePayload } from '../payload/payloads.js';
 
 type SecretControl = Pick<
   Control,
@@ -26,20 +25,21 @@ type SecretControl = Pick<
 >;
 
 /** Secrets. Their data goes in and never comes back out of here. */
-export function secretControl({ store, random }: ControlContext): SecretControl {
+export function secretControl(context: ControlContext): SecretControl {
+  const { store, random } = context;
   return {
     async getSecret({ secretId }) {
       if (!secretId) throw invalidArgument('secret ID must be provided');
-      const secret = store.view.get('secret', secretId);
+      const secret = findNewest(store.view, 'secret', secretId);
       if (!secret) throw notFound('secret', secretId);
-      return create(GetSecretResponseSchema, { secret: withoutData(secret) });
+      return create(GetSecretResponseSchema, { secret: shown(secret) });
     },
 
     async listSecrets({ filters }) {
-      const secrets = [...store.view.all('secret')]
+      const secrets = allNewest(store.view, 'secret')
         .filter((secret) => !secret.internal)
-        .filter((secret) => matchesPayload(secret, secret.spec.annotations, filters))
-        .map(withoutData);
+        .filter((secret) => matchesPayload(idsOf(secret), shownAnnotations(secret), filters))
+        .map(shown);
       return create(ListSecretsResponseSchema, { secrets });
     },
 
@@ -47,67 +47,42 @@ export function secretControl({ store, random }: ControlContext): SecretControl 
       if (!spec) throw invalidArgument();
       checkSecretSpec(spec);
       const made = completeObject('secret', create(SecretSchema, { id: newId(random), spec }));
-      try {
-        const secret = await store.update((tx) => tx.create('secret', made));
-        return create(CreateSecretResponseSchema, { secret: withoutData(secret) });
-      } catch (error) {
-        if (!(error instanceof NameConflictError)) throw error;
-        throw alreadyExists(`secret ${made.spec.annotations.name} already exists`);
-      }
+      const secret = await createPayload(store, 'secret', made);
+      return create(CreateSecretResponseSchema, { secret: shown(secret) });
     },
 
     async updateSecret({ secretId, secretVersion: version, spec }) {
       if (!secretId || !version || !spec) throw invalidArgument();
-      const secret = await store.update((tx) => {
-        const stored = tx.get('secret', secretId);
-        if (!stored) throw notFound('secret', secretId);
-        return tx.update('secret', {
-          ...stored,
-          meta: { ...stored.meta, version },
-          spec: relabelled(stored, spec),
-        });
-      });
-      return create(UpdateSecretResponseSchema, { secret: withoutData(secret) });
+      const update = { id: secretId, version, spec, check: checkSecretSpec };
+      const secret = await updatePayload(context, 'secret', update);
+      return create(UpdateSecretResponseSchema, { secret: shown(secret) });
     },
 
     async removeSecret({ secretId }) {
       if (!secretId) throw invalidArgument('secret ID must be provided');
-      await store.update((tx) => {
-        const secret = tx.get('secret', secretId);
-        if (!secret) throw notFound('secret', secretId);
-        checkUnused(tx, 'secret', secret);
-        tx.remove('secret', secretId);
-      });
+      await removePayload(store, 'secret', secretId);
       return create(RemoveSecretResponseSchema);
     },
   };
 }
 
-function withoutData(secret: SecretObject): SecretObject {
-  return { ...secret, spec: { ...secret.spec, data: new Uint8Array() } };
+function shown(secret: SecretObject): SecretObject {
+  const annotations = shownAnnotations(secret);
+  return { ...secret, spec: { ...secret.spec, annotations, data: new Uint8Array() } };
 }
 
-/** A secret has data of its own, or a driver that knows it. */
+/** A secret has data of its own; drivers that would know it are plugins. */
 export function checkSecretSpec(spec: SecretSpec): void {
   checkPayloadName(spec.annotations);
   if (spec.driver) {
     if (spec.driver.name === '') throw invalidArgument('secret driver must have a name');
-    return;
+    throw unimplemented(
+      'secret drivers are plugins, which this engine does not run; create the secret with its data',
+    );
   }
   if (spec.data.length === 0 || spec.data.length >= SECRET_BYTES_LIMIT) {
     throw invalidArgument(
       `secret data must be larger than 0 and less than ${SECRET_BYTES_LIMIT} bytes`,
     );
   }
-}
-
-function relabelled(stored: SecretObject, spec: SecretSpec): SecretObject['spec'] {
-  const sameData =
-    spec.data.length === 0 ||
-    (spec.data.length === stored.spec.data.length && timingSafeEqual(spec.data, stored.spec.data));
-  if (spec.annotations?.name !== stored.spec.annotations.name || !sameData) {
-    throw invalidArgument('only updates to Labels are allowed');
-  }
-  const annotations = { ...stored.spec.annotations, labels: spec.annotations.labels };
-  return { ...stored.spec, annotations };
 }

@@ -1,5 +1,6 @@
 import type { ReadView } from '@skep/store';
 import type { ConfigReference, ContainerSpec, SecretReference } from '@skep/wire/swarmkit';
+import { nameOf, type PayloadKind } from '../../versions/versions.js';
 import { invalidArgument } from '../errors.js';
 import { plural } from '../format.js';
 
@@ -63,13 +64,17 @@ class FileTargets {
 /** Every referenced secret and config is there, under the name the reference says. */
 export function checkReferencesExist(view: ReadView, container: ContainerSpec | undefined): void {
   if (!container) return;
+  const isMissing = (kind: PayloadKind, id: string, name: string) => {
+    const object = view.get(kind, id);
+    return !object || nameOf(object) !== name;
+  };
   const secrets = container.secrets
-    .filter((ref) => view.get('secret', ref.secretId)?.spec.annotations.name !== ref.secretName)
-    .map((ref) => ref.secretName);
+    .filter(({ secretId, secretName }) => isMissing('secret', secretId, secretName))
+    .map(({ secretName }) => secretName);
   if (secrets.length > 0) throw missing('secret', secrets);
   const configs = container.configs
-    .filter((ref) => view.get('config', ref.configId)?.spec.annotations.name !== ref.configName)
-    .map((ref) => ref.configName);
+    .filter(({ configId, configName }) => isMissing('config', configId, configName))
+    .map(({ configName }) => configName);
   if (configs.length > 0) throw missing('config', configs);
 }
 

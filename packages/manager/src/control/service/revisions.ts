@@ -9,6 +9,8 @@ import {
   VersionSchema,
 } from '@skep/wire/swarmkit';
 import { isJobSpec } from '../../orchestrator/mode.js';
+import { isUpdating } from '../../updater/config.js';
+import { isSame, specBefore } from '../../versions/before.js';
 import { failedPrecondition } from '../errors.js';
 
 /**
@@ -21,13 +23,14 @@ export function updated(
   version: Version,
   nowMs: number,
 ): ServiceObject {
+  const current = { ...stored, meta: { ...stored.meta, version } };
+  // An update that is under way goes on when it is asked for again.
+  if (isUpdating(stored) && isSame(stored, spec)) return current;
   return {
-    ...stored,
-    meta: { ...stored.meta, version },
+    ...current,
     spec,
     specVersion: create(VersionSchema, { index: version.index }),
-    previousSpec: stored.spec,
-    previousSpecVersion: stored.specVersion,
+    ...specBefore(stored, spec),
     updateStatus: undefined,
     jobStatus: nextRun(stored, nowMs),
   };
@@ -50,6 +53,25 @@ function jobRun(index: bigint, nowMs: number): JobStatus {
     lastExecution: timestampFromMs(nowMs),
   });
 }
+
+/**
+ * The version to write a service at. Who has read its present spec may write, though its status has
+ * changed since: `docker stack deploy` reads all services before it writes the first.
+ */
+export function sequenceFor(stored: ServiceObject, read: Version): Version {
+  const { updateStatus, specVersion, meta } = stored;
+  const writtenAt = specVersion?.index ?? 0n;
+  // A rollback brings an old spec version back, so then nothing says when the spec was written.
+  const isKnown = writtenAt > 0n && !ROLLED_BACK.includes(updateStatus?.state);
+  const hasSpec = isKnown && read.index > writtenAt && read.index <= meta.version.index;
+  return hasSpec ? meta.version : read;
+}
+
+const ROLLED_BACK: readonly (UpdateStatus_UpdateState | undefined)[] = [
+  UpdateStatus_UpdateState.ROLLBACK_STARTED,
+  UpdateStatus_UpdateState.ROLLBACK_PAUSED,
+  UpdateStatus_UpdateState.ROLLBACK_COMPLETED,
+];
 
 /** The service with its spec and the previous one exchanged, versions included. */
 export function rolledBack(stored: ServiceObject, version: Version, nowMs: number): ServiceObject {

@@ -18,6 +18,7 @@ import {
 import { isIngress } from '../../allocator/network-plan.js';
 import { ingressNetwork, publishesIngress } from '../../allocator/networks.js';
 import type { Control } from '../../contract.js';
+import { withNewest } from '../../versions/references.js';
 import type { ControlContext } from '../context.js';
 import {
   alreadyExists,
@@ -32,7 +33,7 @@ import { withServiceDefaults } from './defaults.js';
 import { checkOwnPorts } from './own-ports.js';
 import { checkPortConflicts } from './ports.js';
 import { checkReferencesExist } from './references.js';
-import { firstRun, rolledBack, updated } from './revisions.js';
+import { firstRun, rolledBack, sequenceFor, updated } from './revisions.js';
 import { serviceStatus } from './statuses.js';
 import { checkServiceSpec } from './validate-service.js';
 
@@ -82,18 +83,19 @@ export function serviceControl(context: ControlContext): ServiceControl {
     async updateService(request) {
       const { serviceId, serviceVersion: version, rollback } = request;
       if (!serviceId || !version) throw invalidArgument();
-      const spec = checkServiceSpec(request.spec);
+      const given = checkServiceSpec(request.spec);
+      const nowMs = context.clock.now();
       const service = await store.update((tx) => {
         const stored = tx.get('service', serviceId);
         if (!stored) throw notFound('service', serviceId);
-        checkAgainstSwarm(tx, spec, stored);
-        checkOwnPorts(tx, spec.endpoint, context.members.list());
-        checkUnchangeable(stored, spec);
+        checkUnchangeable(stored, given);
+        const sequence = sequenceFor(stored, version);
         const next =
           rollback === UpdateServiceRequest_Rollback.PREVIOUS
-            ? rolledBack(stored, version, context.clock.now())
-            : updated(stored, spec, version, context.clock.now());
-        checkIngressPresent(tx, next.spec);
+            ? rolledBack(stored, sequence, nowMs)
+            : updated(stored, withNewest(tx, given, stored), sequence, nowMs);
+        checkAgainstSwarm(tx, next.spec, stored);
+        checkOwnPorts(tx, next.spec.endpoint, context.members.list());
         return tx.update('service', next);
       });
       return create(UpdateServiceResponseSchema, { service });
@@ -115,27 +117,28 @@ export function serviceControl(context: ControlContext): ServiceControl {
 
 async function createService(
   { store, random, clock, members }: ControlContext,
-  spec: CompleteServiceSpec,
+  given: CompleteServiceSpec,
 ): Promise<ServiceObject> {
+  const { name } = given.annotations;
   const service = completeObject(
     'service',
     create(ServiceSchema, {
       id: newId(random),
-      spec,
+      spec: given,
       specVersion: create(VersionSchema),
-      jobStatus: firstRun(spec, clock.now()),
+      jobStatus: firstRun(given, clock.now()),
     }),
   );
   try {
     return await store.update((tx) => {
+      const spec = withNewest(tx, service.spec);
       checkAgainstSwarm(tx, spec);
       checkOwnPorts(tx, spec.endpoint, members.list());
-      checkIngressPresent(tx, spec);
-      return tx.create('service', service);
+      return tx.create('service', { ...service, spec });
     });
   } catch (error) {
     if (!(error instanceof NameConflictError)) throw error;
-    throw alreadyExists(`${error.message}: service ${spec.annotations.name} already exists`);
+    throw alreadyExists(`${error.message}: service ${name} already exists`);
   }
 }
 
@@ -159,6 +162,7 @@ function checkAgainstSwarm(
   checkPortConflicts(view, spec.endpoint, stored?.id);
   const { runtime } = spec.task;
   checkReferencesExist(view, runtime.case === 'container' ? runtime.value : undefined);
+  checkIngressPresent(view, spec);
 }
 
 function checkIngressPresent(view: ReadView, spec: CompleteServiceSpec): void {
