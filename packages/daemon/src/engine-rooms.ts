@@ -81,6 +81,7 @@ async function openRooms(
     random,
     disk,
     logger,
+    mayOpenFirewalls: options.iptables,
     ...(pools.length > 0 ? { addressPools: pools } : {}),
   });
   let containers: Engine | undefined;

@@ -79,8 +79,11 @@ export const BINDINGS_PER_SANDBOX_MAX = 65_535;
 
 export const MTU_BYTES_DEFAULT = 1_500;
 
-/** Between two looks at whether the host's own rules are still there. */
-export const HOST_COMPARE_MS = 30_000;
+/** Between two looks at the host's rules, ours and others': a question to the kernel each. */
+export const HOST_COMPARE_MS = 2_000;
+
+/** Until a firewall that did not answer, or refused, is asked again. */
+export const HOST_RETRY_MS = 10_000;
 
 /** The kernel is compared with the tables again after this time. */
 export const OVERLAY_COMPARE_MS = 30_000;

@@ -49,6 +49,11 @@ export class Names {
     return this.prefix;
   }
 
+  /** Chain of ours in others' iptables. */
+  get forwardChain(): string {
+    return `${this.prefix.toUpperCase()}-FORWARD`;
+  }
+
   /** nftables table on the host that hands published ports to the ingress namespace. */
   get meshTable(): string {
     return `${this.prefix}_mesh`;

@@ -6,8 +6,10 @@ import { type AddressPool, LOCAL_POOLS } from './address/pool.js';
 import type { NameSockets } from './dns/sockets/contract.js';
 import type { EncryptedEnd } from './encryption/assemble.js';
 import { egressMtuBytes } from './host/bridges.js';
+import { Passage } from './host/firewall/passage.js';
 import { HostRules } from './host/rules.js';
-import { hostWarnings, readLegacyTables } from './host/warnings.js';
+import { inputWarnings } from './host/warnings.js';
+import { HostWatch } from './host/watch.js';
 import { HOST, type NetKernel } from './kernel/contract.js';
 import { LocalNetworks } from './local/local-networks.js';
 import { loadLocalState } from './local/state.js';
@@ -52,6 +54,11 @@ export interface NetworkSettings {
   namePrefix?: string;
   /** Where local networks' subnets come from; Docker's pools when absent. */
   addressPools?: readonly AddressPool[];
+  /**
+   * Whether rules of ours may be put among those of iptables and firewalld, where those would drop
+   * what containers send; true when absent.
+   */
+  mayOpenFirewalls?: boolean;
 }
 
 /** The network room, put together. */
@@ -102,14 +109,14 @@ export async function assembleNetwork(
   settings: NetworkSettings,
   parts: NetworkParts,
 ): Promise<Network> {
-  const { kernel, logger } = parts;
+  const { kernel } = parts;
   const names = new Names({ prefix: settings.namePrefix ?? 'skep', execRoot: settings.execRoot });
   const host = await kernel.inspect(HOST);
   const pools = settings.addressPools ?? LOCAL_POOLS;
   const directory = join(settings.dataRoot, 'network');
   const state = await loadLocalState({ ...parts, directory, pools, names, host });
   const mtuBytes = egressMtuBytes(host);
-  const bridgeFilter = (await kernel.readSysctl(HOST, BRIDGE_FILTER)) === '1';
+  const bridgeFilter = await kernel.readSysctl(HOST, BRIDGE_FILTER);
   const registry = new SandboxRegistry();
   const { subnets } = state;
   const shared = { names, registry, subnets, directory, mtuBytes };
@@ -117,11 +124,6 @@ export async function assembleNetwork(
   const { mesh, overlays, readers, tables } = swarm;
   const book = new PortBook(parts);
   const { bridge, egress } = hostBridges(names, subnets);
-  let found: string[] = [];
-  const lookAround = async () => {
-    found = await findWarnings(kernel, subnets, names);
-    for (const warning of found) logger.warn({}, warning);
-  };
   const common = { ...parts, names, registry, book, mtuBytes, overlays };
   const sandboxes: Sandboxes = new Sandboxes({
     ...common,
@@ -129,17 +131,18 @@ export async function assembleNetwork(
     networks: state.networks,
     bridgeAddresses: bridge.addresses,
     egressAddresses: egress.addresses,
-    bridgeFilter,
-    restore: async (known) => {
-      await restorer.restore(known);
-      await lookAround();
-    },
+    bridgeFilter: bridgeFilter === '1',
+    restore: (known) => restorer.restore(known),
   });
   swarm.start(sandboxes);
   const namespaceOf = (id: string) => registry.get(id)?.state.netnsPath || undefined;
   const context = () => sandboxes.interfaceContext();
   const rules = new HostRules({ ...common, subnets });
-  const restorer = new Restorer({ ...common, mesh, rules, bridge, egress, context });
+  const passage = new Passage({ ...common, mayOpen: settings.mayOpenFirewalls ?? true });
+  const surroundings = { subnets, names, bridgeFilter };
+  const onFlush = () => void mesh.compareNow();
+  const watch = new HostWatch({ ...common, rules, passage, surroundings, onFlush });
+  const restorer = new Restorer({ ...common, mesh, rules, watch, bridge, egress, context });
   return {
     networking: sandboxes,
     encryption: swarm.encryption,
@@ -153,10 +156,14 @@ export async function assembleNetwork(
     overlays,
     traffic: new SwarmTraffic({ ...parts, namespaceOf }),
     serveContainers: (reader) => readers.add(reader),
-    warnings: () => [...found, ...swarm.warnings()],
+    warnings: () => {
+      const udpPorts = swarm.unprovenPorts();
+      const shut = udpPorts.length > 0 ? inputWarnings({ ...watch.standing, udpPorts }) : [];
+      return [...watch.warnings(), ...shut, ...swarm.warnings()];
+    },
     close: async ({ removeAll = false } = {}) => {
       swarm.close();
-      rules.close();
+      watch.close();
       if (removeAll) {
         await restorer.removeAll();
         await swarm.encryption.removeAll();
@@ -173,19 +180,4 @@ function hostBridges(names: Names, subnets: { bridge: string; gateway: string })
     bridge: { link: names.bridge, addresses: new AddressAllocator(subnets.bridge) },
     egress: { link: names.gatewayBridge, addresses: new AddressAllocator(subnets.gateway) },
   };
-}
-
-async function findWarnings(
-  kernel: NetKernel,
-  subnets: { bridge: string; gateway: string; link: string },
-  names: Names,
-): Promise<string[]> {
-  return hostWarnings({
-    chains: await kernel.baseChains(HOST),
-    host: await kernel.inspect(HOST),
-    subnets,
-    names,
-    bridgeFilter: await kernel.readSysctl(HOST, BRIDGE_FILTER),
-    legacyTables: await readLegacyTables(),
-  });
 }

@@ -3,6 +3,7 @@ import { errorMessage, type Logger } from '@skep/platform';
 import type { AddressAllocator } from './address/allocator.js';
 import { type HostBridge, planBridge } from './host/bridges.js';
 import type { HostRules } from './host/rules.js';
+import type { HostWatch } from './host/watch.js';
 import { HOST, type KernelCommand, type NamespaceView, type NetKernel } from './kernel/contract.js';
 import type { Names } from './names.js';
 import type { Overlays } from './overlay/overlays.js';
@@ -20,6 +21,7 @@ export interface RestorerOptions {
   registry: SandboxRegistry;
   book: PortBook;
   rules: HostRules;
+  watch: HostWatch;
   mesh: Mesh;
   overlays: Overlays;
   bridge: HostBridge;
@@ -46,13 +48,15 @@ export class Restorer {
     for (const sandbox of sandboxes) await this.#adopt(sandbox);
     await this.#options.rules.load();
     await this.#sweep();
+    await this.#options.watch.start();
   }
 
   /** Removes everything of ours from the kernel. */
   async removeAll(): Promise<void> {
-    const { kernel, names, overlays, mesh, registry, book } = this.#options;
+    const { kernel, names, overlays, mesh, registry, book, watch } = this.#options;
     for (const { request } of registry.all()) registry.delete(request.containerId);
     book.releaseAll();
+    await watch.removeAll();
     await this.#sweep();
     await mesh.removeAll();
     await overlays.removeAll();

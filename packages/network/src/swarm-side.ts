@@ -1,6 +1,6 @@
 import { formatAddress, subnetOf } from './address/ipv4.js';
 import { NameService } from './dns/service/name-service.js';
-import { assembleEncryption, type EncryptedEnd } from './encryption/assemble.js';
+import { assembleEncryption, type EncryptedEnd, WIREGUARD_PORT } from './encryption/assemble.js';
 import type { LocalState } from './local/state.js';
 import type { Names } from './names.js';
 import type { NetworkParts } from './network.js';
@@ -37,6 +37,8 @@ export interface SwarmSide {
   /** Lets what reads the tables begin; those who have something in overlay networks hear of them first. */
   start(sandboxes: Sandboxes): void;
   warnings(): string[];
+  /** UDP ports that other nodes' containers come by, while some node does not answer, or there is none. */
+  unprovenPorts(): number[];
   /** Ends all timers but the mesh's. The kernel's state stays. */
   close(): void;
 }
@@ -57,11 +59,12 @@ export async function assembleSwarmSide(
   const vips = new VipBalancer({ ...parts, table: names.table });
   const service = new NameService({ ...parts, sockets: parts.nameSockets, table: names.nameTable });
   const encryption = await assembleEncryption({ ...parts, ...options, tables, overlays });
+  const vxlanPort = () => overlays.dataPath?.udpPort ?? VXLAN_PORT_DEFAULT;
   const prober = new Prober({
     ...parts,
     sockets: parts.probeSockets,
     places: overlays,
-    vxlanPort: () => overlays.dataPath?.udpPort ?? VXLAN_PORT_DEFAULT,
+    vxlanPort,
   });
   return {
     tables,
@@ -78,6 +81,8 @@ export async function assembleSwarmSide(
       for (const reader of [direct, vips, service]) readers.add(reader);
     },
     warnings: () => [overlays, encryption, mesh, prober].flatMap((room) => room.warnings()),
+    unprovenPorts: () =>
+      overlays.list().length === 0 || prober.allAnswer ? [] : [vxlanPort(), WIREGUARD_PORT],
     close: () => {
       for (const room of [overlays, encryption, vips, service, prober]) room.close();
     },

@@ -14,6 +14,8 @@ Options:
       --exec-root DIR                 Sockets, namespaces, pid files (default /run/skep)
   -H, --host URL                      unix:///PATH or tcp://IP:PORT (repeatable, default unix://EXEC-ROOT/skep.sock)
       --insecure-registry HOST|CIDR   Registry that may speak plain HTTP (repeatable)
+      --iptables=BOOL                 Keep containers' way open through firewalls of iptables and
+                                      firewalld that drop what is forwarded (default true)
       --label KEY=VALUE               Label of this engine (repeatable)
       --log-driver NAME               Log driver of containers that name none (default json-file)
   -l, --log-level LEVEL               debug, info, warn, error or fatal (default info)

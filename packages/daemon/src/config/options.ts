@@ -14,6 +14,8 @@ export interface DaemonOptions {
   registryMirrors: string[];
   /** Engine labels, `key=value`. */
   labels: string[];
+  /** Whether rules of ours may be put among those of iptables and firewalld. */
+  iptables: boolean;
   /** Pools that local bridge networks are cut from. */
   defaultAddressPools: { base: string; size: number }[];
   /** `KIND=value` pairs of `--node-generic-resource`. */

@@ -37,6 +37,20 @@ describe('options', () => {
     });
   });
 
+  it('goes through others’ firewalls unless told not to', () => {
+    const iptables = (args: string[], file?: unknown) =>
+      resolveOptions(flags(...args), file).iptables;
+    expect([iptables([]), iptables(['--iptables']), iptables(['--iptables=true'])]).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    expect([iptables(['--iptables=false']), iptables([], { iptables: false })]).toEqual([
+      false,
+      false,
+    ]);
+  });
+
   it.each([
     [['--nope'], undefined, "Unknown option '--nope'"],
     [['-H', 'tcp://0.0.0.0:2375'], undefined, 'needs --tlsverify'],

@@ -23,6 +23,7 @@ const FLAGS = {
   'node-generic-resource': { type: 'string', multiple: true, key: 'node-generic-resources' },
   'allow-service-device': { type: 'string', multiple: true, key: 'allow-service-devices' },
   'allow-privileged-services': { type: 'boolean' },
+  iptables: { type: 'boolean' },
   'metrics-addr': { type: 'string' },
   'log-level': { type: 'string', short: 'l' },
   'log-driver': { type: 'string' },
@@ -52,7 +53,8 @@ export interface CommandLine {
 export function parseCommandLine(args: readonly string[]): CommandLine {
   let values: Values;
   try {
-    values = parseArgs({ args: [...args], options: FLAGS, strict: true }).values as Values;
+    const options = { options: FLAGS, strict: true, allowNegative: true } as const;
+    values = parseArgs({ args: args.map(bareBoolean), ...options }).values as Values;
   } catch (error) {
     throw new OptionsError(`${(error as Error).message.split('. ')[0]}\nSee 'skepd --help'.`);
   }
@@ -63,6 +65,14 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     configFileGiven: values['config-file'] !== undefined,
     values,
   };
+}
+
+/** `--name=false` as Docker has it, and as Node's parser has it. */
+function bareBoolean(argument: string): string {
+  const [, name = '', value] = /^--([a-z-]+)=(true|false)$/.exec(argument) ?? [];
+  const isBoolean = name in FLAGS && FLAGS[name as FlagName].type === 'boolean';
+  if (!isBoolean) return argument;
+  return value === 'true' ? `--${name}` : `--no-${name}`;
 }
 
 /**
@@ -101,6 +111,7 @@ export function resolveOptions(flags: Values, file: unknown): DaemonOptions {
       privileged: merged['allow-privileged-services'] === true,
     },
     defaultLog: defaultLog(one('log-driver') ?? 'json-file', merged['log-opt']),
+    iptables: merged.iptables !== false,
     metricsAddress: one('metrics-addr'),
     logLevel,
     tls,

@@ -10,7 +10,7 @@ import { loadKeyPair } from './keys.js';
 import { WIREGUARD_OVERHEAD_BYTES, WireGuard } from './wireguard.js';
 
 /** UDP, where each node's WireGuard listens: beside gossip's port, for one more line in a firewall. */
-const WIREGUARD_PORT = 7_947;
+export const WIREGUARD_PORT = 7_947;
 
 export interface EncryptionOptions {
   kernel: NetKernel;

@@ -1,6 +1,5 @@
-import { type Cancel, type Clock, errorMessage, type Logger } from '@skep/platform';
+import type { Logger } from '@skep/platform';
 import { HOST, type NetKernel } from '../kernel/contract.js';
-import { HOST_COMPARE_MS } from '../limits.js';
 import type { Names } from '../names.js';
 import type { PortBook } from '../ports/book.js';
 import { bindingElement, bindingSet, HostSet, hostTable } from '../rules/host-table.js';
@@ -8,7 +7,6 @@ import { ruleCount, type TableLayout } from '../rules/nft.js';
 
 export interface HostRulesOptions {
   kernel: NetKernel;
-  clock: Clock;
   logger: Logger;
   names: Names;
   book: PortBook;
@@ -20,8 +18,6 @@ export interface HostRulesOptions {
 export class HostRules {
   readonly #options: HostRulesOptions;
   readonly #layout: TableLayout;
-  #generation: number | undefined;
-  #cancel: Cancel = () => {};
 
   constructor(options: HostRulesOptions) {
     const { names, subnets } = options;
@@ -30,7 +26,7 @@ export class HostRules {
     this.#layout = hostTable({ names, bridgeSubnet, gatewaySubnet });
   }
 
-  /** Puts the table in place with everything that is bound, and looks after it from then on. */
+  /** Puts the table in place with everything that is bound. */
   async load(): Promise<void> {
     const { book, kernel, names } = this.#options;
     const { table } = names;
@@ -41,41 +37,21 @@ export class HostRules {
     const replace = { kind: 'table-replace', table, layout: this.#layout } as const;
     const changes = [replace, fill(HostSet.BOUND), fill(HostSet.BOUND_AT)];
     await kernel.run([{ op: 'nft', namespace: HOST, changes }]);
-    this.#generation = undefined;
-    this.#lookLater();
   }
 
-  close(): void {
-    this.#cancel();
-  }
-
-  #lookLater(): void {
-    this.#cancel();
-    this.#cancel = this.#options.clock.after(HOST_COMPARE_MS, () => void this.#look());
-  }
-
-  /** Rules that somebody flushed come back, with what is bound. */
-  async #look(): Promise<void> {
+  /** Rules that somebody flushed come back, with what is bound. Resolves whether all stood. */
+  async settle(): Promise<boolean> {
     const { logger, names } = this.#options;
-    try {
-      if (await this.#isWhole()) return;
-      logger.warn({ table: names.table }, 'rules of this host were gone; putting them back');
-      await this.load();
-    } catch (error) {
-      logger.error({ error: errorMessage(error) }, 'rules of this host not compared');
-    } finally {
-      this.#lookLater();
-    }
+    if (await this.#isWhole()) return true;
+    logger.warn({ table: names.table }, 'rules of this host were gone; putting them back');
+    await this.load();
+    return false;
   }
 
   async #isWhole(): Promise<boolean> {
     const { kernel, names } = this.#options;
-    const generation = await kernel.rulesGeneration(HOST);
-    if (generation === this.#generation) return true;
     const counts = await kernel.ruleCounts(HOST, names.table);
     const chains = Object.entries(this.#layout.chains);
-    const isWhole = chains.every(([chain, rules]) => counts?.get(chain) === ruleCount(rules));
-    this.#generation = isWhole ? generation : undefined;
-    return isWhole;
+    return chains.every(([chain, rules]) => counts?.get(chain) === ruleCount(rules));
   }
 }

@@ -1,20 +1,24 @@
-import { readFile } from 'node:fs/promises';
 import { overlaps, parseInterfaceAddress, subnetOf } from '../address/ipv4.js';
 import type { BaseChainView, NamespaceView } from '../kernel/contract.js';
 import type { Names } from '../names.js';
+import { isOfFirewalld, isOfIptables, type KnownFirewall } from './firewall/passage.js';
 
-/**
- * What on this host stands in the way of containers' packets. Everything here is somebody else's.
- */
-export interface HostFindings {
-  chains: readonly BaseChainView[];
-  host: NamespaceView;
+/** What is ours on this host, and what does not change. */
+export interface Surroundings {
   subnets: { bridge: string; gateway: string; link: string };
   names: Names;
   /** Value of net.bridge.bridge-nf-call-iptables. */
   bridgeFilter: string | undefined;
-  /** Tables of the old iptables in use, which nft does not list. */
-  legacyTables: readonly string[];
+}
+
+/**
+ * What on this host stands in the way of containers' packets. Everything here is somebody else's.
+ */
+export interface HostFindings extends Surroundings {
+  chains: readonly BaseChainView[];
+  host: NamespaceView;
+  /** Through which there is no way. */
+  closed: ReadonlySet<KnownFirewall>;
 }
 
 /** Sentences for the log and for `docker info`. */
@@ -22,34 +26,37 @@ export function hostWarnings(findings: HostFindings): string[] {
   return [...forwardWarnings(findings), ...overlapWarnings(findings)];
 }
 
-function forwardWarnings(findings: HostFindings): string[] {
-  const { names, chains, bridgeFilter } = findings;
+function forwardWarnings({ names, chains, bridgeFilter, closed }: HostFindings): string[] {
+  const all = [names.bridge, names.gatewayBridge, names.ingressLink];
   const links = `${names.bridge}, ${names.gatewayBridge} and ${names.ingressLink}`;
   const also = bridgeFilter === '1' ? ', and between containers of one bridge' : '';
-  const dropping = chains.filter(
-    ({ family, table, hook, policy }) =>
-      hook === 'forward' &&
-      policy === 'drop' &&
-      ['ip', 'inet'].includes(family) &&
-      !(family === 'ip' && table === names.table),
+  const drops = (chain: string) =>
+    `the firewall's chain ${chain} drops forwarded packets: containers have no way out and ` +
+    `published ports do not answer${also}, unless it accepts ${links}`;
+  const unknown = chains.filter(
+    (chain) =>
+      chain.hook === 'forward' &&
+      chain.policy === 'drop' &&
+      ['ip', 'inet'].includes(chain.family) &&
+      !isOfIptables(chain) &&
+      !isOfFirewalld(chain) &&
+      !(chain.family === 'ip' && chain.table === names.table),
   );
-  const warnings = dropping.map(
-    ({ family, table, chain }) =>
-      `the firewall's chain ${family} ${table} ${chain} drops forwarded packets by policy: ` +
-      `containers have no way out and published ports do not answer${also}, ` +
-      `unless it accepts ${links}`,
-  );
-  // It rejects by a last rule, not by policy.
-  if (chains.some(({ table, hook }) => table === 'firewalld' && hook === 'forward')) {
+  const set = `'{ ${all.join(', ')} }'`;
+  const warnings = unknown.map(({ family, table, chain }) => {
+    const insert = `nft insert rule ${family} ${table} ${chain}`;
+    const rules = ['iifname', 'oifname'].map((key) => `${insert} ${key} ${set} accept`);
+    return `${drops(`${family} ${table} ${chain}`)} (${rules.join('; ')})`;
+  });
+  const add = ['-i', '-o'].map((key) => `iptables -A FORWARD ${key} LINK -j ACCEPT`).join('; ');
+  if (closed.has('iptables-nft')) warnings.push(`${drops('ip filter FORWARD')} (${add})`);
+  if (closed.has('iptables-legacy'))
+    warnings.push(`${drops('FORWARD of iptables-legacy')} (${add})`);
+  if (closed.has('firewalld')) {
     warnings.push(
-      `firewalld rejects what comes from links that are in no zone: ${links} have to be in one that ` +
-        'accepts (firewall-cmd --permanent --zone=trusted --add-interface=LINK)',
-    );
-  }
-  if (findings.legacyTables.includes('filter')) {
-    warnings.push(
-      'legacy iptables filters packets on this host: ' +
-        `where its FORWARD policy is DROP, it has to accept ${links}`,
+      `firewalld rejects what comes from links that are in no zone: ${names.bridge} and ` +
+        `${names.gatewayBridge} have to be in one that accepts ` +
+        '(firewall-cmd --permanent --zone=trusted --add-interface=LINK)',
     );
   }
   return warnings;
@@ -71,33 +78,40 @@ function overlapWarnings(findings: HostFindings): string[] {
   );
 }
 
-/** What stands in the way of overlay networks. */
-export interface OverlayFindings {
+export interface InputFindings {
   chains: readonly BaseChainView[];
-  host: NamespaceView;
-  networks: readonly { name: string; subnets: readonly { subnet: string }[] }[];
-  /** Of VXLAN. */
-  udpPort: number;
+  /** Of VXLAN, and of WireGuard. */
+  udpPorts: readonly number[];
 }
 
-export function overlayWarnings(findings: OverlayFindings): string[] {
-  const { chains, host, networks, udpPort } = findings;
-  if (networks.length === 0) return [];
-  const dropping = chains.filter(
-    ({ family, hook, policy }) =>
-      hook === 'input' && policy === 'drop' && ['ip', 'inet'].includes(family),
-  );
-  return [
-    ...dropping.map(
+/** Firewalls that may keep the other nodes of the swarm out. */
+export function inputWarnings({ chains, udpPorts }: InputFindings): string[] {
+  const isShut = (view: BaseChainView) => view.policy === 'drop' || isOfFirewalld(view);
+  return chains
+    .filter((view) => view.hook === 'input' && ['ip', 'inet'].includes(view.family) && isShut(view))
+    .map(
       ({ family, table, chain }) =>
-        `the firewall's chain ${family} ${table} ${chain} drops what comes in by policy: ` +
-        'overlay networks reach no container of this node, ' +
-        `unless it accepts UDP port ${udpPort} (VXLAN) from the other nodes`,
-    ),
-    ...networks.flatMap(({ name, subnets }) =>
-      subnets.flatMap(({ subnet }) => overlapSentences(name, subnet, host)),
-    ),
-  ];
+        `the firewall's chain ${family} ${table} ${chain} keeps out what it does not know: ` +
+        'other nodes reach neither this one nor its containers, unless it accepts from them ' +
+        `TCP ${CONTROL_PORT} (to managers), TCP and UDP ${GOSSIP_PORT} (gossip), and ` +
+        `UDP ${udpPorts.join(' and ')} (overlay networks: VXLAN, and encrypted ones)`,
+    );
+}
+
+/** Docker's. */
+const CONTROL_PORT = 2_377;
+const GOSSIP_PORT = 7_946;
+
+/** What stands in the way of overlay networks. */
+export interface OverlayFindings {
+  host: NamespaceView;
+  networks: readonly { name: string; subnets: readonly { subnet: string }[] }[];
+}
+
+export function overlayWarnings({ host, networks }: OverlayFindings): string[] {
+  return networks.flatMap(({ name, subnets }) =>
+    subnets.flatMap(({ subnet }) => overlapSentences(name, subnet, host)),
+  );
 }
 
 function overlapSentences(name: string, subnet: string, host: NamespaceView): string[] {
@@ -110,15 +124,4 @@ function overlapSentences(name: string, subnet: string, host: NamespaceView): st
         `subnet ${subnet} of network ${name} overlaps this host's route ${destination} by ${link}, ` +
         'which its containers cannot reach',
     );
-}
-
-const LEGACY_TABLES = '/proc/thread-self/net/ip_tables_names';
-
-/** Tables of legacy iptables in this network namespace; none where the kernel has no such thing. */
-export async function readLegacyTables(): Promise<string[]> {
-  try {
-    return (await readFile(LEGACY_TABLES, 'utf8')).split('\n').filter(Boolean);
-  } catch {
-    return [];
-  }
 }

@@ -220,6 +220,9 @@ export interface TunnelEntries {
   forwarding: { link: string; mac: string; tunnelAddress: string }[];
 }
 
+/** Of ours all are of the first, which is meant where none is named. */
+export type TableFamily = 'ip' | 'inet';
+
 /** A chain that hangs on a hook, of anybody's. */
 export interface BaseChainView {
   family: string;
@@ -272,7 +275,11 @@ export interface NetKernel {
     table: string,
   ): Promise<Map<string, Map<string, string>> | undefined>;
   /** Chain → number of its rules; undefined: there is no such table. Reads no elements. */
-  ruleCounts(namespace: NamespacePath, table: string): Promise<Map<string, number> | undefined>;
+  ruleCounts(
+    namespace: NamespacePath,
+    table: string,
+    family?: TableFamily,
+  ): Promise<Map<string, number> | undefined>;
   baseChains(namespace: NamespacePath): Promise<BaseChainView[]>;
   /** Grows by one with each transaction of anybody's on a namespace's nftables; a u32. */
   rulesGeneration(namespace: NamespacePath): Promise<number>;

@@ -290,7 +290,7 @@ describe('a network that cannot be made', () => {
 });
 
 describe('warnings', () => {
-  it('name routes of the host that a network hides, and a firewall in the way', async () => {
+  it('name routes of the host that a network hides, and a firewall that may keep others out', async () => {
     const machine = new SimMachine();
     const chain = { family: 'inet', table: 'filter', chain: 'input', hook: 'input' };
     machine.kernel.foreignChains.push({ ...chain, policy: 'drop' });
@@ -299,6 +299,6 @@ describe('warnings', () => {
     expect(warnings().join('\n')).toContain(
       "subnet 10.0.1.0/24 of network net overlaps this host's route 10.0.0.0/16 by up0",
     );
-    expect(warnings().join('\n')).toContain('unless it accepts UDP port 4789 (VXLAN)');
+    expect(warnings().join('\n')).toContain("the firewall's chain inet filter input keeps out");
   });
 });

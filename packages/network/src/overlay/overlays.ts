@@ -1,7 +1,6 @@
 import { type Cancel, type Clock, errorMessage, type Logger } from '@skep/platform';
 import { overlayWarnings } from '../host/warnings.js';
 import {
-  type BaseChainView,
   HOST,
   type NamespacePath,
   type NamespaceView,
@@ -50,7 +49,7 @@ export class Overlays implements TablesReader, OverlayPlaces {
   #dataPath: DataPath | undefined;
   #underlay: Underlay | undefined;
   #carrier: EncryptedCarrier | undefined;
-  #host: { view: NamespaceView; chains: BaseChainView[] } | undefined;
+  #host: NamespaceView | undefined;
   #cancel: Cancel = () => {};
   #isClosed = false;
   #repairs = 0;
@@ -150,13 +149,11 @@ export class Overlays implements TablesReader, OverlayPlaces {
   /** What stands in their way, in sentences for `docker info`. */
   warnings(): string[] {
     const host = this.#host;
-    const udpPort = this.#dataPath?.udpPort;
     const overlays = this.#all();
     const failures = overlays.flatMap(({ failure }) => failure?.message ?? []);
-    if (!host || !udpPort) return failures;
+    if (!host) return failures;
     const networks = overlays.map(({ network }) => network);
-    const { chains, view } = host;
-    return [...failures, ...overlayWarnings({ chains, host: view, networks, udpPort })];
+    return [...failures, ...overlayWarnings({ host, networks })];
   }
 
   close(): void {
@@ -233,7 +230,7 @@ export class Overlays implements TablesReader, OverlayPlaces {
     const dataPath = this.#dataPath;
     if (!dataPath) return;
     const view = await kernel.inspect(HOST);
-    this.#host = { view, chains: await kernel.baseChains(HOST) };
+    this.#host = view;
     const mtuBytes = linkMtuBytes(view, dataPath.address);
     this.#underlay = { dataPath, mtuBytes, ...(this.#carrier && { carrier: this.#carrier }) };
   }

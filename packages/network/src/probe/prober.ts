@@ -69,6 +69,11 @@ export class Prober implements TablesReader, OverlayListener {
     });
   }
 
+  /** Whether there are other nodes, and each of them answers. */
+  get allAnswer(): boolean {
+    return this.#ways.count > 0 && this.#ways.broken().length === 0;
+  }
+
   /** Sentences for `docker info`. */
   warnings(): string[] {
     return this.#ways.broken().map((way) => this.#describe(way));

@@ -91,6 +91,10 @@ export class Ways {
     this.#waiting.clear();
   }
 
+  get count(): number {
+    return this.#ways.size;
+  }
+
   /** Whether some answer was missing last. */
   get isInDoubt(): boolean {
     return [...this.#ways.values()].some(({ lost }) => lost.small + lost.full > 0);

@@ -83,6 +83,12 @@ export class Mesh implements TablesReader, OverlayListener {
     await this.#serial.run(() => this.#takeDown());
   }
 
+  /** Looks whether the kernel still has it as it should be, ahead of time. */
+  compareNow(): Promise<void> {
+    if (!this.#started || this.#closed) return Promise.resolve();
+    return this.#serial.run(() => this.#tried(() => this.#compare()));
+  }
+
   /** Sentences for `docker info`. */
   warnings(): string[] {
     return this.#keeper.warnings();

@@ -12,6 +12,7 @@ import {
   type NetKernel,
   type RunOptions,
   type SecurityView,
+  type TableFamily,
   type TunnelEntries,
 } from '../contract.js';
 import type { SocketOpener, SocketRequest } from '../socket-contract.js';
@@ -66,8 +67,9 @@ export class RealKernel implements NetKernel, SocketOpener {
   async ruleCounts(
     namespace: NamespacePath,
     table: string,
+    family: TableFamily = 'ip',
   ): Promise<Map<string, number> | undefined> {
-    const counts = await this.#call({ kind: 'ruleCounts', namespace, table });
+    const counts = await this.#call({ kind: 'ruleCounts', namespace, table, family });
     return counts as Map<string, number> | undefined;
   }
 

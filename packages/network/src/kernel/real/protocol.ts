@@ -1,4 +1,4 @@
-import type { KernelCommand, NamespacePath, RunOptions } from '../contract.js';
+import type { KernelCommand, NamespacePath, RunOptions, TableFamily } from '../contract.js';
 import type { SocketRequest } from '../socket-contract.js';
 
 /** What the main thread and the kernel's worker say to each other. */
@@ -9,7 +9,7 @@ export type WorkerCall =
   | { kind: 'tunnelEntries'; namespace: NamespacePath }
   | { kind: 'listNamespaces'; directory: string }
   | { kind: 'tableElements'; namespace: NamespacePath; table: string }
-  | { kind: 'ruleCounts'; namespace: NamespacePath; table: string }
+  | { kind: 'ruleCounts'; namespace: NamespacePath; table: string; family: TableFamily }
   | { kind: 'baseChains'; namespace: NamespacePath }
   | { kind: 'rulesGeneration'; namespace: NamespacePath }
   | { kind: 'openTcpListings'; namespace: NamespacePath }

@@ -4,6 +4,7 @@ import type {
   NamespacePath,
   NamespaceView,
   SecurityView,
+  TableFamily,
   TunnelEntries,
 } from '../contract.js';
 import * as link from '../netlink/link.js';
@@ -111,10 +112,13 @@ export class QueryRunner {
     return found;
   }
 
-  ruleCounts(namespace: NamespacePath, table: string): Map<string, number> | undefined {
-    return unlessMissing(() =>
-      parseRuleCounts(this.#handles.nft(namespace).list(`list table ip ${table}`, 'terse')),
-    );
+  ruleCounts(
+    namespace: NamespacePath,
+    table: string,
+    family: TableFamily,
+  ): Map<string, number> | undefined {
+    const list = `list table ${family} ${table}`;
+    return unlessMissing(() => parseRuleCounts(this.#handles.nft(namespace).list(list, 'terse')));
   }
 
   baseChains(namespace: NamespacePath): BaseChainView[] {

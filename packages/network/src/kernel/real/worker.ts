@@ -59,7 +59,7 @@ function answer(call: WorkerCall): unknown {
     case 'tableElements':
       return queries.tableElements(call.namespace, call.table);
     case 'ruleCounts':
-      return queries.ruleCounts(call.namespace, call.table);
+      return queries.ruleCounts(call.namespace, call.table, call.family);
     case 'baseChains':
       return queries.baseChains(call.namespace);
     case 'rulesGeneration':
