@@ -1,7 +1,7 @@
 import type { Dependencies, Executor, TaskController } from '@skep/agent';
 import type { TaskTraffic } from '@skep/network';
 import type { Clock, Disk, Logger } from '@skep/platform';
-import type { NodeObject, TaskObject } from '@skep/wire';
+import { type NodeObject, type TaskObject, templateData } from '@skep/wire';
 import type { ContainerSpec, Network, NodeDescription } from '@skep/wire/swarmkit';
 import { AttachmentController } from './attachment/attachment-controller.js';
 import type { ContainerAttachments } from './attachment/container-attachments.js';
@@ -17,7 +17,7 @@ import { type NodeNetworks, nodeNetworking } from './node/networks.js';
 import { checkHostAccess } from './request/host-access.js';
 import { checkMounts } from './request/mounts.js';
 import { securityOptions } from './request/security.js';
-import { expandContainerSpec, templateData } from './request/template-context.js';
+import { expandContainerSpec } from './request/template-context.js';
 
 export interface ContainerExecutorOptions {
   engine: TaskEngine;

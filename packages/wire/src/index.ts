@@ -4,4 +4,5 @@ export * from './grpc.js';
 export * from './host-access.js';
 export * from './overlay-options.js';
 export * from './service-labels.js';
+export * from './task-names.js';
 export * from './time.js';

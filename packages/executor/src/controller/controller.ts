@@ -8,7 +8,7 @@ import {
 } from '@skep/agent';
 import type { ContainerInspect } from '@skep/containers';
 import { errorMessage, type Logger, RpcError } from '@skep/platform';
-import { durationMs, type TaskObject } from '@skep/wire';
+import { durationMs, type TaskObject, taskName } from '@skep/wire';
 import {
   type ContainerSpec,
   type ContainerStatus,
@@ -16,7 +16,6 @@ import {
   type PortStatus,
 } from '@skep/wire/swarmkit';
 import { STOP_GRACE_MS_DEFAULT } from '../limits.js';
-import { containerName } from '../request/names.js';
 import { portStatus } from '../request/ports.js';
 import { unlessAborted } from '../waiting.js';
 import { drainMaxMs, isReachable, stopTimeoutSeconds } from './draining.js';
@@ -52,7 +51,7 @@ export class ContainerController implements TaskController {
     this.#room = room;
     this.#task = task;
     this.#spec = spec;
-    this.#name = containerName(task);
+    this.#name = taskName(task);
     this.#logger = room.logger.child({ taskId: task.id });
   }
 

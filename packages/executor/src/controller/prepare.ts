@@ -1,12 +1,10 @@
 import type { OperationContext } from '@skep/agent';
 import { Code, RpcError } from '@skep/platform';
-import type { TaskObject } from '@skep/wire';
+import { type TaskObject, taskName, templateData } from '@skep/wire';
 import { type ContainerSpec, type Mount, Mount_Type } from '@skep/wire/swarmkit';
 import { injectedFiles } from '../request/files.js';
-import { containerName } from '../request/names.js';
 import { overlayNetworkIds, taskEndpoints } from '../request/networks.js';
 import { createRequest } from '../request/request.js';
-import { templateData } from '../request/template-context.js';
 import { engineWork } from './engine-errors.js';
 import type { ControllerRoom } from './room.js';
 
@@ -24,7 +22,7 @@ export async function prepareContainer(
     endpoints: taskEndpoints(task),
     files: injectedFiles(spec, room.dependencies, templateData(task, room.node)),
   };
-  const name = containerName(task);
+  const name = taskName(task);
   const request = createRequest(task, spec);
   try {
     await busy(() => engineWork(() => room.engine.create(name, request, extras)));

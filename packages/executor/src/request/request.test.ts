@@ -1,4 +1,4 @@
-import { durationFromMs } from '@skep/wire';
+import { durationFromMs, templateData } from '@skep/wire';
 import {
   Mount_BindOptions_Propagation,
   Mount_Type,
@@ -12,7 +12,7 @@ import { makeTask } from '../testing/objects.js';
 import { FACTS } from '../testing/setup.js';
 import { posixMode } from './file-mode.js';
 import { createRequest } from './request.js';
-import { expandContainerSpec, templateData } from './template-context.js';
+import { expandContainerSpec } from './template-context.js';
 
 type MakeTask = Parameters<typeof makeTask>;
 

@@ -1,34 +1,6 @@
 import { clone } from '@bufbuild/protobuf';
 import { expandTemplate, type TemplateFunction, type TemplateValue } from '@skep/platform';
-import type { TaskObject } from '@skep/wire';
-import {
-  type ContainerSpec,
-  ContainerSpecSchema,
-  type Mount,
-  type NodeDescription,
-} from '@skep/wire/swarmkit';
-import { containerName } from './names.js';
-
-/** What `{{.…}}` means in the spec of a task on this node (features.md 3.7). */
-export function templateData(task: TaskObject, node: NodeDescription): TemplateValue {
-  return {
-    Service: {
-      ID: task.serviceId,
-      Name: task.serviceAnnotations.name,
-      Labels: new Map(Object.entries(task.serviceAnnotations.labels)),
-    },
-    Node: {
-      ID: task.nodeId,
-      Hostname: node.hostname,
-      Platform: { Architecture: node.platform?.architecture ?? '', OS: node.platform?.os ?? '' },
-    },
-    Task: {
-      ID: task.id,
-      Name: containerName(task),
-      Slot: task.slot === 0n ? task.nodeId : task.slot.toString(),
-    },
-  };
-}
+import { type ContainerSpec, ContainerSpecSchema, type Mount } from '@skep/wire/swarmkit';
 
 type Expand = (template: string) => string;
 

@@ -3,4 +3,4 @@ export * from './context.js';
 export { createControl } from './control.js';
 export { isPredefined, PREDEFINED_LABEL, PREDEFINED_NETWORKS } from './network/predefined.js';
 export { SERVICE_DEFAULTS, withServiceDefaults } from './service/defaults.js';
-export { runtimeName, taskName } from './task/naming.js';
+export { runtimeName } from './task/naming.js';

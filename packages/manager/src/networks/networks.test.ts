@@ -187,6 +187,21 @@ describe('what a node is told of its networks', () => {
     expect(other.last.endpoints.map(({ ports: own }) => own.length)).toEqual([0, 0]);
   });
 
+  it.each([
+    ['box', ['box']],
+    ['{{.Service.Name}}-{{.Task.Slot}}-{{.Node.Hostname}}', ['web-3-machine']],
+    ['{{.Nothing}}', []],
+    ['', []],
+  ])('the host name %j of a task is one of its names', async (hostname, aliases) => {
+    const description = { hostname: 'machine' };
+    await sim.put('node', nodeOf('n4', { description }));
+    const spec = { runtime: { case: 'container' as const, value: { hostname } } };
+    await sim.put('task', runningTask('t3', 'n4', { net: '10.0.1.9/24' }, { slot: 3n, spec }));
+    const { updates } = await watch('n1');
+    const row = updates[0]?.endpoints.find(({ id }) => id === 't3');
+    expect(row).toMatchObject({ name: 'web.3.t3', aliases });
+  });
+
   it('names containers that somebody attached as they say', async () => {
     const runtime = { case: 'attachment', value: { containerId: 'c'.repeat(64) } } as const;
     const attach = (id: string, aliases: string[]) =>

@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import { expandTemplate } from '@skep/platform';
 import type { ReadView } from '@skep/store';
 import {
   clientAffinity,
@@ -9,6 +10,8 @@ import {
   overlaySettings,
   type ServiceObject,
   type TaskObject,
+  taskName,
+  templateData,
 } from '@skep/wire';
 import {
   type EndpointPort,
@@ -33,7 +36,6 @@ import {
 } from '@skep/wire/swarmkit';
 import { driverOf, isAllocated, isIngress } from '../allocator/network-plan.js';
 import { networksOfService } from '../allocator/networks.js';
-import { taskName } from '../control/task/naming.js';
 
 /** Digits of a container's id by which it is known as a name. */
 const SHORT_ID_DIGITS = 12;
@@ -113,15 +115,16 @@ export function endpointRow(
   const { nodeId, status } = task;
   const isLive = status.state >= TaskState.ASSIGNED && status.state <= TaskState.RUNNING;
   if (!attachment || attachment.addresses.length === 0 || !isLive || !nodeId) return undefined;
+  const node = view.get('node', nodeId);
   return create(NetworkEndpointSchema, {
     networkId,
     id: task.id,
     nodeId,
     addresses: attachment.addresses.toSorted((a, b) => Number(isIpv6(a)) - Number(isIpv6(b))),
     serviceId: task.serviceId,
-    ...namesOf(task, attachment),
+    ...namesOf(task, attachment, node),
     slot: task.slot,
-    ready: isReady(task, view.get('node', nodeId)) && !withdrawn.has(task.id),
+    ready: isReady(task, node) && !withdrawn.has(task.id),
     ports: attachment.network?.spec?.ingress ? meshPorts(task) : [],
   });
 }
@@ -133,13 +136,13 @@ function isReady({ desiredState, status }: TaskObject, node: NodeObject | undefi
 }
 
 /** A container that somebody attached says its names itself, the first being its own. */
-function namesOf(task: TaskObject, { aliases }: NetworkAttachment) {
+function namesOf(task: TaskObject, { aliases }: NetworkAttachment, node: NodeObject | undefined) {
   const { runtime } = task.spec;
   if (runtime.case === 'attachment') {
     const [name = runtime.value.containerId.slice(0, SHORT_ID_DIGITS), ...others] = aliases;
     return { name, aliases: others };
   }
-  return { name: taskName(task), aliases: [...shortIdOf(task), ...hostnameOf(task)] };
+  return { name: taskName(task), aliases: [...shortIdOf(task), ...hostnameOf(task, node)] };
 }
 
 function shortIdOf({ status }: TaskObject): string[] {
@@ -148,10 +151,17 @@ function shortIdOf({ status }: TaskObject): string[] {
   return [runtimeStatus.value.containerId.slice(0, SHORT_ID_DIGITS)].filter((id) => id !== '');
 }
 
-/** As the spec gives it; only the node itself knows what a template comes to. */
-function hostnameOf({ spec: { runtime } }: TaskObject): string[] {
+/** What the spec's template comes to on this node. */
+function hostnameOf(task: TaskObject, node: NodeObject | undefined): string[] {
+  const { runtime } = task.spec;
   const hostname = runtime.case === 'container' ? runtime.value.hostname : '';
-  return hostname === '' || hostname.includes('{{') ? [] : [hostname];
+  if (hostname === '' || !hostname.includes('{{')) return hostname === '' ? [] : [hostname];
+  if (!node?.description) return [];
+  try {
+    return [expandTemplate(hostname, { data: templateData(task, node.description) })];
+  } catch {
+    return []; // then the task cannot run, and says why
+  }
 }
 
 function meshPorts({ endpoint }: TaskObject): EndpointPort[] {

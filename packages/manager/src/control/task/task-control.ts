@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { MissingError, type ReadView } from '@skep/store';
-import type { TaskObject } from '@skep/wire';
+import { type TaskObject, taskName } from '@skep/wire';
 import {
   GetTaskResponseSchema,
   type ListTasksRequest_Filters,
@@ -12,7 +12,7 @@ import { isTaskDirty } from '../../orchestrator/dirty.js';
 import type { ControlContext } from '../context.js';
 import { invalidArgument, notFound } from '../errors.js';
 import { hasLabels, isOneOf, startsWithOneOf } from '../filter.js';
-import { runtimeName, taskName } from './naming.js';
+import { runtimeName } from './naming.js';
 
 type TaskControl = Pick<Control, 'getTask' | 'listTasks' | 'removeTask'>;
 
