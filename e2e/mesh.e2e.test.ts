@@ -242,12 +242,14 @@ describe('ports', () => {
 describe('without losing a request', () => {
   beforeAll(async () => {
     const update = ['--update-delay', '0s', '--update-monitor', '0s', '--stop-grace-period', '10s'];
+    const rollback = ['--rollback-monitor', '0s', '--rollback-order', 'start-first'];
     await cluster.create(
       '--name',
       'web',
       '--replicas',
       '3',
       ...update,
+      ...rollback,
       '-p',
       '8080:80',
       '-p',
@@ -259,43 +261,68 @@ describe('without losing a request', () => {
   });
   afterAll(() => cluster.remove('web'));
 
-  for (const order of ['stop-first', 'start-first']) {
-    it(`a service is updated task by task, ${order}`, async () => {
-      const loads = [true, false].map(
-        (keepAlive) => new SteadyLoad({ urls: urls(), clients: 3, keepAlive }),
-      );
-      const before = await cluster.running('web', 3);
-      await cluster.update('--force', '--update-order', order, 'web');
+  /** Does something to the service while it is asked all the time, on known and new connections. */
+  async function underLoad(work: () => Promise<unknown>): Promise<void> {
+    const loads = [true, false].map(
+      (keepAlive) => new SteadyLoad({ urls: urls(), clients: 3, keepAlive }),
+    );
+    const untilMore = async () => {
+      const before = loads.map(({ answers }) => answers);
       await until(
-        async () => (await cluster.running('web', 3)).map(({ ID }) => ID),
-        (ids) => !before.some(({ ID }) => ids.includes(ID)),
-        PATIENCE_MS,
-      );
-      const answered = loads.map(({ answers }) => answers);
-      await until(
-        async () => loads.map(({ answers }, n) => answers - (answered[n] ?? 0)),
+        async () => loads.map(({ answers }, n) => answers - (before[n] ?? 0)),
         (more) => more.every((count) => count > 30),
       );
-      for (const load of loads) expect(await load.stop()).toEqual([]);
-    });
+    };
+    await untilMore();
+    await work();
+    await untilMore();
+    for (const load of loads) expect(await load.stop()).toEqual([]);
   }
 
+  /** Waits until none of the tasks of before is left, and as many others run. */
+  async function replaced(command: () => Promise<unknown>): Promise<void> {
+    const before = await cluster.running('web', 3);
+    await command();
+    await until(
+      async () => (await cluster.running('web', 3)).map(({ ID }) => ID),
+      (ids) => !before.some(({ ID }) => ids.includes(ID)),
+      PATIENCE_MS,
+    );
+  }
+
+  for (const order of ['stop-first', 'start-first']) {
+    it(`a service is updated task by task, ${order}`, () =>
+      underLoad(() => replaced(() => cluster.update('--force', '--update-order', order, 'web'))));
+  }
+
+  it('a service is rolled back', () =>
+    underLoad(() => replaced(() => cluster.docker('service', 'rollback', '-d', 'web'))));
+
+  it('a node is drained: its tasks go on until others run in their stead', async () => {
+    const [{ NodeID = '' } = {}] = await cluster.running('web', 3);
+    const setAvailability = (to: string) =>
+      cluster.docker('node', 'update', '--availability', to, NodeID);
+    let fewest = 3;
+    await underLoad(async () => {
+      await setAvailability('drain');
+      await until(
+        async () => (await cluster.tasks('web')).filter(({ Status }) => Status.State === 'running'),
+        (tasks) => {
+          fewest = Math.min(fewest, tasks.length);
+          return tasks.length === 3 && tasks.every((task) => task.NodeID !== NodeID);
+        },
+        PATIENCE_MS,
+      );
+    });
+    expect(fewest).toBe(3);
+    await setAvailability('active');
+  });
+
   it('a service is scaled down', async () => {
-    const load = new SteadyLoad({ urls: urls(), clients: 4, keepAlive: false });
-    await until(
-      async () => load.answers,
-      (count) => count > 50,
-    );
-    await cluster.docker('service', 'scale', '-d', 'web=1');
-    await cluster.running('web', 1);
-    const answered = load.answers;
-    await until(
-      async () => load.answers - answered,
-      (more) => more > 50,
-    );
-    expect(await load.stop()).toEqual([]);
-    await cluster.docker('service', 'scale', '-d', 'web=3');
-    await cluster.running('web', 3);
+    await underLoad(async () => {
+      await cluster.docker('service', 'scale', '-d', 'web=1');
+      await cluster.running('web', 1);
+    });
   });
 });
 

@@ -102,6 +102,11 @@ export function hasEnded(task: TaskObject): boolean {
   return task.status.state > TaskState.RUNNING;
 }
 
+/** Whether the swarm was asked for a place for the task, an address or a port, and has none now. */
+export function isRefused({ status }: TaskObject): boolean {
+  return status.state < TaskState.ASSIGNED && status.err !== '';
+}
+
 /** Whether a node may not run replicated tasks: it is gone, down, or being emptied. */
 export function isLost(node: NodeObject | undefined): boolean {
   return (

@@ -2,7 +2,7 @@ import type { ReadView } from '@skep/store';
 import { type ServiceObject, type TaskObject, timestampMs } from '@skep/wire';
 import { NodeStatus_State, TaskState } from '@skep/wire/swarmkit';
 import { isLeaving } from '../orchestrator/leaving.js';
-import { hasEnded, isLive, remainingMs, type Slot } from '../orchestrator/slot.js';
+import { hasEnded, isLive, isRefused, remainingMs, type Slot } from '../orchestrator/slot.js';
 import { HAND_OVER_FAILURES_MAX, HAND_OVER_MS_MAX, UNHEARD_NODES_RECHECK_MS } from './limits.js';
 import { mayRestart } from './policy.js';
 
@@ -43,11 +43,6 @@ export function handOver(
   return hasUnheardNodes(view)
     ? { kind: 'wait', waitMs: UNHEARD_NODES_RECHECK_MS }
     : { kind: 'vain' };
-}
-
-/** Whether the swarm has no place, no address or no port for the task. */
-function isRefused({ status }: TaskObject): boolean {
-  return status.state < TaskState.ASSIGNED && status.err !== '';
 }
 
 /** After a change of leader no node takes tasks until it was heard of. */

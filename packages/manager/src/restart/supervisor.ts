@@ -5,7 +5,7 @@ import { TaskState } from '@skep/wire/swarmkit';
 import type { Step } from '../loop/plan.js';
 import type { Decision, LoopOptions } from '../loop/planner.js';
 import { PlanningLoop } from '../loop/planning-loop.js';
-import { hasEnded, isLive, slotKey } from '../orchestrator/slot.js';
+import { hasEnded, isLive, isRefused, slotKey } from '../orchestrator/slot.js';
 import { planSlotRestarts } from './plan.js';
 
 /**
@@ -63,9 +63,8 @@ export class RestartSupervisor extends PlanningLoop {
 
 /** Whether others of its slot hear that the task serves now, or that there is no place for it. */
 function isAnswer(before: TaskObject, task: TaskObject): boolean {
-  const { err, state } = task.status;
-  const runs = state === TaskState.RUNNING && before.status.state < TaskState.RUNNING;
-  return runs || (state < TaskState.ASSIGNED && err !== '' && before.status.err === '');
+  const runs = ({ status }: TaskObject) => status.state === TaskState.RUNNING;
+  return (runs(task) && !runs(before)) || (isRefused(task) && !isRefused(before));
 }
 
 function reachChanged(node: NodeObject, before: NodeObject | undefined): boolean {

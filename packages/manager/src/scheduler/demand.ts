@@ -22,7 +22,8 @@ export function demandOf(task: TaskObject): Demand {
   };
 }
 
-function hostPortsOf(task: TaskObject): string[] {
+/** See {@link Demand.hostPorts}. */
+export function hostPortsOf(task: TaskObject): string[] {
   const ports: string[] = [];
   for (const { publishMode, publishedPort, protocol } of task.endpoint?.ports ?? []) {
     if (publishMode !== PortConfig_PublishMode.HOST || publishedPort === 0) continue;

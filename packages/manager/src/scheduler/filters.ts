@@ -28,6 +28,9 @@ export interface Filter {
   explain(nodes: number): string;
 }
 
+export const HOST_PORT_IN_USE = 'host-mode port already in use';
+export const MAX_REPLICAS_REACHED = 'max replicas per node limit exceed';
+
 /** In the order they are asked; a node counts for the first that refuses it (features.md 3.4). */
 export const FILTERS: readonly Filter[] = [
   { checkFor: () => isReady, explain: (nodes) => `${plural(nodes)} not available for new tasks` },
@@ -41,8 +44,8 @@ export const FILTERS: readonly Filter[] = [
     explain: (nodes) => `scheduling constraints not satisfied on ${plural(nodes)}`,
   },
   { checkFor: platforms, explain: (nodes) => `unsupported platform on ${plural(nodes)}` },
-  { checkFor: hostPorts, explain: (nodes) => `host-mode port already in use on ${plural(nodes)}` },
-  { checkFor: maxReplicas, explain: () => 'max replicas per node limit exceed' },
+  { checkFor: hostPorts, explain: (nodes) => `${HOST_PORT_IN_USE} on ${plural(nodes)}` },
+  { checkFor: maxReplicas, explain: () => MAX_REPLICAS_REACHED },
 ];
 
 function plural(nodes: number): string {

@@ -20,8 +20,9 @@ import {
   rolloutOf,
 } from './config.js';
 import { exceeds, isFailure, type RanFor } from './failure.js';
+import { slotsMakingWay } from './making-way.js';
 import { progressOf, type SlotProgress } from './progress.js';
-import { completed, paused, rolledBack, started } from './status.js';
+import { completed, paused, rolledBack, started, stopsFirst } from './status.js';
 
 export interface UpdateContext extends PlanContext {
   ranFor: RanFor;
@@ -47,7 +48,8 @@ export function planUpdate(view: ReadView, serviceId: string, context: UpdateCon
   const slots = updatableSlots(view, service);
   const progress = slots.map((slot) => progressOf(view, service, slot));
   const rollout = rolloutOf(service);
-  const steps = progress.flatMap((slot) => cleanUp(slot, rollout));
+  const makingWay = slotsMakingWay(view, service, progress, context.nowMs);
+  const steps = progress.flatMap((slot) => cleanUp(slot, rollout, makingWay.get(slot) === 0));
   if (isUpdating(service)) {
     const failed = judge(progress, rollout, context);
     if (failed) return { steps: [[updateService(stopped(service, rollout, failed))]] };
@@ -55,13 +57,16 @@ export function planUpdate(view: ReadView, serviceId: string, context: UpdateCon
   const turns = nextTurns(service, progress, rollout, context.nowMs);
   for (const { slot } of turns.slots) steps.push(replace(view, service, slot, rollout, context));
   const doneInMs = isUpdating(service) ? msUntilDone(progress, rollout, context.nowMs) : undefined;
-  if (!service.updateStatus && progress.some(needsUpdate)) {
-    steps.push([updateService(started(service, context.nowMs))]);
-  } else if (doneInMs === 0) {
-    steps.push([updateService(completed(service, context.nowMs))]);
+  let next = service;
+  if (!service.updateStatus && progress.some(needsUpdate)) next = started(service, context.nowMs);
+  else if (doneInMs === 0) next = completed(service, context.nowMs);
+  for (const [slot, inMs] of makingWay) {
+    const tells = slot.kind === 'starting' && inMs === 0 && isUpdating(next);
+    if (tells) next = stopsFirst(next, slot.fresh);
   }
-  const waitMs = turns.waitMs ?? (doneInMs || undefined);
-  return waitMs === undefined ? { steps } : { steps, waitMs };
+  if (next !== service) steps.push([updateService(next)]);
+  const waitsMs = [turns.waitMs ?? doneInMs ?? 0, ...makingWay.values()].filter((ms) => ms > 0);
+  return waitsMs.length === 0 ? { steps } : { steps, waitMs: Math.min(...waitsMs) };
 }
 
 /** The slots an update works on, in order: numbers, or the nodes that take updated tasks. */
@@ -97,11 +102,12 @@ function stopped(service: ServiceObject, rollout: Rollout, failed: TaskObject): 
   return forward && !isRollingBack(service) ? rolledBack(service, failed) : paused(service, failed);
 }
 
-/** Stops what a slot's new task leaves without work. */
-function cleanUp(slot: SlotProgress, { order }: Rollout): Step[] {
+/** Stops what a slot's new task leaves without work, or what has to make way for it. */
+function cleanUp(slot: SlotProgress, { order }: Rollout, makesWay: boolean): Step[] {
   if (slot.kind !== 'starting' && slot.kind !== 'settled') return [];
   const serves = (task: TaskObject | undefined) => task?.status.state === TaskState.RUNNING;
-  const keepServing = order === UpdateOrder.START_FIRST && !serves(slot.fresh);
+  const startsFirst = order === UpdateOrder.START_FIRST && !makesWay;
+  const keepServing = startsFirst && !serves(slot.fresh);
   const needless = slot.surplus.filter((task) => !(keepServing && serves(task)));
   return needless.map((task) => [desire(task, TaskState.SHUTDOWN)]);
 }

@@ -17,12 +17,29 @@ export function started(service: ServiceObject, nowMs: number): ServiceObject {
   });
 }
 
+/** Begins what a message says of the task that had to wait for the one before it. */
+const STOPPED_FIRST = '; stop-first instead of start-first for ';
+
+/**
+ * The service whose update, though it starts first, stops a task before its successor `fresh` can
+ * start; of several the last is named.
+ */
+export function stopsFirst(service: ServiceObject, fresh: TaskObject): ServiceObject {
+  const { message = '' } = service.updateStatus ?? {};
+  const [before = ''] = message.split(STOPPED_FIRST);
+  const name = `${service.spec.annotations.name}.${fresh.slot || fresh.nodeId}`;
+  const reason = fresh.status.err.slice(0, QUOTE_CHARS_MAX);
+  return withStatus(service, { message: `${before}${STOPPED_FIRST}${name}: ${reason}` });
+}
+
 /** The service with its update, or rollback, done. */
 export function completed(service: ServiceObject, nowMs: number): ServiceObject {
   const back = isRollingBack(service);
+  const [, stoppedFirst] = service.updateStatus?.message.split(STOPPED_FIRST) ?? [];
+  const told = stoppedFirst === undefined ? '' : STOPPED_FIRST + stoppedFirst;
   return withStatus(service, {
     state: back ? UpdateState.ROLLBACK_COMPLETED : UpdateState.COMPLETED,
-    message: back ? 'rollback completed' : 'update completed',
+    message: `${back ? 'rollback' : 'update'} completed${told}`,
     completedAt: timestampFromMs(nowMs),
   });
 }

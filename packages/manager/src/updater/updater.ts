@@ -5,7 +5,7 @@ import { TaskState } from '@skep/wire/swarmkit';
 import type { Decision, LoopOptions } from '../loop/planner.js';
 import { PlanningLoop } from '../loop/planning-loop.js';
 import { isGlobal } from '../orchestrator/mode.js';
-import { hasEnded, statusTimeMs } from '../orchestrator/slot.js';
+import { hasEnded, isRefused, statusTimeMs } from '../orchestrator/slot.js';
 import { isUpdating } from './config.js';
 import { planUpdate } from './plan.js';
 
@@ -94,6 +94,7 @@ function isStep(before: TaskObject, task: TaskObject): boolean {
   return (
     before.desiredState !== task.desiredState ||
     wasRunning !== task.status.state >= TaskState.RUNNING ||
+    (isRefused(task) && before.status.err !== task.status.err) ||
     hasEnded(before) !== hasEnded(task)
   );
 }
