@@ -81,5 +81,7 @@ export interface TaskController {
   containerStatus(): ContainerStatus | undefined;
   /** Host-mode ports with their numbers, once started. */
   portStatus(): PortStatus | undefined;
+  /** What its status should say besides, for people; undefined for nothing. */
+  remark?(): string | undefined;
   logs(options: TaskLogOptions, signal: AbortSignal): AsyncIterable<TaskLogEntry>;
 }

@@ -174,6 +174,7 @@ export class TaskRunner {
     const status = statusAfter(clock, this.#task.status, transition, {
       container: controller.containerStatus(),
       ports: controller.portStatus(),
+      remark: controller.remark?.(),
     });
     this.#task = { ...this.#task, status };
     onStatus(this.#task, status);

@@ -14,6 +14,8 @@ import type { Transition } from './machine.js';
 export interface Observed {
   container: ContainerStatus | undefined;
   ports: PortStatus | undefined;
+  /** Something unusual about how it came to run. */
+  remark?: string | undefined;
 }
 
 /** The status after a transition. The container and its ports are told from STARTING on. */
@@ -32,9 +34,13 @@ export function statusAfter(
   return create(TaskStatusSchema, {
     timestamp: timestampFromMs(clock.now()),
     state: transition.state,
-    message: transition.message ?? before.message,
+    message: transition.message ? remarked(transition.message, observed) : before.message,
     err: transition.error,
     runtimeStatus: container ? { case: 'container', value: container } : before.runtimeStatus,
     portStatus: (telling ? observed.ports : undefined) ?? before.portStatus,
   });
+}
+
+function remarked(message: string, { remark }: Observed): string {
+  return remark ? `${message} (${remark})` : message;
 }

@@ -12,6 +12,16 @@ const wanted = (id: string, desired: TaskState) =>
   makeAssignments({ put: [{ task: makeTask(id, { desired }) }] });
 
 describe('Worker', () => {
+  it('says in a status what is unusual about how a task came to run', async () => {
+    const { worker, of } = await setUpWorker();
+    const task = makeTask('t1');
+    task.serviceAnnotations.labels['remark'] = 'by foot';
+    await worker.apply(makeAssignments({ complete: true, put: [{ task }] }));
+    await settle();
+    expect(of('t1').at(-1)?.message).toBe('started (by foot)');
+    await worker.stop();
+  });
+
   it('walks a task to RUNNING with the messages people know', async () => {
     const { worker, executor, of } = await setUpWorker();
     await worker.apply(complete('t1'));

@@ -23,6 +23,7 @@ import { listen } from './http/listen.js';
 import { systemInterfaces } from './interfaces.js';
 import { serveMetrics } from './metrics/serve.js';
 import type { Platform } from './platform.js';
+import { imagePeers } from './swarm/image-peers.js';
 import { NO_MANAGER_YET, SwarmMembership } from './swarm/membership.js';
 import { NodeNetworks } from './swarm/networks/node-networks.js';
 
@@ -74,6 +75,7 @@ export class Daemon {
     const executor = new ContainerExecutor({
       engine: rooms.containers,
       images: rooms.images,
+      imagePeers: imagePeers(() => this.#membership?.images),
       volumes: rooms.volumes,
       networks,
       traffic: rooms.network.traffic,
@@ -100,6 +102,7 @@ export class Daemon {
       isOwnHost: (host) => systemInterfaces().some(({ addresses }) => addresses.includes(host)),
       hostSubnets,
       networkTables: networks,
+      imageShelf: rooms.images,
       onSession: (message) => networks.onSession(message),
       encryption: () => {
         const { wireguard, hasIpsec } = rooms.network.encryption;
@@ -120,7 +123,11 @@ export class Daemon {
     if (options.metricsAddress) {
       const { containers, network } = rooms;
       const store = () => membership.view();
-      const measured = { containers, network, store, gossip: () => networks.gossip };
+      const images = () => ({
+        pulled: rooms.images.traffic,
+        sent: membership.images?.traffic.sentBytes ?? 0,
+      });
+      const measured = { containers, images, network, store, gossip: () => networks.gossip };
       this.#servers.push(await serveMetrics(options.metricsAddress, measured));
     }
   }

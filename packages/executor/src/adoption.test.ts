@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { ContainerAttachments } from './attachment/container-attachments.js';
 import { ContainerExecutor } from './executor.js';
 import { FakeEngine } from './testing/fake-engine.js';
-import { FakeImages } from './testing/fake-images.js';
+import { FakeImages, FakePeers } from './testing/fake-images.js';
 import { killable } from './testing/killable.js';
 import { FakeManager } from './testing/manager.js';
 import { makeTask, published } from './testing/objects.js';
@@ -40,6 +40,7 @@ function startDaemon(machine: Machine) {
   const executor = new ContainerExecutor({
     engine: parts.engine.object,
     images: parts.images.object,
+    imagePeers: new FakePeers(),
     disk: parts.disk.object,
     volumes: { create: async () => ({}) as never, drivers: async () => ['local'] },
     networks: new FakeNetworks(),

@@ -9,6 +9,7 @@ import { ContainerEvents } from './controller/container-events.js';
 import { ContainerController } from './controller/controller.js';
 import type { SharedRoom, TaskEngine, TaskImages, TaskVolumes } from './controller/room.js';
 import { ImagePuller } from './image/puller.js';
+import type { ImagePeers } from './image/route.js';
 import { removeLeftovers } from './leftovers.js';
 import { DEFAULT_EXECUTOR_LIMITS, type ExecutorLimits } from './limits.js';
 import { NodeAttachments } from './node/attachments.js';
@@ -22,6 +23,7 @@ import { expandContainerSpec } from './request/template-context.js';
 export interface ContainerExecutorOptions {
   engine: TaskEngine;
   images: TaskImages;
+  imagePeers: ImagePeers;
   volumes: TaskVolumes;
   networks: NodeNetworks;
   traffic: TaskTraffic;
@@ -43,7 +45,7 @@ export class ContainerExecutor implements Executor {
   #attachedNetworks: readonly Network[] = [];
 
   constructor(options: ContainerExecutorOptions) {
-    const { clock, disk, engine, images, networks, traffic, volumes } = options;
+    const { clock, disk, engine, imagePeers, images, networks, traffic, volumes } = options;
     const limits = { ...DEFAULT_EXECUTOR_LIMITS, ...options.limits };
     const logger = options.logger.child({ room: 'executor' });
     this.#options = options;
@@ -56,7 +58,7 @@ export class ContainerExecutor implements Executor {
       disk,
       logger,
       events: new ContainerEvents(engine),
-      puller: new ImagePuller({ images, clock, logger, limits }),
+      puller: new ImagePuller({ images, peers: imagePeers, clock, logger, limits }),
       attachments: new NodeAttachments({ clock, limits, networks }),
     };
   }

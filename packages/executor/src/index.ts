@@ -1,5 +1,6 @@
 export * from './attachment/container-attachments.js';
 export * from './executor.js';
+export type { ImagePeers, PeerImageSource } from './image/route.js';
 export * from './limits.js';
 export type { NodeFacts } from './node/describe.js';
 export * from './node/host.js';

@@ -4,6 +4,8 @@ export interface ExecutorLimits {
   attachmentWaitMs: number;
   /** Time a registry has to give a first sign of life while the image is here already. */
   registryPatienceMs: number;
+  /** Silence of a registry after which other nodes are asked for an image that is not here. */
+  registryAloneMs: number;
   /** Time for which a failed pull of an image that is here already is not repeated. */
   pullFailureKeptMs: number;
   /** Failed pulls remembered; the oldest is forgotten first. */
@@ -15,6 +17,7 @@ export interface ExecutorLimits {
 export const DEFAULT_EXECUTOR_LIMITS: ExecutorLimits = {
   attachmentWaitMs: 30_000,
   registryPatienceMs: 1_000,
+  registryAloneMs: 2_000,
   pullFailureKeptMs: 30_000,
   pullFailuresMax: 256,
   leftoverRemovalsMax: 8,

@@ -92,6 +92,9 @@ export class FakeController implements TaskController {
   portStatus(): PortStatus | undefined {
     return undefined;
   }
+  remark(): string | undefined {
+    return this.task.serviceAnnotations.labels['remark'];
+  }
   async *logs(options: TaskLogOptions, signal: AbortSignal): AsyncIterable<TaskLogEntry> {
     this.logOptions.push(options);
     yield* this.entries;

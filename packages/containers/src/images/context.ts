@@ -4,10 +4,11 @@ import type { ImageEvents } from './events.js';
 import type { ImageIndex } from './image-index.js';
 import type { KeyedMutex } from './keyed-mutex.js';
 
-/** What was fetched since the start of the process. */
+/** Bytes of configs and layers fetched since the start of the process. */
 export interface ImageTraffic {
-  /** Of configs and layers, from registries and other nodes. */
-  pulledBytes: number;
+  registry: number;
+  /** Other nodes. */
+  peers: number;
 }
 
 /** What every part of the images room works with. */

@@ -69,7 +69,7 @@ export class Images implements ImageEngine {
     const index = new ImageIndex({ containerd, logger });
     const events = new ImageEvents(clock);
     const mutex = new KeyedMutex();
-    const traffic = { pulledBytes: 0 };
+    const traffic = { registry: 0, peers: 0 };
     this.#context = { containerd, clock, random, logger, index, events, mutex, traffic };
     this.#sizes = new LayerSizes(containerd);
     this.#usersOf = options.usersOf ?? (() => []);

@@ -39,6 +39,7 @@ type UnknownCode = 'MANIFEST_UNKNOWN' | 'NAME_UNKNOWN' | 'BLOB_UNKNOWN';
 
 /** One repository at one endpoint, for one user. */
 export class RepositorySession {
+  readonly origin = 'registry';
   readonly #options: SessionOptions;
 
   constructor(options: SessionOptions) {

@@ -33,6 +33,7 @@ it('counts containers and tasks under dockerd names, and is quiet on a node outs
       stats: { ...NO_STATS, members: 4 },
       counters: { ...newCounters(), refused: 5 },
     }),
+    images: () => ({ pulled: { registry: 5, peers: 7 }, sent: 6 }),
     network: {
       overlays: { list: () => [{ failure: 'no VXLAN' }, {}] as never, repairs: 3 },
       meshCounters: { comparisons: 9, differences: 2 },
@@ -51,6 +52,8 @@ it('counts containers and tasks under dockerd names, and is quiet on a node outs
   expect(inSwarm).toContain('skep_network_tables_version 41');
   expect(inSwarm).toContain('skep_gossip_members 4');
   expect(inSwarm).toContain('skep_gossip_refused_total 5');
+  expect(inSwarm).toContain('skep_image_pulled_bytes_total{from="peers"} 7');
+  expect(inSwarm).toContain('skep_image_sent_bytes_total 6');
   member = false;
   expect(await registry.metrics()).toContain('swarm_manager_tasks_total{state="running"} 0');
 });

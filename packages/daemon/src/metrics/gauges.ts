@@ -4,10 +4,12 @@ import { NodeStatus_State, TaskState } from '@skep/wire/swarmkit';
 import { Gauge, type Registry } from 'prom-client';
 import type { MeasuredGossip } from '../swarm/networks/swarm-gossip.js';
 import { registerGossipGauges } from './gossip-gauges.js';
+import { type MeasuredImages, registerImageGauges } from './image-gauges.js';
 import { type MeasuredNetwork, registerNetworkGauges } from './network-gauges.js';
 
 export interface MeasuredRooms {
   containers: Pick<Engine, 'list' | 'counters'>;
+  images(): MeasuredImages;
   network: MeasuredNetwork;
   /** Undefined while this node takes no part in any. */
   gossip(): MeasuredGossip | undefined;
@@ -18,6 +20,7 @@ export interface MeasuredRooms {
 /** Registers what the daemon counts, under dockerd's names, so that dashboards made for it go on working. */
 export function registerGauges(registry: Registry, rooms: MeasuredRooms): void {
   const registers = [registry];
+  registerImageGauges(registry, () => rooms.images());
   registerNetworkGauges(registry, rooms.network);
   registerGossipGauges(registry, () => rooms.gossip());
   new Gauge({

@@ -11,7 +11,14 @@ import {
 } from '@skep/api';
 import { formatUnlockKey } from '@skep/ca';
 import type { Control, LogBrokerService, WatchService } from '@skep/manager';
-import { hostOf, IdentityError, type Manager, type MemberOptions, Membership } from '@skep/member';
+import {
+  hostOf,
+  IdentityError,
+  type Manager,
+  type MemberOptions,
+  Membership,
+  type SwarmImages,
+} from '@skep/member';
 import { Code, RpcError } from '@skep/platform';
 import type { ReadView } from '@skep/store';
 
@@ -67,6 +74,11 @@ export class SwarmMembership implements SwarmNode {
   networkResources(): NetworkResources | undefined {
     if (this.localNodeState() === 'inactive') return undefined;
     return this.#membership.member?.networkResources ?? NO_MANAGER_YET;
+  }
+
+  /** What other nodes hold, and what the swarm needs, of images; undefined in no swarm. */
+  get images(): SwarmImages | undefined {
+    return this.#membership.member?.images;
   }
 
   /** Takes a task of this node out of balancing and names, everywhere. */

@@ -44,6 +44,7 @@ export class ContainerController implements TaskController {
   readonly #spec: ContainerSpec;
   #task: TaskObject;
   #seen: ContainerInspect | undefined;
+  #remark: string | undefined;
   /** What it printed last, once it has failed. */
   #lastLine = '';
 
@@ -61,7 +62,7 @@ export class ContainerController implements TaskController {
 
   async prepare(context: OperationContext): Promise<void> {
     if (await unlessMissing(() => this.#look())) return; // made before a restart
-    await prepareContainer(this.#room, this.#task, this.#spec, context);
+    this.#remark = await prepareContainer(this.#room, this.#task, this.#spec, context);
     await engineWork(() => this.#look());
   }
 
@@ -128,6 +129,10 @@ export class ContainerController implements TaskController {
       exitCode: State.ExitCode,
       lastLine: this.#lastLine,
     });
+  }
+
+  remark(): string | undefined {
+    return this.#remark;
   }
 
   portStatus(): PortStatus | undefined {

@@ -8,16 +8,22 @@ import { createRequest } from '../request/request.js';
 import { engineWork } from './engine-errors.js';
 import type { ControllerRoom } from './room.js';
 
-/** Does all that a task's container needs, then makes it. */
+/**
+ * Does all that a task's container needs, then makes it. Resolves with what is unusual about where its
+ * image came from.
+ */
 export async function prepareContainer(
   room: ControllerRoom,
   task: TaskObject,
   spec: ContainerSpec,
   { busy, signal }: OperationContext,
-): Promise<void> {
+): Promise<string | undefined> {
   await room.attachments.wait(overlayNetworkIds(task), signal);
   await createVolumes(room, spec.mounts);
-  await room.puller.ensure(spec.image, spec.pullOptions?.registryAuth, signal);
+  const { image, pullOptions } = spec;
+  const encodedAuth = pullOptions?.registryAuth ?? '';
+  const need = { image, encodedAuth, serviceId: task.serviceId };
+  const remark = await room.puller.ensure(need, signal);
   const extras = {
     endpoints: taskEndpoints(task),
     files: injectedFiles(spec, room.dependencies, templateData(task, room.node)),
@@ -30,6 +36,7 @@ export async function prepareContainer(
     // An earlier attempt made it: the name holds the task's id, so it can be no other's.
     if (!(error instanceof RpcError) || error.code !== Code.ALREADY_EXISTS) throw error;
   }
+  return remark;
 }
 
 /** Volumes with a driver of their own are made with its options before the container asks for them. */

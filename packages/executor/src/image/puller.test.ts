@@ -1,18 +1,21 @@
 import { SimClock, settle, silentLogger } from '@skep/platform';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_EXECUTOR_LIMITS } from '../limits.js';
-import { FakeImages } from '../testing/fake-images.js';
+import { FakeImages, FakePeers } from '../testing/fake-images.js';
 import { ImagePuller } from './puller.js';
 import { taggedImage } from './reference.js';
+
+const nginx = { image: 'nginx', encodedAuth: '', serviceId: 's1' };
 
 function setUp() {
   const clock = new SimClock();
   const images = new FakeImages();
   const limits = DEFAULT_EXECUTOR_LIMITS;
-  const puller = new ImagePuller({ images, clock, logger: silentLogger, limits });
-  const ensure = (image: string, auth?: string) =>
-    puller.ensure(image, auth, new AbortController().signal);
-  return { clock, ensure, images, puller };
+  const peers = new FakePeers();
+  const puller = new ImagePuller({ images, peers, clock, logger: silentLogger, limits });
+  const ensure = (image: string, encodedAuth = '', serviceId = 's1') =>
+    puller.ensure({ image, encodedAuth, serviceId }, new AbortController().signal);
+  return { clock, ensure, images, peers, puller };
 }
 
 describe('ImagePuller', () => {
@@ -81,7 +84,7 @@ describe('ImagePuller', () => {
     const { images, puller } = setUp();
     images.registry = () => images.hang();
     const [first, second] = [new AbortController(), new AbortController()];
-    const waits = [first, second].map(({ signal }) => puller.ensure('nginx', undefined, signal));
+    const waits = [first, second].map(({ signal }) => puller.ensure(nginx, signal));
     const ended = Promise.allSettled(waits);
     await settle();
     first.abort(new Error('cancelled'));
@@ -91,8 +94,79 @@ describe('ImagePuller', () => {
     await ended;
     expect(images.pulls[0]?.signal.aborted).toBe(true);
     images.registry = (reference) => images.serve(reference);
-    await puller.ensure('nginx', undefined, new AbortController().signal);
+    await puller.ensure(nginx, new AbortController().signal);
     expect(images.pulls).toHaveLength(2);
+  });
+});
+
+describe('an image that other nodes have', () => {
+  const pinned = `app:1@sha256:${'b'.repeat(64)}`;
+
+  it('comes from those where it runs, when it is named by digest', async () => {
+    const { ensure, images, peers } = setUp();
+    peers.have.set(pinned, { likely: true });
+    expect(await ensure(pinned, 'auth')).toBeUndefined();
+    expect(images.pulls).toMatchObject([{ from: 'node n2', task: { keys: ['s1', 'auth'] } }]);
+    expect(peers.open).toBe(0);
+  });
+
+  it('comes from the registry when they are not sure to have it, or do not give it whole', async () => {
+    const { ensure, images, peers } = setUp();
+    await ensure(pinned);
+    expect(peers.asked).toEqual([{ image: pinned, likelyOnly: true }]);
+    images.here.clear();
+    peers.have.set(pinned, { likely: true });
+    images.peers = () => images.refuse('damaged');
+    await ensure(pinned);
+    expect(images.pulls.map(({ from }) => from)).toEqual(['registry', 'node n2', 'registry']);
+    expect(peers.open).toBe(0);
+  });
+
+  it('comes from the registry first when it is named by tag', async () => {
+    const { ensure, images, peers } = setUp();
+    peers.have.set('app:1', { likely: true });
+    await ensure('app:1');
+    expect(images.pulls.map(({ from }) => from)).toEqual(['registry']);
+  });
+
+  it('comes from any of them when the registry does not give it, which is told', async () => {
+    const { ensure, images, peers } = setUp();
+    images.registry = () => images.refuse('connection refused');
+    peers.have.set('app:1', { likely: false });
+    expect(await ensure('app:1')).toBe('image from node n2: connection refused');
+    expect(images.here.has('app:1')).toBe(true);
+    expect(peers.open).toBe(0);
+  });
+
+  it('comes from them when the registry is silent, and from the registry when it answers late', async () => {
+    const { clock, ensure, images, peers } = setUp();
+    images.registry = () => images.hang();
+    peers.have.set('app:1', { likely: true });
+    const remark = ensure('app:1');
+    await clock.advance(2_000);
+    expect(await remark).toBe('image from node n2: its registry does not answer');
+    expect(images.pulls[0]?.signal.aborted).toBe(true);
+    peers.have.clear();
+    const waiting = ensure('app:2');
+    await clock.advance(2_000);
+    expect(peers.asked.at(-1)).toEqual({ image: 'app:2', likelyOnly: false });
+    expect(images.pulls.at(-1)?.signal.aborted).toBe(false);
+    expect(clock.pendingTimers).toBe(0);
+    void waiting;
+  });
+
+  it('is not asked for where an older one is here', async () => {
+    const { ensure, images, peers } = setUp();
+    images.here.add('app:1');
+    images.registry = () => images.refuse('connection refused');
+    await ensure('app:1');
+    expect(peers.asked).toEqual([]);
+  });
+
+  it('is fetched for each service by its own right', async () => {
+    const { ensure, images } = setUp();
+    await Promise.all([ensure('app:1', '', 's1'), ensure('app:1', '', 's2')]);
+    expect(images.pulls.map(({ task }) => task?.keys)).toEqual([['s1'], ['s2']]);
   });
 });
 

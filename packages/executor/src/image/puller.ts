@@ -4,13 +4,30 @@ import { type Clock, errorMessage, type Logger } from '@skep/platform';
 import type { ExecutorLimits } from '../limits.js';
 import { readRegistryAuth } from './auth.js';
 import { hasDigest, isImageId, taggedImage } from './reference.js';
+import { type ImagePeers, ImageRoute } from './route.js';
 import { SharedPull } from './shared-pull.js';
+
+interface Pull {
+  shared: SharedPull;
+  /** See {@link ImagePuller.ensure}; known at its end. */
+  remark: string | undefined;
+}
 
 export interface ImagePullerOptions {
   images: Pick<ImageEngine, 'pull' | 'resolve'>;
+  peers: ImagePeers;
   clock: Clock;
   logger: Logger;
   limits: ExecutorLimits;
+}
+
+/** What a task needs of an image. */
+export interface ImageNeed {
+  /** As the task's spec has it. */
+  image: string;
+  /** base64url of JSON; empty for none. */
+  encodedAuth: string;
+  serviceId: string;
 }
 
 /**
@@ -23,26 +40,33 @@ export interface ImagePullerOptions {
  */
 export class ImagePuller {
   readonly #options: ImagePullerOptions;
-  readonly #pulls = new Map<string, SharedPull>();
+  readonly #route: ImageRoute;
+  readonly #pulls = new Map<string, Pull>();
   /** Until when (monotonic ms) an image that is here is used unasked. */
   readonly #failedUntil = new Map<string, number>();
 
   constructor(options: ImagePullerOptions) {
     this.#options = options;
+    this.#route = new ImageRoute(options);
   }
 
-  /** Resolves when the image may be used as it is here, if it is. Rejects only when `signal` aborts. */
-  async ensure(image: string, encodedAuth: string | undefined, signal: AbortSignal): Promise<void> {
-    if (isImageId(image)) return;
-    const reference = taggedImage(image);
+  /**
+   * Resolves when the image may be used as it is here, if it is, with what is unusual about how it came
+   * here. Rejects only when `signal` aborts.
+   */
+  async ensure(need: ImageNeed, signal: AbortSignal): Promise<string | undefined> {
+    if (isImageId(need.image)) return undefined;
+    const reference = taggedImage(need.image);
     const isHere = await this.#isHere(reference);
-    if (isHere && hasDigest(reference)) return;
-    // Other credentials may see another image: they do not share.
-    const auth = createHash('sha256').update(encodedAuth ?? '');
-    const key = `${reference} ${auth.digest('hex')}`;
-    if (isHere && this.#failedLately(key)) return;
-    const pull = this.#pulls.get(key) ?? this.#begin(key, reference, encodedAuth);
-    await pull.join({ isHere, signal });
+    if (isHere && hasDigest(reference)) return undefined;
+    // Other credentials may see another image, and another service have a right to it: they do not share.
+    const { encodedAuth, serviceId } = need;
+    const rights = createHash('sha256').update(JSON.stringify([encodedAuth, serviceId]));
+    const key = `${reference} ${rights.digest('hex')}`;
+    if (isHere && this.#failedLately(key)) return undefined;
+    const pull = this.#pulls.get(key) ?? this.#begin(key, { ...need, reference, isHere });
+    await pull.shared.join({ isHere, signal });
+    return pull.remark;
   }
 
   async #isHere(reference: string): Promise<boolean> {
@@ -56,13 +80,19 @@ export class ImagePuller {
     return (this.#failedUntil.get(key) ?? 0) > this.#options.clock.monotonic();
   }
 
-  #begin(key: string, reference: string, encodedAuth: string | undefined): SharedPull {
-    const { clock, images, limits, logger } = this.#options;
+  #begin(key: string, wanted: ImageNeed & { reference: string; isHere: boolean }): Pull {
+    const { clock, limits, logger } = this.#options;
+    const { encodedAuth, image, isHere, reference, serviceId } = wanted;
     const auth = readRegistryAuth(encodedAuth);
-    const pull = new SharedPull({
+    const task = { keys: encodedAuth ? [serviceId, encodedAuth] : [serviceId] };
+    const shared = new SharedPull({
       clock,
       patienceMs: limits.registryPatienceMs,
-      pull: (signal) => images.pull(reference, { ...(auth ? { auth } : {}), signal }),
+      pull: async (signal, onAnswer) => {
+        const request = { image, reference, auth, task, isHere, signal, onAnswer };
+        const remark = await this.#route.fetch(request);
+        pull.remark = remark;
+      },
       onEnd: ({ abandoned, error }) => {
         this.#pulls.delete(key);
         if (abandoned) return;
@@ -72,6 +102,7 @@ export class ImagePuller {
         this.#remember(key);
       },
     });
+    const pull: Pull = { shared, remark: undefined };
     this.#pulls.set(key, pull);
     return pull;
   }

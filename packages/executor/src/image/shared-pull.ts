@@ -1,4 +1,3 @@
-import type { ProgressMessage } from '@skep/containers';
 import type { Clock } from '@skep/platform';
 import { unlessAborted } from '../waiting.js';
 
@@ -6,7 +5,8 @@ export interface SharedPullOptions {
   clock: Clock;
   /** Time for the registry's first answer, for those who have the image already. */
   patienceMs: number;
-  pull(signal: AbortSignal): AsyncIterable<ProgressMessage>;
+  /** Calls `onAnswer` at the first sign of life. */
+  pull(signal: AbortSignal, onAnswer: () => void): Promise<void>;
   /** Called once. `abandoned`: broken off because nobody waits, which says nothing of the registry. */
   onEnd(outcome: { error: unknown; abandoned: boolean }): void;
 }
@@ -71,9 +71,8 @@ export class SharedPull {
   }
 
   async #read(): Promise<void> {
-    for await (const message of this.#options.pull(this.#abort.signal)) {
+    await this.#options.pull(this.#abort.signal, () => {
       this.#answered = true;
-      if (message.error) throw new Error(message.error);
-    }
+    });
   }
 }

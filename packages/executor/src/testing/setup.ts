@@ -8,7 +8,7 @@ import type { NodeFacts } from '../node/describe.js';
 import type { NodeNetworking, NodeNetworks } from '../node/networks.js';
 import { unlessAborted } from '../waiting.js';
 import { FakeEngine } from './fake-engine.js';
-import { FakeImages } from './fake-images.js';
+import { FakeImages, FakePeers } from './fake-images.js';
 
 export const FACTS: NodeFacts = {
   hostname: 'host1',
@@ -99,6 +99,7 @@ export function setUp(engine = new FakeEngine()) {
   const executor = new ContainerExecutor({
     engine,
     images,
+    imagePeers: new FakePeers(),
     networks,
     traffic,
     containerAttachments,

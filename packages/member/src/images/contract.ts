@@ -43,6 +43,8 @@ export interface ImageShelf {
 /** An image on other nodes. */
 export interface PeerImage {
   target: ImageTarget;
+  /** It was fetched with credentials, and is kept for those with a right to it. */
+  restricted: boolean;
   /** Of the nodes that have it. */
   nodeIds: readonly string[];
   /**

@@ -129,7 +129,7 @@ describe('images of other nodes', () => {
     holders = [{ nodeId: 'n3', likely: true }];
     give('n2');
     const image = await find(own);
-    expect(image).toMatchObject({ target, nodeIds: ['n2'] });
+    expect(image).toMatchObject({ target, nodeIds: ['n2'], restricted: false });
     expect(await textOf(image, 3)).toBe('has a');
     expect(own.traffic.receivedBytes).toBe(5);
     expect(asked).toMatchObject([{ nodeId: 'n1', image: 'app:1', keys: [] }]);

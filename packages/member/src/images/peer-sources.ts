@@ -9,11 +9,13 @@ export interface PeerSource {
   nodeId: string;
   channel: Channel;
   target: ImageTarget;
+  restricted: boolean;
 }
 
 /** An image read from several nodes that have the same under its name. */
 export class PeerSources implements PeerImage {
   readonly target: ImageTarget;
+  readonly restricted: boolean;
   readonly #image: string;
   readonly #sources: readonly PeerSource[];
   readonly #onReceived: (bytes: number) => void;
@@ -27,6 +29,7 @@ export class PeerSources implements PeerImage {
     onReceived: (bytes: number) => void,
   ) {
     this.target = sources[0].target;
+    this.restricted = sources.some(({ restricted }) => restricted);
     this.#image = image;
     this.#sources = sources;
     this.#onReceived = onReceived;

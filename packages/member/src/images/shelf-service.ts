@@ -31,9 +31,10 @@ export class ShelfService {
   bound(): BoundService {
     return implement(Shelf, {
       find: async ({ image }, context) => {
-        const { target } = await this.#allowed(image, context);
+        const { access, target } = await this.#allowed(image, context);
         const { digest, mediaType, size } = target;
-        const response = { digest, mediaType, sizeBytes: BigInt(size) };
+        const restricted = access !== undefined;
+        const response = { digest, mediaType, restricted, sizeBytes: BigInt(size) };
         return create(FindImageResponseSchema, response);
       },
       read: ({ digest, image, offsetBytes }, context) =>

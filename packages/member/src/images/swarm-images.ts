@@ -103,8 +103,9 @@ export class SwarmImages {
     const options = { signal, timeoutMs: FIND_TIMEOUT_MS };
     try {
       const answer = await channel.unary(Shelf.method.find, { image }, options);
-      const { digest, mediaType, sizeBytes } = answer;
-      return { nodeId, channel, target: { digest, mediaType, size: Number(sizeBytes) } };
+      const { digest, mediaType, restricted, sizeBytes } = answer;
+      const target = { digest, mediaType, size: Number(sizeBytes) };
+      return { nodeId, channel, restricted, target };
     } catch (error) {
       channel.close();
       const fields = { image, nodeId, error: errorMessage(error) };

@@ -116,7 +116,7 @@ async function download(
         throw new RegistryError('invalid', message);
       }
       await writer.write(useful);
-      traffic.pulledBytes += useful.length;
+      traffic[session.origin] += useful.length;
       onBytes?.(writer.offset);
     }
     signal?.throwIfAborted();

@@ -4,16 +4,19 @@ import type { ImageSource } from '../../contract/engine.js';
 import { RegistryError } from '../../registry/errors.js';
 import type { FetchedManifest, ManifestHead, RepositorySession } from '../../registry/session.js';
 import { readBody } from '../../registry/transport.js';
+import type { ImageTraffic } from '../context.js';
 import { sha256Digest } from '../digest.js';
 import { MANIFEST_BYTES_MAX } from '../limits.js';
 
 /** What a pull asks of whoever has the image. */
 export type PullSession = Pick<RepositorySession, 'headManifest' | 'getManifest' | 'getBlob'> & {
+  readonly origin: keyof ImageTraffic;
   readonly endpoint: { readonly url: string };
 };
 
 /** Another source than a registry, asked the same way. */
 export class SourceSession implements PullSession {
+  readonly origin = 'peers';
   readonly endpoint: { readonly url: string };
   readonly #source: ImageSource;
   readonly #signal: AbortSignal;
