@@ -405,7 +405,7 @@ describe('labels and constraints', () => {
   it('that no node meets keep tasks waiting, and say so', async () => {
     await cluster.create('--name', 'nowhere', '--constraint', 'node.labels.zone==north', ...IDLE);
     await untilRows('mgr1', 'docker service ps --no-trunc nowhere', [
-      / Running +Pending .* "no suitable node \(scheduling constraints not satisfied on 4 nodes\)"$/,
+      / Running +Pending .* "no suitable node \(scheduling constraints not satisfied on 4 nodes\)/,
     ]);
     await type('mgr1', 'docker node update --label-add zone=north worker2');
     expect(await cluster.placement('nowhere', 1)).toEqual(['worker2']);

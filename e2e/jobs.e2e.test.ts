@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TestDaemon } from './support/daemon.ts';
 import { must, until } from './support/exec.ts';
 import { IMAGE } from './support/sample.ts';
-import { running, startNode, tasksOf } from './support/swarm.ts';
+import { type ApiTask, running, startNode, tasksOf } from './support/swarm.ts';
 
 const CLIENTS = ['/usr/local/bin/docker', '/usr/bin/docker'].filter((path) => existsSync(path));
 
@@ -94,7 +94,39 @@ describe('jobs, and what tasks ask of nodes', () => {
   it('get generic resources, and say in full why there is no place', async () => {
     const wants = ['--generic-resource', 'GPU=1', '--generic-resource', 'SSD=1'];
     await create('-d', '--name', 'gpu', '--replicas', '3', ...wants, IMAGE);
-    const tasks = await running(node, 'gpu', 3).catch(() => tasksOf(node, 'gpu'));
-    expect(tasks).toHaveLength(3);
+    const tasks = await until(
+      () => tasksOf(node, 'gpu'),
+      (seen) => seen.some((task) => task.Status.Err) && seen.filter(isRunning).length === 2,
+    );
+    const cards = await Promise.all(tasks.filter(isRunning).map(environmentOf));
+    expect(cards.sort()).toEqual([
+      ['DOCKER_RESOURCE_GPU=blue', 'DOCKER_RESOURCE_SSD=1'],
+      ['DOCKER_RESOURCE_GPU=red', 'DOCKER_RESOURCE_SSD=1'],
+    ]);
+    expect(await node.docker('service', 'ps', '--no-trunc', 'gpu')).toContain(
+      '"no suitable node (insufficient resources on 1 node): short of GPU on 1 node"',
+    );
   });
+
+  it('go by engine labels, and wait where no node has them', async () => {
+    await create('-d', '--name', 'here', '--constraint', 'engine.labels.disk==SSD', IMAGE);
+    await running(node, 'here', 1);
+    await create('-d', '--name', 'gone', '--constraint', 'engine.labels.disk!=ssd', IMAGE);
+    const [task] = await until(
+      () => tasksOf(node, 'gone'),
+      ([only]) => only?.Status.Err !== undefined,
+    );
+    expect(task?.Status.Err).toBe(
+      'no suitable node (scheduling constraints not satisfied on 1 node): ' +
+        'engine.labels.disk != ssd fails on 1 node',
+    );
+  });
+
+  const isRunning = (task: ApiTask) => task.Status.State === 'running';
+  const environmentOf = async (task: ApiTask) => {
+    const id = task.Status.ContainerStatus?.ContainerID ?? '';
+    const env = await node.docker('inspect', '-f', '{{json .Config.Env}}', id);
+    const all = JSON.parse(env) as string[];
+    return all.filter((one) => one.startsWith('DOCKER_RESOURCE_')).sort();
+  };
 });

@@ -496,6 +496,6 @@ describe('services', () => {
       ([first]) => (first?.Status.Err ?? '') !== '',
     );
     expect(task?.Status.State).toBe('pending');
-    expect(task?.Status.Err).toBe('no suitable node (insufficient resources on 1 node)');
+    expect(task?.Status.Err).toMatch(/^no suitable node \(insufficient resources on 1 node\)/);
   });
 });

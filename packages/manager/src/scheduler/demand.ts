@@ -1,5 +1,10 @@
 import type { TaskObject } from '@skep/wire';
-import { type GenericResource, PortConfig_PublishMode, TaskState } from '@skep/wire/swarmkit';
+import {
+  type GenericResource,
+  PortConfig_Protocol,
+  PortConfig_PublishMode,
+  TaskState,
+} from '@skep/wire/swarmkit';
 
 /** What a task takes of its node. */
 export interface Demand {
@@ -30,6 +35,12 @@ export function hostPortsOf(task: TaskObject): string[] {
     ports.push(`${publishedPort}/${protocol}`);
   }
   return ports;
+}
+
+/** A key of {@link Demand.hostPorts} as people write it: `port 80/tcp in use`. */
+export function portText(key: string): string {
+  const [port, protocol] = key.split('/');
+  return `port ${port}/${PortConfig_Protocol[Number(protocol)]?.toLowerCase()} in use`;
 }
 
 /**

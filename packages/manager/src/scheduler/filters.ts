@@ -15,10 +15,13 @@ import {
   type Platform,
 } from '@skep/wire/swarmkit';
 import { constraintsOf, nodeMatches } from '../constraint/index.js';
-import { type Demand, demandOf } from './demand.js';
+import { type Demand, demandOf, portText } from './demand.js';
 import type { NodeInfo } from './node-info.js';
 
 export type Check = (node: NodeInfo) => boolean;
+
+/** What makes a node fail a check, each as what stands before `on 2 nodes`. */
+export type Shortfall = (node: NodeInfo) => readonly string[];
 
 /** One reason to refuse a node, and the sentence that says so. */
 export interface Filter {
@@ -26,6 +29,8 @@ export interface Filter {
   checkFor(task: TaskObject): Check | undefined;
   /** Says, in Docker's words, why `nodes` nodes were refused. */
   explain(nodes: number): string;
+  /** Says more of a node that was refused, where Docker's words leave something open. */
+  shortfallOf?(task: TaskObject): Shortfall;
 }
 
 export const HOST_PORT_IN_USE = 'host-mode port already in use';
@@ -34,21 +39,38 @@ export const MAX_REPLICAS_REACHED = 'max replicas per node limit exceed';
 /** In the order they are asked; a node counts for the first that refuses it (features.md 3.4). */
 export const FILTERS: readonly Filter[] = [
   { checkFor: () => isReady, explain: (nodes) => `${plural(nodes)} not available for new tasks` },
-  { checkFor: resources, explain: (nodes) => `insufficient resources on ${plural(nodes)}` },
-  { checkFor: plugins, explain: (nodes) => `missing plugin on ${plural(nodes)}` },
+  {
+    checkFor: resources,
+    explain: (nodes) => `insufficient resources on ${plural(nodes)}`,
+    shortfallOf: (task) => (node) => node.shortOf(demandOf(task)).map((one) => `short of ${one}`),
+  },
+  {
+    checkFor: plugins,
+    explain: (nodes) => `missing plugin on ${plural(nodes)}`,
+    shortfallOf: missingPlugins,
+  },
   { checkFor: encryption, explain: (nodes) => `network cannot be encrypted on ${plural(nodes)}` },
   { checkFor: devices, explain: (nodes) => `devices not allowed on ${plural(nodes)}` },
   { checkFor: privileges, explain: (nodes) => `privileged not allowed on ${plural(nodes)}` },
   {
     checkFor: constraints,
     explain: (nodes) => `scheduling constraints not satisfied on ${plural(nodes)}`,
+    shortfallOf: unmetConstraints,
   },
   { checkFor: platforms, explain: (nodes) => `unsupported platform on ${plural(nodes)}` },
-  { checkFor: hostPorts, explain: (nodes) => `${HOST_PORT_IN_USE} on ${plural(nodes)}` },
-  { checkFor: maxReplicas, explain: () => MAX_REPLICAS_REACHED },
+  {
+    checkFor: hostPorts,
+    explain: (nodes) => `${HOST_PORT_IN_USE} on ${plural(nodes)}`,
+    shortfallOf: takenPorts,
+  },
+  {
+    checkFor: maxReplicas,
+    explain: () => MAX_REPLICAS_REACHED,
+    shortfallOf: (task) => () => [`limit of ${task.spec.placement?.maxReplicas} reached`],
+  },
 ];
 
-function plural(nodes: number): string {
+export function plural(nodes: number): string {
   return nodes === 1 ? '1 node' : `${nodes} nodes`;
 }
 
@@ -77,6 +99,20 @@ interface Plugin {
 }
 
 function plugins(task: TaskObject): Check | undefined {
+  const needed = neededPlugins(task);
+  if (needed.length === 0) return undefined;
+  return ({ node }) => needed.every((plugin) => hasPlugin(node, plugin));
+}
+
+function missingPlugins(task: TaskObject): Shortfall {
+  const needed = neededPlugins(task);
+  return ({ node }) =>
+    needed
+      .filter((plugin) => !hasPlugin(node, plugin))
+      .map(({ type, name }) => `no ${type.toLowerCase()} driver ${name}`);
+}
+
+function neededPlugins(task: TaskObject): Plugin[] {
   const needed: Plugin[] = [];
   const { runtime, logDriver } = task.spec;
   for (const mount of runtime.case === 'container' ? runtime.value.mounts : []) {
@@ -91,8 +127,7 @@ function plugins(task: TaskObject): Check | undefined {
   if (logDriver?.name && logDriver.name !== 'none') {
     needed.push({ type: 'Log', name: logDriver.name });
   }
-  if (needed.length === 0) return undefined;
-  return ({ node }) => needed.every((plugin) => hasPlugin(node, plugin));
+  return needed;
 }
 
 /** A node that lists no log drivers at all is an old one, and taken to have the one wanted. */
@@ -139,6 +174,14 @@ function constraints(task: TaskObject): Check | undefined {
   return wanted.length === 0 ? undefined : ({ node }) => nodeMatches(wanted, node);
 }
 
+function unmetConstraints(task: TaskObject): Shortfall {
+  const wanted = constraintsOf(task.spec.placement);
+  return ({ node }) =>
+    wanted
+      .filter((constraint) => !nodeMatches([constraint], node))
+      .map(({ key, operator, value }) => `${key} ${operator} ${value} fails`);
+}
+
 function platforms(task: TaskObject): Check | undefined {
   const wanted = task.spec.placement?.platforms ?? [];
   if (wanted.length === 0) return undefined;
@@ -164,6 +207,11 @@ function architecture(name: string): string {
 function hostPorts(task: TaskObject): Check | undefined {
   const { hostPorts: ports } = demandOf(task);
   return ports.length === 0 ? undefined : (node) => !node.hasHostPort(ports);
+}
+
+function takenPorts(task: TaskObject): Shortfall {
+  const { hostPorts: ports } = demandOf(task);
+  return (node) => ports.filter((port) => node.hasHostPort([port])).map(portText);
 }
 
 function maxReplicas(task: TaskObject): Check | undefined {

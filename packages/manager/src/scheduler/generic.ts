@@ -13,13 +13,10 @@ export class GenericStock {
     this.put(resources);
   }
 
-  /** Whether all that is asked for is here. */
-  has(wanted: readonly GenericResource[]): boolean {
-    for (const { kind, count } of totals(wanted)) {
-      const free = this.#names.get(kind)?.size ?? this.#counts.get(kind) ?? 0;
-      if (free < count) return false;
-    }
-    return true;
+  /** The kinds of which less is here than is asked for. */
+  lacks(wanted: readonly GenericResource[]): string[] {
+    const free = (kind: string) => this.#names.get(kind)?.size ?? this.#counts.get(kind) ?? 0;
+    return totals(wanted).flatMap(({ kind, count }) => (free(kind) < count ? [kind] : []));
   }
 
   /** Picks what a task gets of what it asks for, without taking it. */

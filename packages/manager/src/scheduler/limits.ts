@@ -10,3 +10,6 @@ export const FAILING_SERVICES_MAX = 200;
 
 /** Tasks decided on before the event loop gets a turn: a few log entries under way at once. */
 export const TASKS_PER_TURN_MAX = 800;
+
+/** What a refusal names one by one beside the reasons with their counts, most frequent first. */
+export const REFUSAL_DETAILS_MAX = 8;

@@ -52,11 +52,25 @@ export class NodeInfo {
 
   /** Whether the reservations fit into what is free. */
   fits(demand: Demand): boolean {
-    const capacity = this.#node.description?.resources;
-    const nanoCpusFree = Number(capacity?.nanoCpus ?? 0n) - this.#nanoCpusUsed;
-    const memoryBytesFree = Number(capacity?.memoryBytes ?? 0n) - this.#memoryBytesUsed;
-    if (demand.nanoCpus > nanoCpusFree || demand.memoryBytes > memoryBytesFree) return false;
-    return demand.generic.length === 0 || this.#stock().has(demand.generic);
+    const { nanoCpus, memoryBytes, generic } = demand;
+    if (nanoCpus > this.#nanoCpusFree() || memoryBytes > this.#memoryBytesFree()) return false;
+    return generic.length === 0 || this.#stock().lacks(generic).length === 0;
+  }
+
+  /** What of the reservations does not fit: `CPUs`, `memory`, or a kind of generic resource. */
+  shortOf({ nanoCpus, memoryBytes, generic }: Demand): string[] {
+    const short = this.#stock().lacks(generic);
+    if (memoryBytes > this.#memoryBytesFree()) short.unshift('memory');
+    if (nanoCpus > this.#nanoCpusFree()) short.unshift('CPUs');
+    return short;
+  }
+
+  #nanoCpusFree(): number {
+    return Number(this.#node.description?.resources?.nanoCpus ?? 0n) - this.#nanoCpusUsed;
+  }
+
+  #memoryBytesFree(): number {
+    return Number(this.#node.description?.resources?.memoryBytes ?? 0n) - this.#memoryBytesUsed;
   }
 
   hasHostPort(ports: readonly string[]): boolean {

@@ -1,12 +1,23 @@
 import type { TaskObject } from '@skep/wire';
-import { type Check, FILTERS, type Filter } from './filters.js';
+import { type Check, FILTERS, type Filter, plural } from './filters.js';
+import { REFUSAL_DETAILS_MAX } from './limits.js';
 import type { NodeInfo } from './node-info.js';
+
+/** Why a task finds no node. */
+export interface Explanation {
+  /** In Docker's words, with how many nodes each filter refused. */
+  reasons: readonly string[];
+  /** What exactly is amiss, and on how many nodes. */
+  details: readonly string[];
+}
 
 /** The filters that matter to tasks like one, in order. */
 export class Pipeline {
+  readonly #task: TaskObject;
   readonly #stages: { filter: Filter; check: Check }[] = [];
 
   constructor(task: TaskObject) {
+    this.#task = task;
     for (const filter of FILTERS) {
       const check = filter.checkFor(task);
       if (check) this.#stages.push({ filter, check });
@@ -18,16 +29,31 @@ export class Pipeline {
     return true;
   }
 
-  /** Why none of these nodes is taken, the most frequent reason first; '' when there are no nodes. */
-  explain(nodes: Iterable<NodeInfo>): string {
+  /**
+   * Why none of these nodes is taken, the most frequent reason first; nothing when there are none.
+   */
+  explain(nodes: Iterable<NodeInfo>): Explanation {
     const refused = new Map<Filter, number>();
+    const details = new Map<string, number>();
     for (const node of nodes) {
-      const stage = this.#stages.find(({ check }) => !check(node));
-      if (stage) refused.set(stage.filter, (refused.get(stage.filter) ?? 0) + 1);
+      const filter = this.#stages.find(({ check }) => !check(node))?.filter;
+      if (!filter) continue;
+      count(refused, filter);
+      for (const detail of filter.shortfallOf?.(this.#task)(node) ?? []) count(details, detail);
     }
-    return [...refused]
-      .sort(([, a], [, b]) => b - a)
-      .map(([filter, count]) => filter.explain(count))
-      .join('; ');
+    return {
+      reasons: byCount(refused).map(([filter, nodes]) => filter.explain(nodes)),
+      details: byCount(details)
+        .slice(0, REFUSAL_DETAILS_MAX)
+        .map(([detail, nodes]) => `${detail} on ${plural(nodes)}`),
+    };
   }
+}
+
+function count<K>(counts: Map<K, number>, key: K): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+function byCount<K>(counts: Map<K, number>): [K, number][] {
+  return [...counts].sort(([, a], [, b]) => b - a);
 }

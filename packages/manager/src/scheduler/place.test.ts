@@ -79,7 +79,9 @@ describe('place', () => {
     const { assigned, refused, refusal } = place(tasks(9, reserving(1_000_000_000n)), infos, TIME);
     expect(assigned).toHaveLength(8);
     expect(refused.map(({ id }) => id)).toEqual(['t8']);
-    expect(refusal).toBe('no suitable node (insufficient resources on 2 nodes)');
+    expect(refusal).toBe(
+      'no suitable node (insufficient resources on 2 nodes): short of CPUs on 2 nodes',
+    );
   });
 
   it('says each reason once, the most frequent first, a lone node in the singular', () => {
@@ -87,9 +89,17 @@ describe('place', () => {
     const placement = { constraints: ['node.hostname == elsewhere'] };
     expect(refusal(nodes(drained, {}, {}), 1, { spec: { placement } })).toBe(
       'no suitable node (scheduling constraints not satisfied on 2 nodes; ' +
-        '1 node not available for new tasks)',
+        '1 node not available for new tasks): node.hostname == elsewhere fails on 2 nodes',
     );
     expect(refusal([], 1)).toBe('no suitable node');
+  });
+
+  it('names what is amiss on how many nodes, the most frequent first, and not without end', () => {
+    const constraints = Array.from({ length: 12 }, (_, at) => `node.labels.l${at} == x`);
+    const resources = { reservations: { memoryBytes: 2n ** 50n } };
+    const all = refusal(nodes({}, {}), 1, { spec: { placement: { constraints } } });
+    expect(all.match(/fails on 2 nodes/g)).toHaveLength(8);
+    expect(refusal(nodes({}), 1, { spec: { resources } })).toMatch(/: short of memory on 1 node$/);
   });
 
   it('gives a host port of a node to one task', () => {
@@ -98,7 +108,7 @@ describe('place', () => {
     const init = { endpoint: { ports: [port] } };
     expect(placeOn(infos, 2, init)).toEqual(['n0', 'n1']);
     expect(refusal(infos, 1, init)).toBe(
-      'no suitable node (host-mode port already in use on 2 nodes)',
+      'no suitable node (host-mode port already in use on 2 nodes): port 80/tcp in use on 2 nodes',
     );
   });
 
@@ -106,17 +116,19 @@ describe('place', () => {
     const init = { spec: { placement: { maxReplicas: 2n } } };
     const { assigned, refusal } = place(tasks(5, init), nodes({}, {}), TIME);
     expect(assigned).toHaveLength(4);
-    expect(refusal).toBe('no suitable node (max replicas per node limit exceed)');
+    expect(refusal).toBe(
+      'no suitable node (max replicas per node limit exceed): limit of 2 reached on 2 nodes',
+    );
   });
 
   it('asks for the plugins a task needs', () => {
     const attachment = (name: string) => ({ networks: [{ network: { driverState: { name } } }] });
     expect(placeOn(nodes({}), 1, attachment('overlay'))).toEqual(['n0']);
-    expect(refusal(nodes({}), 1, attachment('weave'))).toMatch('missing plugin on 1 node');
+    expect(refusal(nodes({}), 1, attachment('weave'))).toMatch('no network driver weave on 1 node');
     const log = { spec: { logDriver: { name: 'splunk' } } };
     expect(placeOn(nodes({}), 1, log)).toEqual(['n0']);
     const listing = { description: { engine: { plugins: [{ type: 'Log', name: 'json-file' }] } } };
-    expect(refusal(nodes(listing), 1, log)).toMatch('missing plugin on 1 node');
+    expect(refusal(nodes(listing), 1, log)).toMatch('no log driver splunk on 1 node');
   });
 
   it('gives devices and privileges only where nodes allow them', () => {

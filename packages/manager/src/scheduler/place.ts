@@ -6,6 +6,8 @@ import type { NodeInfo } from './node-info.js';
 import { Pipeline } from './pipeline.js';
 import { choices } from './spread.js';
 
+const NO_NODE = 'no suitable node';
+
 export interface Placed {
   /** The tasks that found a node, as they shall be stored. The nodes have them already. */
   assigned: TaskObject[];
@@ -60,8 +62,14 @@ export function place(
 }
 
 function refusalOf(pipeline: Pipeline, nodes: readonly NodeInfo[]): string {
-  const reasons = pipeline.explain(nodes);
-  return reasons === '' ? 'no suitable node' : `no suitable node (${reasons})`;
+  const { reasons, details } = pipeline.explain(nodes);
+  if (reasons.length === 0) return NO_NODE;
+  return withDetails(`${NO_NODE} (${reasons.join('; ')})`, details);
+}
+
+/** Docker's sentence comes first and whole: scripts look for it. */
+function withDetails(sentence: string, details: readonly string[]): string {
+  return details.length === 0 ? sentence : `${sentence}: ${details.join(', ')}`;
 }
 
 /**
@@ -73,9 +81,12 @@ export function confirm(
   node: NodeInfo | undefined,
   time: PlaceTime,
 ): TaskObject | string {
-  if (!node) return 'no suitable node';
+  if (!node) return NO_NODE;
   const pipeline = new Pipeline(task);
-  if (!isAttachment(task) && !pipeline.accepts(node)) return pipeline.explain([node]);
+  if (!isAttachment(task) && !pipeline.accepts(node)) {
+    const { reasons, details } = pipeline.explain([node]);
+    return withDetails(reasons.join('; '), details);
+  }
   const demand = demandOf(task);
   const status = create(TaskStatusSchema, {
     ...task.status,

@@ -56,7 +56,7 @@ async function leastRunning(sim: SimLeader, ms: number): Promise<number> {
 describe('an update that starts first', () => {
   const inUse = (slot: number) =>
     `; stop-first instead of start-first for s1.${slot}: ` +
-    'no suitable node (host-mode port already in use on 2 nodes)';
+    'no suitable node (host-mode port already in use on 2 nodes): port 8080/tcp in use on 2 nodes';
 
   it('stops a task first whose port on the host its successor needs, and says so', async () => {
     const sim = await swarmWith(web('web:1'), 'n1', 'n2');
