@@ -6,7 +6,7 @@ import type { Routes } from '../server/server.js';
 import { checkShape } from '../server/shape.js';
 import { clientSignal, startStream, writeChunk } from '../server/stream.js';
 import { CONTAINER_CREATE } from './bodies.js';
-import { refuseUnsupported } from './unsupported.js';
+import { refuseUnsupported, refuseUnsupportedConfig } from './unsupported.js';
 
 type ById = FastifyRequest<{ Params: { id: string } }>;
 
@@ -63,6 +63,10 @@ async function create(engine: ContainerEngine, request: FastifyRequest, reply: F
     'ContainerConfig',
   );
   refuseUnsupported((body.HostConfig ?? {}) as Record<string, unknown>);
+  refuseUnsupportedConfig(body);
+  const platform = text(request.query as Query, 'platform');
+  delete body['Platform'];
+  if (platform) body['Platform'] = platform;
   const created = await engine.create(name, body as CreateRequest);
   return reply.code(201).send(created);
 }

@@ -19,6 +19,7 @@ import {
 import type { SwarmDependencies } from '../swarm/routes/index.js';
 import { NETWORK_CONNECT, NETWORK_DISCONNECT } from './bodies.js';
 import { type LocalNetworkSource, type NetworkJson, NetworkList } from './network-list.js';
+import { refuseEndpoint } from './unsupported.js';
 
 export interface NetworkRouteOptions {
   local: LocalNetworkSource;
@@ -90,6 +91,7 @@ function connections(
     checkShape(request.body, NETWORK_CONNECT, 'ConnectRequest');
     const { Container = '', EndpointConfig } = (request.body ?? {}) as Connection;
     const network = await nameOf(networks, request.params.id);
+    refuseEndpoint(EndpointConfig);
     await engine.connect(Container, network, EndpointConfig ?? {});
     return reply.code(200).send();
   });

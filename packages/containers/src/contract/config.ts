@@ -53,7 +53,7 @@ export interface RestartPolicy {
 }
 
 export interface LogConfig {
-  /** `json-file`, `local` or `none`. */
+  /** See `LOG_DRIVERS`, or `none`. */
   Type: string;
   /** `max-size`, `max-file`, `labels`, `env`, … */
   Config: Record<string, string>;
@@ -76,7 +76,7 @@ export interface DeviceMapping {
 }
 
 export interface MountRequest {
-  Type: 'bind' | 'volume' | 'tmpfs';
+  Type: 'bind' | 'volume' | 'tmpfs' | 'image';
   Source?: string;
   Target: string;
   ReadOnly?: boolean;
@@ -94,7 +94,9 @@ export interface MountRequest {
     DriverConfig?: { Name?: string; Options?: Record<string, string> };
     Subpath?: string;
   };
-  TmpfsOptions?: { SizeBytes?: number; Mode?: number };
+  ImageOptions?: { Subpath?: string };
+  /** `Options`: `[['exec']]` or `[['noexec']]`. */
+  TmpfsOptions?: { SizeBytes?: number; Mode?: number; Options?: string[][] };
 }
 
 export interface HostConfig {
@@ -117,6 +119,14 @@ export interface HostConfig {
   GroupAdd: string[] | null;
   IpcMode: string;
   PidMode: string;
+  /** `host`, `private`, or empty for what is usual on this machine. */
+  CgroupnsMode?: string;
+  /** `host` or empty. */
+  UTSMode?: string;
+  /** `host` or empty, which are the same: users are not mapped. */
+  UsernsMode?: string;
+  /** Passed on to the runtime. */
+  Annotations?: Record<string, string>;
   /** Rows and columns a terminal has from the beginning. */
   ConsoleSize?: [height: number, width: number];
   Privileged: boolean;
@@ -165,6 +175,8 @@ export interface EndpointConfig {
 
 /** The body of POST /containers/create: every part optional, as clients send it. */
 export interface CreateRequest extends Partial<ContainerConfig> {
+  /** What the image must be for, `linux/arm64`; not of the body, but of the query. */
+  Platform?: string;
   HostConfig?: Partial<HostConfig>;
   NetworkingConfig?: { EndpointsConfig?: Record<string, EndpointConfig> };
 }

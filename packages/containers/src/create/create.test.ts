@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import type { CreateRequest, HostConfig } from '../contract/config.js';
+import type { CreateRequest, HostConfig, MountRequest } from '../contract/config.js';
 import type { MountRecord } from '../records/record.js';
 import { testHost, testRecord } from '../spec/fixtures.js';
 import { completeHostConfig, mergeConfig } from './merge.js';
 import { parseBind, wantedMounts } from './mount-requests.js';
+import { checkPlatform } from './platform.js';
 import { validateContainer } from './validate.js';
 import { inheritedMounts } from './volumes-from.js';
+import { creationWarnings } from './warnings.js';
 
 describe('mergeConfig', () => {
   const image = { Entrypoint: ['/entry'], Cmd: ['default'], Env: ['A=1'], User: 'web' };
@@ -43,6 +45,12 @@ describe('validateContainer', () => {
     [{ NanoCpus: 3e9 }, 'range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available'],
     [{ MemorySwap: 1e8 }, 'You should always set the Memory limit when using Memoryswap limit'],
     [{ LogConfig: { Type: 'fluentd', Config: {} } }, "no log driver named 'fluentd' is registered"],
+    [{ Isolation: 'hyperv' }, "invalid isolation 'hyperv' on linux"],
+    [{ UsernsMode: 'x' }, 'invalid user namespace mode: x'],
+    [{ CgroupnsMode: 'x' }, 'invalid cgroup namespace mode: x'],
+    [{ UTSMode: 'x' }, 'invalid UTS mode: x'],
+    [{ Annotations: { '': 'x' } }, 'the empty string is not permitted as an annotation key'],
+    [{ SecurityOpt: ['apparmor=x'] }, 'AppArmor is not enabled on this machine'],
     [{ CapAdd: ['X'] }, 'invalid capability: "X"'],
     [{ DeviceCgroupRules: ['c 1:3'] }, "invalid device cgroup rule format: 'c 1:3'"],
     [
@@ -55,6 +63,28 @@ describe('validateContainer', () => {
     ],
   ])('refuses %j', (hostConfig, message) => {
     expect(refusal(hostConfig)).toThrow(message);
+  });
+
+  it('refuses an image for another platform', () => {
+    const image = { id: '', chainId: '', config: {}, architecture: 'amd64', os: 'linux' };
+    for (const wanted of ['linux', 'amd64', 'linux/x86_64']) checkPlatform('web', wanted, image);
+    expect(() => checkPlatform('web', 'linux/arm64', image)).toThrow(
+      'image with reference web was found but does not provide the specified platform (linux/arm64)',
+    );
+    expect(() => checkPlatform('web', 'a b', image)).toThrow('unknown operating system');
+  });
+
+  it('says what a container is made without', () => {
+    const warnings = (HostConfig: Partial<HostConfig>, cgroupMode: 'v1' | 'v2') => {
+      const { hostConfig } = testRecord({ HostConfig });
+      return creationWarnings(hostConfig, testHost({ cgroupMode })).join();
+    };
+    expect(warnings({ MemorySwappiness: 5 }, 'v2')).toContain('Memory swappiness discarded');
+    expect(warnings({ OomKillDisable: true }, 'v2')).toContain('OomKillDisable discarded');
+    expect(warnings({ OomKillDisable: true }, 'v1')).toContain('no memory limit is set');
+    const ports = { '80/tcp': [{ HostIp: '', HostPort: '80' }] };
+    expect(warnings({ NetworkMode: 'host', PortBindings: ports }, 'v1')).toContain('discarded');
+    expect(warnings({ MemorySwappiness: 5, PortBindings: ports }, 'v1')).toBe('');
   });
 
   it('refuses bad settings of the process', () => {
@@ -105,7 +135,12 @@ describe('mount requests', () => {
   it.each([
     ['/a:/b:zz', 'invalid mode: zz'],
     ['/a:b', "invalid mount path: 'b' mount path must be absolute"],
+    ['/a:b', 'invalid volume specification: \'/a:b\': invalid mount config for type "bind": '],
     ['/a::/b', 'invalid volume specification'],
+    ['/a:ro', "invalid volume specification: '/a:ro'"],
+    ['/a:/b:ro,rw', 'invalid mode: ro,rw'],
+    ['/a:/b:nocopy', 'field VolumeOptions must not be specified'],
+    ['v1:/b:shared', 'field BindOptions must not be specified'],
     ['/a:/', "destination can't be '/'"],
   ])('refuses %s', (text, message) => {
     expect(() => parseBind(text)).toThrow(message);
@@ -161,9 +196,56 @@ describe('mount requests', () => {
       { tmpfsOptions: ['size=4096', 'mode=1777'] },
       { Name: 'v', subpath: 'x/y', RW: false },
     ]);
-    record.hostConfig.Mounts = [{ Type: 'bind', Target: '/b' }];
-    expect(() => wantedMounts(record.config, record.hostConfig)).toThrow(
-      'invalid mount config for type "bind": field Source must not be empty',
-    );
+    record.hostConfig.Mounts = [
+      { Type: 'image', Source: 'web', Target: '/i', ImageOptions: { Subpath: 'a' } },
+      { Type: 'tmpfs', Target: '/t', TmpfsOptions: { Options: [['exec']] } },
+    ];
+    expect(wantedMounts(record.config, record.hostConfig)).toMatchObject([
+      { Type: 'image', Source: 'web', subpath: 'a', RW: true },
+      { tmpfsOptions: ['exec'] },
+    ]);
+  });
+
+  const target = { Target: '/x' };
+  it.each<[MountRequest, string]>([
+    [{ Type: 'bind', Target: '' }, 'field Target must not be empty'],
+    [{ Type: 'bind', Target: 'x' }, "invalid mount path: 'x' mount path must be absolute"],
+    [{ Type: 'bind', Target: '/..' }, "invalid specification: destination can't be '/'"],
+    [{ Type: 'bind', ...target }, 'field Source must not be empty'],
+    [{ Type: 'bind', Source: 'a', ...target }, "invalid mount path: 'a' mount path must be"],
+    [
+      { Type: 'bind', Source: '/a', ...target, BindOptions: { Propagation: 'odd' } },
+      'invalid propagation mode: odd',
+    ],
+    [
+      { Type: 'bind', Source: '/a', ...target, VolumeOptions: {} },
+      'field VolumeOptions must not be specified',
+    ],
+    [
+      { Type: 'bind', Source: '/a', ...target, BindOptions: { ReadOnlyForceRecursive: true } },
+      'mount options conflict: !ReadOnly && BindOptions.ReadOnlyForceRecursive',
+    ],
+    [{ Type: 'volume', ...target, BindOptions: {} }, 'field BindOptions must not be specified'],
+    [
+      { Type: 'volume', ...target, ReadOnly: true },
+      'must not set ReadOnly mode when using anonymous volumes',
+    ],
+    [
+      { Type: 'volume', ...target, VolumeOptions: { Subpath: 'a' } },
+      'must not set Subpath when using anonymous volumes',
+    ],
+    [
+      { Type: 'volume', Source: 'v', ...target, VolumeOptions: { Subpath: 'a/../../b' } },
+      'subpath must be a relative path within the volume',
+    ],
+    [{ Type: 'tmpfs', Source: 'v', ...target }, 'field Source must not be specified'],
+    [{ Type: 'tmpfs', ...target, TmpfsOptions: { Options: [['suid']] } }, 'invalid option: suid'],
+    [{ Type: 'image', ...target }, 'field Source must not be empty'],
+    [{ Type: 'npipe' as 'bind', Source: 'a', ...target }, 'mount type unknown'],
+    [{ Type: 'cluster' as 'bind', Source: 'a', ...target }, 'mount type unknown'],
+  ])('refuses %j', (request, text) => {
+    const record = testRecord();
+    record.hostConfig.Mounts = [request];
+    expect(() => wantedMounts(record.config, record.hostConfig)).toThrow(text);
   });
 });

@@ -6,7 +6,7 @@ import { logPolicy } from '../logs/options.js';
 import { containerCapabilities } from '../spec/capabilities.js';
 import { isDeviceAccess, parseDeviceRule } from '../spec/devices.js';
 import type { HostFacts } from '../spec/host.js';
-import { parseSecurityOptions } from '../spec/security.js';
+import { checkSecurityOptions } from '../spec/security.js';
 
 const NANOS_PER_CPU = 1e9;
 const CPU_PERIOD_US_MIN = 1000;
@@ -35,7 +35,7 @@ export function validateContainer(
     supported: host.capabilities,
   });
   validateDevices(hostConfig);
-  parseSecurityOptions(hostConfig.SecurityOpt);
+  checkSecurityOptions(hostConfig.SecurityOpt, host);
   logPolicy(hostConfig.LogConfig);
   if (hostConfig.Init && !host.initPath) {
     refuse('no init program is installed for --init (Debian package tini)');
@@ -143,6 +143,21 @@ function validateModes(hostConfig: HostConfig): void {
     refuse(`invalid IPC mode: ${IpcMode}`);
   }
   if (!/^(host|container:.+)?$/.test(PidMode)) refuse(`invalid PID mode: ${PidMode}`);
+  if (!/^(host|private)?$/.test(hostConfig.CgroupnsMode ?? '')) {
+    refuse(`invalid cgroup namespace mode: ${hostConfig.CgroupnsMode}`);
+  }
+  if (!/^(host)?$/.test(hostConfig.UTSMode ?? '')) {
+    refuse(`invalid UTS mode: ${hostConfig.UTSMode}`);
+  }
+  if (!/^(host)?$/.test(hostConfig.UsernsMode ?? '')) {
+    refuse(`invalid user namespace mode: ${hostConfig.UsernsMode}`);
+  }
+  if (!/^(default)?$/i.test(hostConfig.Isolation)) {
+    refuse(`invalid isolation '${hostConfig.Isolation}' on linux`);
+  }
+  if (Object.hasOwn(hostConfig.Annotations ?? {}, '')) {
+    refuse('invalid Annotations: the empty string is not permitted as an annotation key');
+  }
   const networkSysctls = Object.keys(hostConfig.Sysctls ?? {}).filter((n) => n.startsWith('net.'));
   if (NetworkMode === 'host' && networkSysctls.length > 0) {
     refuse(`sysctl '${networkSysctls[0]}' can't be set in host network mode`);

@@ -20,6 +20,8 @@ import type {
   ExecInspect,
 } from '../contract/state.js';
 import { Creator } from '../create/creator.js';
+import { checkPlatform } from '../create/platform.js';
+import { creationWarnings } from '../create/warnings.js';
 import { ExecManager } from '../exec/exec-manager.js';
 import { HealthChecks } from '../health/health-checks.js';
 import { readLog } from '../logs/log-reader.js';
@@ -191,8 +193,11 @@ export class Engine implements ContainerEngine {
     request: CreateRequest,
     task?: TaskExtras,
   ): Promise<{ Id: string; Warnings: string[] }> {
+    const { Image = '', Platform } = request;
+    if (Platform) checkPlatform(Image, Platform, await this.#context.images.resolve(Image));
     const container = await this.#creator.create(name, request, task);
-    return { Id: container.id, Warnings: [] };
+    const warnings = creationWarnings(container.record.hostConfig, this.#context.host);
+    return { Id: container.id, Warnings: warnings };
   }
 
   async start(reference: string): Promise<void> {

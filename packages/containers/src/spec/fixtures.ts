@@ -36,6 +36,7 @@ export function testHost(over: Partial<HostFacts> = {}): HostFacts {
     },
     cgroupMode: 'hybrid',
     initPath: '/usr/bin/tini-static',
+    hasAppArmor: false,
     ...over,
   };
 }

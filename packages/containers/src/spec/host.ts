@@ -22,6 +22,7 @@ export interface HostFacts {
   cgroupMode: 'v1' | 'hybrid' | 'v2';
   /** A program that can be PID 1 and reap; undefined when not installed. */
   initPath: string | undefined;
+  hasAppArmor: boolean;
 }
 
 const SECCOMP_PROFILE_PATHS = [
@@ -46,10 +47,19 @@ export function readHostFacts(logger: Logger): HostFacts {
     seccompProfile: readSeccompProfile(logger),
     cgroupMode: cgroupMode('/sys/fs/cgroup'),
     initPath,
+    hasAppArmor: hasAppArmor(),
   };
   if (!initPath)
     logger.warn({ paths: INIT_PATHS }, 'no init program found: --init will be refused');
   return facts;
+}
+
+function hasAppArmor(): boolean {
+  try {
+    return readFileSync('/sys/module/apparmor/parameters/enabled', 'utf8').startsWith('Y');
+  } catch {
+    return false;
+  }
 }
 
 function lastCapability(): number {

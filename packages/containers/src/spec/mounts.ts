@@ -1,3 +1,4 @@
+import { Code, RpcError } from '@skep/platform';
 import type { MountRecord } from '../records/record.js';
 import type { HostFacts } from './host.js';
 import type { OciMount } from './oci.js';
@@ -51,12 +52,14 @@ export function userMount(record: MountRecord, source: string, host: HostFacts):
     const access = record.RW ? [] : ['ro'];
     return mount(record.Destination, 'tmpfs', 'tmpfs', [...withoutOverridden(options), ...access]);
   }
+  const isSupported = kernelAtLeast(host.kernelRelease, RECURSIVE_READONLY_KERNEL);
+  if (record.readOnlyForced && !isSupported) {
+    const text = `rro is not supported: kernel is older than ${RECURSIVE_READONLY_KERNEL}`;
+    throw new RpcError(Code.INTERNAL, text);
+  }
   const bind = record.nonRecursive ? 'bind' : 'rbind';
   const recursiveReadonly =
-    !record.RW &&
-    !record.nonRecursive &&
-    !record.readOnlyNonRecursive &&
-    kernelAtLeast(host.kernelRelease, RECURSIVE_READONLY_KERNEL);
+    !record.RW && !record.nonRecursive && !record.readOnlyNonRecursive && isSupported;
   const access = record.RW ? ['rw'] : recursiveReadonly ? ['ro', 'rro'] : ['ro'];
   return mount(record.Destination, 'bind', source, [
     bind,

@@ -14,6 +14,9 @@ export interface OciCapabilities {
   ambient?: string[];
 }
 
+/** 2^64 - 1 to the kernel, which is no number here: written as such by `anyFromSpec`. */
+export const RLIMIT_INFINITE = 2 ** 64;
+
 export interface OciProcess {
   terminal?: boolean;
   consoleSize?: { height: number; width: number };
@@ -22,8 +25,10 @@ export interface OciProcess {
   env: string[];
   cwd: string;
   capabilities: OciCapabilities;
+  /** {@link RLIMIT_INFINITE} for none. */
   rlimits?: { type: string; soft: number; hard: number }[];
   noNewPrivileges?: boolean;
+  apparmorProfile?: string;
   oomScoreAdj?: number;
 }
 
@@ -69,6 +74,9 @@ export interface OciSeccomp {
   defaultAction: string;
   defaultErrnoRet?: number;
   architectures: string[];
+  flags?: string[];
+  listenerPath?: string;
+  listenerMetadata?: string;
   syscalls: {
     names: string[];
     action: string;

@@ -4,7 +4,7 @@ import { testHost } from './fixtures.js';
 import { deviceNumbers } from './host.js';
 import { mergeEnvironment } from './process.js';
 import { convertSeccomp, kernelAtLeast, type SeccompProfile } from './seccomp.js';
-import { parseSecurityOptions } from './security.js';
+import { checkSecurityOptions, parseSecurityOptions } from './security.js';
 import { resolveUser } from './user.js';
 
 const files = {
@@ -101,11 +101,29 @@ describe('small parts', () => {
 
   it('reads security options', () => {
     const parsed = parseSecurityOptions(['no-new-privileges:true', 'seccomp=unconfined']);
-    expect(parsed).toEqual({ noNewPrivileges: true, seccomp: 'unconfined' });
+    const apparmorProfile = '';
+    expect(parsed).toEqual({ noNewPrivileges: true, seccomp: 'unconfined', apparmorProfile });
     expect(() => parseSecurityOptions(['what=ever'])).toThrow(
       'invalid --security-opt 2: "what=ever"',
     );
     expect(() => parseSecurityOptions(['what'])).toThrow('invalid --security-opt 1: "what"');
+  });
+
+  it('refuses security options that would do nothing here', () => {
+    const check = (option: string, hasAppArmor = false) =>
+      checkSecurityOptions([option], testHost({ hasAppArmor }));
+    for (const option of ['label=disable', 'label:disable', 'apparmor=unconfined']) check(option);
+    check('apparmor=mine', true);
+    expect(() => check('apparmor=mine')).toThrow('AppArmor is not enabled on this machine');
+    expect(() => check('label=type:x')).toThrow('SELinux is not supported by this engine');
+    expect(() => check('writable-cgroups=true')).toThrow('cgroups cannot be writable');
+  });
+
+  it('takes a seccomp profile without rules, and hands on its flags', () => {
+    const target = { architecture: 'x64', capabilities: [], kernelRelease: '6.1' };
+    const flags = ['SECCOMP_FILTER_FLAG_LOG'];
+    const profile = { defaultAction: 'SCMP_ACT_ALLOW', flags };
+    expect(convertSeccomp(profile, target)).toMatchObject({ ...profile, syscalls: [] });
   });
 
   it('takes device numbers apart', () => {

@@ -2,7 +2,7 @@ import type { ContainerConfig, HostConfig } from '../contract/config.js';
 import type { ExecRequest } from '../contract/engine.js';
 import { ALL_CAPABILITIES, containerCapabilities } from './capabilities.js';
 import type { HostFacts } from './host.js';
-import type { OciCapabilities, OciProcess } from './oci.js';
+import { type OciCapabilities, type OciProcess, RLIMIT_INFINITE } from './oci.js';
 import { parseSecurityOptions } from './security.js';
 import type { ResolvedUser } from './user.js';
 
@@ -63,7 +63,7 @@ export function containerProcess(
     cwd: config.WorkingDir || '/',
     capabilities: forUser(capabilities, user),
     ...resourceLimits(hostConfig),
-    noNewPrivileges: parseSecurityOptions(hostConfig.SecurityOpt).noNewPrivileges,
+    ...confinement(hostConfig, host),
     oomScoreAdj: hostConfig.OomScoreAdj,
   };
 }
@@ -95,8 +95,19 @@ export function execProcess(
     cwd: request.WorkingDir || config.WorkingDir || '/',
     capabilities: forUser(capabilities, user),
     ...resourceLimits(hostConfig),
-    noNewPrivileges: parseSecurityOptions(hostConfig.SecurityOpt).noNewPrivileges,
+    ...confinement(hostConfig, host),
     oomScoreAdj: hostConfig.OomScoreAdj,
+  };
+}
+
+function confinement(
+  { SecurityOpt }: HostConfig,
+  host: HostFacts,
+): Pick<OciProcess, 'noNewPrivileges' | 'apparmorProfile'> {
+  const { noNewPrivileges, apparmorProfile } = parseSecurityOptions(SecurityOpt);
+  return {
+    noNewPrivileges,
+    ...(host.hasAppArmor && apparmorProfile !== '' ? { apparmorProfile } : {}),
   };
 }
 
@@ -106,8 +117,8 @@ function resourceLimits({ Ulimits }: HostConfig): Pick<OciProcess, 'rlimits'> {
   return {
     rlimits: Ulimits.map(({ Name, Soft, Hard }) => ({
       type: `RLIMIT_${Name.toUpperCase()}`,
-      soft: Soft,
-      hard: Hard,
+      soft: Soft < 0 ? RLIMIT_INFINITE : Soft,
+      hard: Hard < 0 ? RLIMIT_INFINITE : Hard,
     })),
   };
 }

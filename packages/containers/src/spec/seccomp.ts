@@ -25,7 +25,10 @@ export interface SeccompProfile {
   defaultErrnoRet?: number;
   architectures?: string[];
   archMap?: { architecture: string; subArchitectures: string[] | null }[];
-  syscalls: ProfileRule[];
+  syscalls?: ProfileRule[] | null;
+  flags?: string[];
+  listenerPath?: string;
+  listenerMetadata?: string;
 }
 
 export interface SeccompTarget {
@@ -49,8 +52,9 @@ const ARCHITECTURES: Record<string, { go: string; scmp: string }> = {
 
 /** The runtime's filter for one container. Throws when the text is no profile. */
 export function convertSeccomp(profile: SeccompProfile, target: SeccompTarget): OciSeccomp {
-  if (typeof profile.defaultAction !== 'string' || !Array.isArray(profile.syscalls)) {
-    throw new Error('seccomp profile: defaultAction or syscalls missing');
+  const rules = profile.syscalls ?? [];
+  if (typeof profile.defaultAction !== 'string' || !Array.isArray(rules)) {
+    throw new Error('seccomp profile: no defaultAction, or syscalls that are no list');
   }
   const native = ARCHITECTURES[target.architecture];
   const mapped = profile.archMap?.find((entry) => entry.architecture === native?.scmp);
@@ -61,7 +65,17 @@ export function convertSeccomp(profile: SeccompProfile, target: SeccompTarget): 
     defaultAction: profile.defaultAction,
     ...(profile.defaultErrnoRet === undefined ? {} : { defaultErrnoRet: profile.defaultErrnoRet }),
     architectures,
-    syscalls: profile.syscalls.filter((rule) => applies(rule, native?.go, target)).map(toOciRule),
+    ...settings(profile),
+    syscalls: rules.filter((rule) => applies(rule, native?.go, target)).map(toOciRule),
+  };
+}
+
+/** What is passed on as it is. */
+function settings({ flags, listenerPath, listenerMetadata }: SeccompProfile): Partial<OciSeccomp> {
+  return {
+    ...(flags ? { flags } : {}),
+    ...(listenerPath ? { listenerPath } : {}),
+    ...(listenerMetadata ? { listenerMetadata } : {}),
   };
 }
 

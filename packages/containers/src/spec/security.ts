@@ -9,11 +9,17 @@ export interface SecurityOptions {
   noNewPrivileges: boolean;
   /** `default`, `unconfined`, or the JSON text of a profile. */
   seccomp: string;
+  /** Name of a loaded profile, `unconfined`, or empty for none asked for. */
+  apparmorProfile: string;
 }
 
 /** Reads security options; refuses unknown ones with Docker's words. */
 export function parseSecurityOptions(options: readonly string[] | null): SecurityOptions {
-  const parsed: SecurityOptions = { noNewPrivileges: false, seccomp: 'default' };
+  const parsed: SecurityOptions = {
+    noNewPrivileges: false,
+    seccomp: 'default',
+    apparmorProfile: '',
+  };
   for (const option of options ?? []) {
     if (option === 'no-new-privileges') {
       parsed.noNewPrivileges = true;
@@ -25,16 +31,31 @@ export function parseSecurityOptions(options: readonly string[] | null): Securit
     if (separator < 0) throw invalid(`invalid --security-opt 1: "${option}"`);
     if (key === 'seccomp') parsed.seccomp = value === 'builtin' ? 'default' : value;
     else if (key === 'no-new-privileges') parsed.noNewPrivileges = parseBoolean(option, value);
-    else if (
-      key !== 'apparmor' &&
-      key !== 'label' &&
-      key !== 'systempaths' &&
-      key !== 'writable-cgroups'
-    ) {
-      throw invalid(`invalid --security-opt 2: "${option}"`);
-    }
+    else if (key === 'apparmor') parsed.apparmorProfile = value;
+    else if (!HARMLESS.test(`${key}=${value}`)) refuseOption(key, option);
   }
   return parsed;
+}
+
+/** What asks for nothing that is not so already, or is seen to elsewhere. */
+const HARMLESS = /^(label=disable|systempaths=.*|writable-cgroups=(0|f|F|FALSE|false|False))$/;
+
+function refuseOption(key: string, option: string): never {
+  if (key === 'label') {
+    throw invalid(`SELinux is not supported by this engine: --security-opt ${option}`);
+  }
+  if (key === 'writable-cgroups') {
+    throw invalid(`cgroups cannot be writable with this engine: --security-opt ${option}`);
+  }
+  throw invalid(`invalid --security-opt 2: "${option}"`);
+}
+
+/** Refuses what would be taken and left undone on this machine. */
+export function checkSecurityOptions(options: readonly string[] | null, host: HostFacts): void {
+  const { apparmorProfile } = parseSecurityOptions(options);
+  if (host.hasAppArmor || ['', 'unconfined'].includes(apparmorProfile)) return;
+  const what = `the profile ${JSON.stringify(apparmorProfile)} cannot be applied`;
+  throw invalid(`AppArmor is not enabled on this machine: ${what}`);
 }
 
 function parseBoolean(option: string, value: string): boolean {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { anyFromSpec } from '../containerd/services/encoding.js';
 import type { CreateRequest } from '../contract/config.js';
 import type { MountRecord } from '../records/record.js';
 import { testHost, testInput, testRecord } from './fixtures.js';
@@ -44,7 +45,28 @@ describe('containerSpec', () => {
     expect(types({ netnsPath: '' }, { NetworkMode: 'host' })).not.toContain('network');
     expect(types({}, { PidMode: 'host' })).not.toContain('pid');
     expect(types({}, { IpcMode: 'host' })).not.toContain('ipc');
-    expect(types({ host: testHost({ cgroupMode: 'v2' }) }, {})).toContain('cgroup');
+    expect(types({}, { UTSMode: 'host' })).not.toContain('uts');
+    expect(spec({ HostConfig: { UTSMode: 'host' } })).not.toHaveProperty('hostname');
+    const v2 = { host: testHost({ cgroupMode: 'v2' }) };
+    expect(types(v2, {})).toContain('cgroup');
+    expect(types(v2, { CgroupnsMode: 'host' })).not.toContain('cgroup');
+    expect(types({}, { CgroupnsMode: 'private' })).toContain('cgroup');
+  });
+
+  it('hands on annotations, a profile of AppArmor, and limits without end', () => {
+    const request = {
+      HostConfig: {
+        Annotations: { a: 'b' },
+        SecurityOpt: ['apparmor=mine'],
+        Ulimits: [{ Name: 'memlock', Soft: -1, Hard: -1 }],
+      },
+    };
+    const { annotations, process } = spec(request, { host: testHost({ hasAppArmor: true }) });
+    expect(annotations).toEqual({ a: 'b' });
+    expect(process.apparmorProfile).toBe('mine');
+    const text = Buffer.from(anyFromSpec('Process', process).value).toString();
+    const infinite = '18446744073709551615';
+    expect(text).toContain(`{"type":"RLIMIT_MEMLOCK","soft":${infinite},"hard":${infinite}}`);
   });
 
   it('writes limits in the units of the runtime', () => {

@@ -46,9 +46,12 @@ export function containerSpec(input: SpecInput): OciSpec {
     ociVersion: '1.0.2',
     process,
     root: { path: input.rootPath, readonly: hostConfig.ReadonlyRootfs },
-    hostname: config.Hostname,
-    ...(config.Domainname ? { domainname: config.Domainname } : {}),
+    ...(hostConfig.UTSMode === 'host' ? {} : { hostname: config.Hostname }),
+    ...(config.Domainname && hostConfig.UTSMode !== 'host'
+      ? { domainname: config.Domainname }
+      : {}),
     mounts: containerMounts(input),
+    ...(hostConfig.Annotations ? { annotations: hostConfig.Annotations } : {}),
     linux: {
       namespaces: containerNamespaces(input),
       cgroupsPath: `${CGROUP_PARENT}/${record.id}`,
@@ -98,14 +101,16 @@ function containerDevices(input: SpecInput): { devices?: OciDevice[] } {
 
 function containerNamespaces(input: SpecInput): OciNamespace[] {
   const { hostConfig } = input.record;
-  const namespaces: OciNamespace[] = [{ type: 'mount' }, { type: 'uts' }];
+  const namespaces: OciNamespace[] = [{ type: 'mount' }];
+  if (hostConfig.UTSMode !== 'host') namespaces.push({ type: 'uts' });
   if (input.pidNamespacePath) namespaces.push({ type: 'pid', path: input.pidNamespacePath });
   else if (hostConfig.PidMode !== 'host') namespaces.push({ type: 'pid' });
   if (input.ipcNamespacePath) namespaces.push({ type: 'ipc', path: input.ipcNamespacePath });
   else if (hostConfig.IpcMode !== 'host') namespaces.push({ type: 'ipc' });
   if (input.netnsPath !== '') namespaces.push({ type: 'network', path: input.netnsPath });
   // On v2 a container must see only its own subtree; on v1 Docker shares the host's.
-  if (input.host.cgroupMode === 'v2' && !hostConfig.Privileged) namespaces.push({ type: 'cgroup' });
+  const usual = input.host.cgroupMode === 'v2' && !hostConfig.Privileged ? 'private' : 'host';
+  if ((hostConfig.CgroupnsMode || usual) === 'private') namespaces.push({ type: 'cgroup' });
   return namespaces;
 }
 

@@ -1,6 +1,7 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { type Any, AnySchema, type Timestamp } from '@bufbuild/protobuf/wkt';
 import { runc } from '@skep/wire/containerd';
+import { RLIMIT_INFINITE } from '../../spec/oci.js';
 import type { Descriptor, RuncOptions } from '../types.js';
 
 /**
@@ -8,13 +9,21 @@ import type { Descriptor, RuncOptions } from '../types.js';
  * bare full name, which 1.6 resolves and `type.googleapis.com/…` not.
  */
 
+const UINT64_MAX = 2n ** 64n - 1n;
 const SPEC_PREFIX = 'types.containerd.io/opencontainers/runtime-spec/1/';
 
 export function anyFromSpec(kind: 'Spec' | 'Process' | 'LinuxResources', value: object): Any {
   return create(AnySchema, {
     typeUrl: `${SPEC_PREFIX}${kind}`,
-    value: Buffer.from(JSON.stringify(value)),
+    value: Buffer.from(withInfiniteLimits(JSON.stringify(value))),
   });
+}
+
+/** No number of ours is the one that Go reads as no limit. A key in a text has its quotes escaped. */
+function withInfiniteLimits(json: string): string {
+  return json
+    .replaceAll(`"soft":${RLIMIT_INFINITE}`, `"soft":${UINT64_MAX}`)
+    .replaceAll(`"hard":${RLIMIT_INFINITE}`, `"hard":${UINT64_MAX}`);
 }
 
 export function specFromAny(any: Any | undefined): object {
