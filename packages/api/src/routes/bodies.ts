@@ -24,7 +24,13 @@ const MOUNT: Shape = {
     Target: 'string',
     ReadOnly: 'bool',
     BindOptions: {
-      fields: { Propagation: 'string', NonRecursive: 'bool', CreateMountpoint: 'bool' },
+      fields: {
+        Propagation: 'string',
+        NonRecursive: 'bool',
+        CreateMountpoint: 'bool',
+        ReadOnlyNonRecursive: 'bool',
+        ReadOnlyForceRecursive: 'bool',
+      },
     },
     VolumeOptions: {
       fields: {
@@ -34,7 +40,10 @@ const MOUNT: Shape = {
         Subpath: 'string',
       },
     },
-    TmpfsOptions: { fields: { SizeBytes: 'integer', Mode: 'integer' } },
+    ImageOptions: { fields: { Subpath: 'string' } },
+    TmpfsOptions: {
+      fields: { SizeBytes: 'integer', Mode: 'integer', Options: { list: STRINGS } },
+    },
   },
 };
 

@@ -17,19 +17,16 @@ import {
   type MountRecord,
 } from '../records/record.js';
 import { removeInjectedFiles, writeInjectedFiles } from '../run/injected-files.js';
-import { checkBindSource, makeBindSource, volumeUse } from '../run/mount-sources.js';
+import { LAYER_LABEL, layerLabels } from '../run/layer-labels.js';
+import { volumeUse } from '../run/mount-sources.js';
 import { settleNetworks } from '../run/network-mode.js';
 import { mountRoot, unmountRoot } from '../run/root-mount.js';
 import { copyUp } from '../volumes/copy-up.js';
 import { completeHostConfig, mergeConfig } from './merge.js';
-import { type WantedMount, wantedMounts } from './mount-requests.js';
+import { wantedMounts } from './mount-requests.js';
+import { resolveMounts, wrongInput } from './resolve-mounts.js';
 import { validateContainer } from './validate.js';
 import { inheritedMounts } from './volumes-from.js';
-
-/** Marks the writable layers that this engine made. */
-export const SNAPSHOT_LABEL = 'skep.container';
-/** Keeps a snapshot from containerd's garbage collection. */
-const GC_ROOT_LABEL = 'containerd.io/gc.root';
 
 /** Makes containers: their record, writable layer, volumes and injected files. */
 export class Creator {
@@ -82,17 +79,17 @@ export class Creator {
     logAttributes(record.hostConfig.LogConfig.Config, record);
     if (task) record.task = { endpoints: task.endpoints, files: [] };
     else settleNetworks(record, context.swarmNetworks.isAvailable);
-    const inherited = inheritedMounts(
-      record.hostConfig.VolumesFrom ?? [],
-      (other) => context.containers.find(other).record.mounts,
+    const inherited = inheritedMounts(record.hostConfig.VolumesFrom ?? [], (other) =>
+      this.#mountsOf(other),
     );
     const wanted = wantedMounts(record.config, record.hostConfig, inherited);
-    record.mounts = await this.#resolveMounts(wanted);
+    record.mounts = await resolveMounts(context, id, wanted);
     if (record.task) record.task.files = writeInjectedFiles(context, id, task?.files ?? []);
-    record.rootMounts = await context.containerd.snapshots.prepare(id, image.chainId, {
-      [GC_ROOT_LABEL]: record.created,
-      [SNAPSHOT_LABEL]: id,
-    });
+    record.rootMounts = await context.containerd.snapshots.prepare(
+      id,
+      image.chainId,
+      layerLabels(id, context.clock.now()),
+    );
     await this.#fillVolumes(record);
     const status = initialStatus();
     if (probeSettings(record.config.Healthcheck)) status.state.Health = initialHealth();
@@ -129,27 +126,12 @@ export class Creator {
     };
   }
 
-  async #resolveMounts(wanted: WantedMount[]): Promise<MountRecord[]> {
-    const records: MountRecord[] = [];
-    for (const mount of wanted) records.push(await this.#resolveMount(mount));
-    return records;
-  }
-
-  async #resolveMount(mount: WantedMount): Promise<MountRecord> {
-    const { createSource, volumeLabels, volumeDriver, volumeOptions, ...record } = mount;
-    if (mount.Type === 'bind') {
-      if (createSource) makeBindSource(mount.Source);
-      checkBindSource(mount.Source);
+  #mountsOf(container: string): readonly MountRecord[] {
+    try {
+      return this.#context.containers.find(container).record.mounts;
+    } catch (error) {
+      throw wrongInput(error);
     }
-    if (mount.Type !== 'volume') return record;
-    const volume = await this.#context.volumes.create({
-      ...(mount.Name ? { Name: mount.Name } : {}),
-      ...(volumeDriver ? { Driver: volumeDriver } : {}),
-      ...(volumeLabels ? { Labels: volumeLabels } : {}),
-      ...(volumeOptions ? { DriverOpts: volumeOptions } : {}),
-    });
-    const { Driver, Mountpoint, Name } = volume;
-    return { ...record, Driver, Name, Source: Mountpoint };
   }
 
   /**
@@ -180,11 +162,13 @@ export class Creator {
     const { containerd, records, logger } = this.#context;
     removeInjectedFiles(this.#context, id);
     records.remove(id);
-    await containerd.snapshots.remove(id).catch((error) => {
-      const missing = error instanceof RpcError && error.code === Code.NOT_FOUND;
-      // What stays is removed when the daemon starts the next time.
-      if (!missing) logger.warn({ id, error: errorMessage(error) }, 'layer not removed');
-    });
+    // With those over images. What stays is removed when the daemon starts the next time.
+    const layers = await containerd.snapshots.list([`labels."${LAYER_LABEL}"`]).catch(() => []);
+    for (const { name } of layers.filter((layer) => layer.name.startsWith(id))) {
+      await containerd.snapshots.remove(name).catch((error) => {
+        logger.warn({ id, error: errorMessage(error) }, 'layer not removed');
+      });
+    }
   }
 }
 

@@ -71,105 +71,123 @@ function blank(type: MountRecord['Type'], destination: string): WantedMount {
 
 /** `source:target[:mode]`, or `target` alone for an anonymous volume. */
 export function parseBind(text: string, volumeDriver = ''): WantedMount {
+  const fail = (why = '') => invalid(`invalid volume specification: '${text}'${why}`);
   const parts = text.split(':');
-  if (parts.length > 3 || parts.some((part) => part === '')) {
-    throw invalid(`invalid volume specification: '${text}'`);
-  }
-  if (parts.length === 1) {
-    return anonymousVolume(requireAbsolute(text, parts[0] ?? ''), volumeDriver);
-  }
-  const [source = '', target = '', mode = ''] = parts;
-  requireAbsolute(text, target);
-  if (posix.normalize(target) === '/') {
-    throw invalid(
-      `invalid volume specification: '${text}': invalid mount config for type "bind": ` +
-        "invalid specification: destination can't be '/'",
-    );
-  }
+  if (parts.length > 3 || parts.some((part) => part === '')) throw fail();
+  const [source = '', target = '', mode = ''] = parts.length === 1 ? ['', ...parts] : parts;
+  if (parts.length === 2 && isMode(target)) throw fail(); // `/target:ro` has no source
   const isBind = source.startsWith('/');
-  const mount = blank(isBind ? 'bind' : 'volume', target);
-  mount.Mode = mode;
-  for (const option of mode.split(',').filter((item) => item !== '')) {
+  const type = isBind ? 'bind' : 'volume';
+  checkTarget(target, (why) => fail(`: invalid mount config for type "${type}": ${why}`));
+  if (source === '') return anonymousVolume(target, volumeDriver);
+  if (!isMode(mode)) throw invalid(`invalid mode: ${mode}`);
+  const mount = { ...blank(type, target), Mode: mode };
+  for (const option of mode.split(',')) {
     if (option === 'ro') mount.RW = false;
     else if (option === 'nocopy' && !isBind) mount.noCopy = true;
-    else if (PROPAGATIONS.has(option) && isBind) mount.Propagation = option;
-    else if (!['rw', 'z', 'Z', 'consistent', 'cached', 'delegated'].includes(option)) {
-      throw invalid(`invalid mode: ${mode}`);
+    else if (PROPAGATIONS.has(option)) {
+      if (!isBind) throw fail(`: invalid mount config for type "volume": ${NO_BIND_OPTIONS}`);
+      mount.Propagation = option;
+    } else if (option === 'nocopy') {
+      throw fail(
+        ': invalid mount config for type "bind": field VolumeOptions must not be specified',
+      );
     }
   }
   if (isBind) return { ...mount, Source: posix.resolve(source), createSource: true };
   return { ...mount, Name: source, volumeDriver };
 }
 
-function requireAbsolute(text: string, target: string): string {
-  if (target.startsWith('/')) return target;
-  throw invalid(
-    `invalid volume specification: '${text}': invalid mount path: '${target}' ` +
-      'mount path must be absolute',
-  );
+/** Kinds of words in a mode, of which each may be said once. */
+const MODE_WORDS: readonly ReadonlySet<string>[] = [
+  new Set(['ro', 'rw']),
+  new Set(['z', 'Z']),
+  PROPAGATIONS,
+  new Set(['nocopy']),
+  new Set(['consistent', 'cached', 'delegated']),
+];
+
+function isMode(text: string): boolean {
+  if (text === '') return true;
+  const kinds = text.split(',').map((word) => MODE_WORDS.findIndex((words) => words.has(word)));
+  return !kinds.includes(-1) && new Set(kinds).size === kinds.length;
 }
 
-function fromRequest(request: MountRequest): WantedMount {
-  const fail = (why: string) => invalid(`invalid mount config for type "${request.Type}": ${why}`);
-  if (!['bind', 'volume', 'tmpfs'].includes(request.Type)) {
-    throw fail('mount type unknown');
-  }
-  if (!request.Target) throw fail('field Target must not be empty');
-  if (!request.Target.startsWith('/')) {
-    throw fail(`invalid mount path: '${request.Target}' mount path must be absolute`);
-  }
-  if (posix.normalize(request.Target) === '/') {
+type Fail = (why: string) => RpcError;
+
+function checkTarget(target: string, fail: Fail): void {
+  if (target === '') throw fail('field Target must not be empty');
+  if (posix.normalize(target) === '/') {
     throw fail("invalid specification: destination can't be '/'");
   }
-  const mount = blank(request.Type, request.Target);
-  mount.RW = !request.ReadOnly;
-  if (request.Type === 'bind') return bindRequest(mount, request, fail);
-  if (request.Type === 'volume') return volumeRequest(mount, request, fail);
-  if (request.Source) throw fail('field Source must not be specified');
-  const { SizeBytes, Mode } = request.TmpfsOptions ?? {};
-  const options = [
-    ...(SizeBytes ? [`size=${SizeBytes}`] : []),
-    ...(Mode ? [`mode=${Mode.toString(8)}`] : []),
-  ];
-  return { ...tmpfs(request.Target, options), RW: mount.RW };
+  checkAbsolute(target, fail);
 }
 
-function bindRequest(
-  mount: WantedMount,
-  request: MountRequest,
-  fail: (why: string) => RpcError,
-): WantedMount {
-  const source = request.Source ?? '';
-  if (source === '') throw fail('field Source must not be empty');
-  if (!source.startsWith('/')) {
-    throw fail(`invalid mount path: '${source}' mount path must be absolute`);
+function checkAbsolute(path: string, fail: Fail): void {
+  if (!path.startsWith('/')) {
+    throw fail(`invalid mount path: '${path}' mount path must be absolute`);
   }
+}
+
+const NO_BIND_OPTIONS = 'field BindOptions must not be specified';
+
+function fromRequest(request: MountRequest): WantedMount {
+  const fail: Fail = (why) => invalid(`invalid mount config for type "${request.Type}": ${why}`);
+  checkTarget(request.Target ?? '', fail);
+  const { BindOptions, Type } = request;
+  if (Type === 'bind') return bindRequest(request, fail);
+  if (Type !== 'volume' && Type !== 'tmpfs' && Type !== 'image') throw fail('mount type unknown');
+  if (BindOptions) throw fail(NO_BIND_OPTIONS);
+  if (Type === 'volume') return volumeRequest(request, fail);
+  return Type === 'image' ? imageRequest(request, fail) : tmpfsRequest(request, fail);
+}
+
+function requested({ ReadOnly, Target, Type }: MountRequest): WantedMount {
+  return { ...blank(Type, Target), RW: !ReadOnly };
+}
+
+function bindRequest(request: MountRequest, fail: Fail): WantedMount {
+  const source = request.Source ?? '';
   const options = request.BindOptions ?? {};
+  if (source === '') throw fail('field Source must not be empty');
   if (options.Propagation && !PROPAGATIONS.has(options.Propagation)) {
     throw fail(`invalid propagation mode: ${options.Propagation}`);
   }
+  if (request.VolumeOptions) throw fail('field VolumeOptions must not be specified');
+  checkAbsolute(source, fail);
+  checkReadOnlyOptions(request);
+  const mount = requested(request);
   return {
     ...mount,
     Source: posix.resolve(source),
     Propagation: options.Propagation || mount.Propagation,
     ...(options.NonRecursive ? { nonRecursive: true } : {}),
     ...(options.ReadOnlyNonRecursive ? { readOnlyNonRecursive: true } : {}),
+    ...(options.ReadOnlyForceRecursive ? { readOnlyForced: true } : {}),
     ...(options.CreateMountpoint ? { createSource: true } : {}),
   };
 }
 
-function volumeRequest(
-  mount: WantedMount,
-  request: MountRequest,
-  fail: (why: string) => RpcError,
-): WantedMount {
+function checkReadOnlyOptions({ BindOptions, ReadOnly }: MountRequest): void {
+  const { ReadOnlyForceRecursive: forced, ReadOnlyNonRecursive: partial } = BindOptions ?? {};
+  const conflict = (what: string) => invalid(`mount options conflict: ${what}`);
+  if (!ReadOnly && partial) throw conflict('!ReadOnly && BindOptions.ReadOnlyNonRecursive');
+  if (!ReadOnly && forced) throw conflict('!ReadOnly && BindOptions.ReadOnlyForceRecursive');
+  if (partial && forced) {
+    throw conflict('ReadOnlyNonRecursive && BindOptions.ReadOnlyForceRecursive');
+  }
+}
+
+function volumeRequest(request: MountRequest, fail: Fail): WantedMount {
   const options = request.VolumeOptions ?? {};
   const subpath = options.Subpath ?? '';
-  if (subpath.startsWith('/') || subpath.split('/').includes('..')) {
-    throw fail('subpath must be a relative path within the volume');
+  if (!request.Source) {
+    if (subpath) throw fail('must not set Subpath when using anonymous volumes');
+    if (request.ReadOnly) throw fail('must not set ReadOnly mode when using anonymous volumes');
   }
+  checkSubpath(subpath, fail);
   return {
-    ...mount,
+    ...requested(request),
     ...(request.Source ? { Name: request.Source } : { anonymous: true }),
     volumeDriver: options.DriverConfig?.Name ?? '',
     ...(options.NoCopy ? { noCopy: true } : {}),
@@ -177,6 +195,35 @@ function volumeRequest(
     ...(options.Labels ? { volumeLabels: options.Labels } : {}),
     ...(options.DriverConfig?.Options ? { volumeOptions: options.DriverConfig.Options } : {}),
   };
+}
+
+function imageRequest(request: MountRequest, fail: Fail): WantedMount {
+  if (!request.Source) throw fail('field Source must not be empty');
+  const subpath = request.ImageOptions?.Subpath ?? '';
+  checkSubpath(subpath, fail);
+  const mount = { ...requested(request), Source: request.Source, Propagation: 'rprivate' };
+  return subpath ? { ...mount, subpath } : mount;
+}
+
+function checkSubpath(subpath: string, fail: Fail): void {
+  if (subpath.startsWith('/') || /^\.\.(\/|$)/.test(posix.normalize(subpath))) {
+    throw fail('subpath must be a relative path within the volume');
+  }
+}
+
+function tmpfsRequest(request: MountRequest, fail: Fail): WantedMount {
+  if (request.Source) throw fail('field Source must not be specified');
+  const { Mode, Options, SizeBytes } = request.TmpfsOptions ?? {};
+  for (const option of Options ?? []) {
+    if (option.length < 1 || option.length > 2) throw fail('invalid option array length');
+    if (option[0] !== 'exec' && option[0] !== 'noexec') throw fail(`invalid option: ${option[0]}`);
+  }
+  const options = [
+    ...(SizeBytes ? [`size=${SizeBytes}`] : []),
+    ...(Mode ? [`mode=${Mode.toString(8)}`] : []),
+    ...(Options ?? []).map((option) => option.join('=')),
+  ];
+  return { ...tmpfs(request.Target, options), RW: !request.ReadOnly };
 }
 
 function tmpfs(target: string, options: string[]): WantedMount {

@@ -93,6 +93,11 @@ export class EnginePaths {
     return join(this.run(id), `exec-${execId}`);
   }
 
+  /** Parent of the mount points of other images. */
+  images(id: string): string {
+    return join(this.run(id), 'images');
+  }
+
   /** Mount point of the memory-backed secrets and configs. */
   files(id: string): string {
     return join(this.run(id), 'files');

@@ -18,6 +18,10 @@ export interface MountRecord extends MountPoint {
   nonRecursive?: boolean;
   /** A read-only mount whose sub-mounts may stay writable. */
   readOnlyNonRecursive?: boolean;
+  /** Read-only in all of its sub-mounts, or not at all. */
+  readOnlyForced?: boolean;
+  /** How the layer over an image is mounted. */
+  layer?: Mount[];
   /** `tmpfs` data: `size=…`, `mode=…`, flags. */
   tmpfsOptions?: string[];
 }

@@ -6,6 +6,8 @@ import type { EngineContext } from '../engine/context.js';
 import { scopedPath } from '../linux/scoped-path.js';
 import type { MountRecord } from '../records/record.js';
 import type { VolumeUse } from '../volumes/volumes.js';
+import { mountImage } from './image-mounts.js';
+import { checkPropagation } from './propagation.js';
 
 /**
  * Where each mount of a container stands on the host now; volumes are held until {@link
@@ -30,15 +32,24 @@ async function mountSource(
   if (mount.Type === 'tmpfs') return '';
   if (mount.Type === 'bind') {
     checkBindSource(mount.Source);
+    checkPropagation(mount);
     return mount.Source;
+  }
+  if (mount.Type === 'image') {
+    return subpathOf(mount, mountImage(context, container.id, mount));
   }
   const use = volumeUse(container.id, mount);
   const path = await context.volumes.acquire(use, useAttributes(container, mount));
   (container.status.volumeUses ??= []).push(use);
   // Where it is can change with each mount of a plugin.
   mount.Source = path;
-  if (!mount.subpath) return path;
-  const inside = scopedPath(path, mount.subpath);
+  return subpathOf(mount, path);
+}
+
+/** The part of a volume or image that is meant; no link in it leads out. */
+function subpathOf({ subpath }: MountRecord, path: string): string {
+  if (!subpath) return path;
+  const inside = scopedPath(path, subpath);
   if (existsSync(inside)) return inside;
   throw new RpcError(
     Code.INVALID_ARGUMENT,
@@ -55,8 +66,9 @@ export function checkBindSource(source: string): void {
   );
 }
 
+/** Makes a directory where nothing is; what is there may be a file as well. */
 export function makeBindSource(source: string): void {
-  mkdirSync(source, { recursive: true, mode: 0o755 });
+  if (!existsSync(source)) mkdirSync(source, { recursive: true, mode: 0o755 });
 }
 
 /** The use of a volume by one mount of a container; never used by two at a time. */

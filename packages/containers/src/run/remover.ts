@@ -3,6 +3,7 @@ import { Code, errorMessage, RpcError } from '@skep/platform';
 import type { Container } from '../engine/container.js';
 import { type EngineContext, emitContainer } from '../engine/context.js';
 import { cancelRestart } from './exit-handler.js';
+import { removeImageLayers, unmountImages } from './image-mounts.js';
 import { removeInjectedFiles } from './injected-files.js';
 import { unmountRoot } from './root-mount.js';
 import { conflict, type Stopper } from './stopper.js';
@@ -56,6 +57,8 @@ export class Remover {
     void container.log.release();
     unmountRoot(context, id);
     removeInjectedFiles(context, id);
+    unmountImages(context, id, container.record.mounts);
+    await removeImageLayers(context, id, container.record.mounts);
     try {
       await context.containerd.snapshots.remove(id);
     } catch (error) {

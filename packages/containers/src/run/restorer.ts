@@ -2,7 +2,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorMessage } from '@skep/platform';
 import type { ProcessState } from '../containerd/types.js';
-import { openContainer, SNAPSHOT_LABEL } from '../create/creator.js';
+import { openContainer } from '../create/creator.js';
 import type { Container } from '../engine/container.js';
 import { type EngineContext, saveStatus } from '../engine/context.js';
 import { Gate } from '../engine/operation-queue.js';
@@ -11,10 +11,13 @@ import { PARALLEL_RESTORES_MAX } from '../limits.js';
 import { isoTime } from '../records/record.js';
 import { mountPoints } from '../volumes/local-mount.js';
 import type { ExitHandler } from './exit-handler.js';
+import { LAYER_LABEL } from './layer-labels.js';
 import { openLeftPipes } from './left-pipes.js';
 import { clearRun, removeFromContainerd, type Starter } from './starter.js';
 
 /** Docker's exit code of a container whose end nobody saw. */
+/** Length of a container's id, with which the names of its layers begin. */
+const ID_CHARACTERS = 64;
 const EXIT_UNKNOWN = 255;
 const NS_PER_MS = 1e6;
 
@@ -187,9 +190,9 @@ export class Restorer {
       await removeFromContainerd(this.#context, id);
     }
     this.#removeOrphanRuns(known);
-    const layers = await containerd.snapshots.list([`labels."${SNAPSHOT_LABEL}"`]);
+    const layers = await containerd.snapshots.list([`labels."${LAYER_LABEL}"`]);
     for (const { name } of layers) {
-      if (known(name)) continue;
+      if (known(name.slice(0, ID_CHARACTERS))) continue;
       await containerd.snapshots.remove(name).catch((error) => {
         logger.warn({ id: name, error: errorMessage(error) }, 'layer without record not removed');
       });

@@ -14,6 +14,7 @@ import { containerSpec } from '../spec/spec.js';
 import { resolveUser } from '../spec/user.js';
 import { ProcessStreams } from '../stdio/process-streams.js';
 import { givenDevices } from './devices.js';
+import { unmountImages } from './image-mounts.js';
 import { mountSources, releaseVolumes } from './mount-sources.js';
 import { emitNetworks } from './network-events.js';
 import { NETWORK_FILES, writeNetworkFiles } from './network-files.js';
@@ -291,6 +292,7 @@ function unlessMissing(context: EngineContext, id: string): (error: unknown) => 
 export async function clearRun(context: EngineContext, container: Container): Promise<void> {
   const { id } = container;
   unmountRoot(context, id);
+  unmountImages(context, id, container.record.mounts);
   await releaseVolumes(context, container);
   if (container.status.sandbox) {
     try {

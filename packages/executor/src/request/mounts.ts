@@ -69,7 +69,21 @@ function volumeOptions({ volumeOptions: options }: Mount): MountRequest['VolumeO
 }
 
 function tmpfsOptions({ tmpfsOptions: options }: Mount): MountRequest['TmpfsOptions'] {
-  return options && { SizeBytes: Number(options.sizeBytes), Mode: posixMode(options.mode) };
+  if (!options) return undefined;
+  return {
+    SizeBytes: Number(options.sizeBytes),
+    Mode: posixMode(options.mode),
+    ...(options.options === '' ? {} : { Options: tmpfsFlags(options.options) }),
+  };
+}
+
+/** They travel through the swarm as the text of a JSON list of lists. */
+function tmpfsFlags(text: string): string[][] {
+  try {
+    return JSON.parse(text) as string[][];
+  } catch {
+    throw new Error(`invalid tmpfs options: ${text}`);
+  }
 }
 
 /** A checked mount as the engine takes it. */
