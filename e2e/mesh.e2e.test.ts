@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { TestCluster } from './support/cluster.ts';
 import { until } from './support/exec.ts';
@@ -109,7 +111,7 @@ describe('a published port', () => {
     }
   });
 
-  it('is refused to a second service, and to one whose port the host listens on', async () => {
+  it('is refused to a second service, out of range, and where the swarm itself listens', async () => {
     const second = [
       'service',
       'create',
@@ -123,6 +125,10 @@ describe('a published port', () => {
     ];
     expect(await cluster.fails(...second)).toMatch(
       /port '8080' is already in use by service 'web' \(\S+\) as an ingress port/,
+    );
+    const own = ['service', 'create', '-d', '-q', '-p', '4789:80/udp', ...probe()];
+    expect(await cluster.fails(...own)).toMatch(
+      /port '4789' \(udp\) is in use by the swarm itself, for overlay networks \(VXLAN\)/,
     );
     for (const port of ['70000:80', '80:70000', '80:0']) {
       const bad = ['service', 'create', '-d', '-q', '-p', port, ...probe()];
@@ -213,6 +219,34 @@ describe('ports', () => {
     expect(await outsider.get(first ?? '')).toEqual(['ECONNREFUSED']);
     expect(await outsider.get(third ?? '')).toEqual(['ECONNREFUSED']);
     await cluster.remove('own');
+  });
+
+  it('that a program of the host has: `service ps` says so', async () => {
+    const serve =
+      "require('net').createServer((s) => s.end()).listen(8400).on('listening', () => console.log('up'))";
+    const net = `--net=/proc/${await cluster.machines.pid('node2')}/ns/net`;
+    const program = spawn('nsenter', [net, process.execPath, '-e', serve]);
+    await once(program.stdout, 'data');
+    const errorsOf = async (mode: string) => {
+      const port = ['--publish', `mode=${mode},target=80,published=8400`];
+      const place = ['--constraint', 'node.hostname==node2', '--restart-condition', 'none'];
+      await cluster.create('--name', mode, ...place, ...port, ...probe());
+      const ps = ['service', 'ps', '--no-trunc', mode];
+      const [error = ''] = await until(
+        async () => (await cluster.docker(...ps, '--format', '{{.Error}}')).split('\n'),
+        ([text]) => text !== '',
+      );
+      const states = await cluster.docker(...ps, '--format', '{{.CurrentState}}');
+      await cluster.remove(mode);
+      return `${states.split(' ')[0]}: ${error}`;
+    };
+    expect(await errorsOf('host')).toMatch(
+      /^Failed: .*driver failed programming external connectivity .*0\.0\.0\.0:8400: bind: address already in use/,
+    );
+    expect(await errorsOf('ingress')).toMatch(
+      /^Running: "published port 8400\/tcp hides another program of this host that listens on it"$/,
+    );
+    program.kill();
   });
 
   it('lead a client to the same task each time where its service wants that', async () => {

@@ -83,5 +83,7 @@ export interface TaskController {
   portStatus(): PortStatus | undefined;
   /** What its status should say besides, for people; undefined for nothing. */
   remark?(): string | undefined;
+  /** What users should know of a task that runs all the same; nothing, or empty: all is well. */
+  warning?(): string;
   logs(options: TaskLogOptions, signal: AbortSignal): AsyncIterable<TaskLogEntry>;
 }

@@ -175,6 +175,7 @@ export class TaskRunner {
       container: controller.containerStatus(),
       ports: controller.portStatus(),
       remark: controller.remark?.(),
+      warning: controller.warning?.() ?? '',
     });
     this.#task = { ...this.#task, status };
     onStatus(this.#task, status);

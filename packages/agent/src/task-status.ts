@@ -16,9 +16,14 @@ export interface Observed {
   ports: PortStatus | undefined;
   /** Something unusual about how it came to run. */
   remark?: string | undefined;
+  /** What is amiss although it runs; empty: nothing. */
+  warning: string;
 }
 
-/** The status after a transition. The container and its ports are told from STARTING on. */
+/**
+ * The status after a transition. The container and its ports are told from STARTING on; a warning stands
+ * where `docker service ps` shows errors, for as long as the task runs.
+ */
 export function statusAfter(
   clock: Clock,
   before: TaskStatus,
@@ -35,7 +40,7 @@ export function statusAfter(
     timestamp: timestampFromMs(clock.now()),
     state: transition.state,
     message: transition.message ? remarked(transition.message, observed) : before.message,
-    err: transition.error,
+    err: transition.state === TaskState.RUNNING ? observed.warning : transition.error,
     runtimeStatus: container ? { case: 'container', value: container } : before.runtimeStatus,
     portStatus: (telling ? observed.ports : undefined) ?? before.portStatus,
   });

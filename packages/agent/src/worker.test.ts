@@ -50,6 +50,22 @@ describe('Worker', () => {
     await worker.stop();
   });
 
+  it('tells what users should know of a task for as long as it runs', async () => {
+    const { worker, executor, of } = await setUpWorker();
+    await worker.apply(wanted('t1', TaskState.READY));
+    await settle();
+    executor.of('t1').warned = 'port 80 hides another program';
+    await worker.apply(wanted('t1', TaskState.RUNNING));
+    await settle();
+    executor.of('t1').finish('wait');
+    await settle();
+    const [running, ended] = of('t1').slice(-2);
+    const err = 'port 80 hides another program';
+    expect(running).toMatchObject({ state: TaskState.RUNNING, message: 'started', err });
+    expect(ended).toMatchObject({ state: TaskState.COMPLETE, err: '' });
+    await worker.stop();
+  });
+
   it('tells the exit code of a container that ended', async () => {
     const { worker, executor, of } = await setUpWorker();
     await worker.apply(complete('t1', 't2'));

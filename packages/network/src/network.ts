@@ -154,7 +154,11 @@ export async function assembleNetwork(
     }),
     tables,
     overlays,
-    traffic: new SwarmTraffic({ ...parts, namespaceOf }),
+    traffic: new SwarmTraffic({
+      ...parts,
+      namespaceOf,
+      hidesAnother: (protocol, port) => mesh.hidesAnother(protocol, port),
+    }),
     serveContainers: (reader) => readers.add(reader),
     warnings: () => {
       const udpPorts = swarm.unprovenPorts();

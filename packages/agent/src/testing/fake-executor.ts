@@ -37,6 +37,8 @@ export class FakeController implements TaskController {
   task: TaskObject;
   closed = false;
   running = 0;
+  /** What users should know of the task. */
+  warned = '';
   #pending = new Map<Operation, Pending>();
 
   constructor(task: TaskObject, dependencies: Dependencies) {
@@ -94,6 +96,8 @@ export class FakeController implements TaskController {
   }
   remark(): string | undefined {
     return this.task.serviceAnnotations.labels['remark'];
+  warning(): string {
+    return this.warned;
   }
   async *logs(options: TaskLogOptions, signal: AbortSignal): AsyncIterable<TaskLogEntry> {
     this.logOptions.push(options);

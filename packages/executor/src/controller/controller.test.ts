@@ -143,6 +143,14 @@ describe('a container controller', () => {
   });
 });
 
+it('a task says which other programs its ports hide', async () => {
+  const { controller, traffic } = setUp();
+  const task = controller(makeTask({}));
+  expect(task.warning?.()).toBe('');
+  traffic.hidden = ['port 1 hides a', 'port 2 hides b'];
+  expect(task.warning?.()).toBe('port 1 hides a; port 2 hides b');
+});
+
 describe('a task with a health check', () => {
   it('is started only when it is healthy', async () => {
     const { controller, engine } = setUp();

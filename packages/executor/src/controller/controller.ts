@@ -140,6 +140,10 @@ export class ContainerController implements TaskController {
     return seen?.State.Running ? portStatus(seen.NetworkSettings.Ports) : undefined;
   }
 
+  warning(): string {
+    return this.#room.traffic.obstructions(this.#task).join('; ');
+  }
+
   logs(options: TaskLogOptions, signal: AbortSignal): AsyncIterable<TaskLogEntry> {
     return taskLogs(this.#room, this.#name, options, signal);
   }

@@ -50,8 +50,13 @@ export class FakeTraffic implements TaskTraffic {
   /** Resolves when the connections are gone. */
   drain: (maxMs: number, signal: AbortSignal) => Promise<number> = async () => 0;
 
+  hidden: string[] = [];
+
   async activate(task: TaskObject): Promise<void> {
     this.active.set(task.id, task);
+  }
+  obstructions(): string[] {
+    return this.hidden;
   }
   async listening(
     _containerId: string,

@@ -146,9 +146,12 @@ describe('the routing mesh of a node', () => {
     await update({ endpoints: [taskOf('t1')] });
     expect(node.published()).toEqual([PORT]);
     expect(node.mesh.warnings()).toEqual([expect.stringContaining('8080/tcp hides another')]);
+    const hidden = () => (['tcp', 'udp'] as const).map((one) => node.mesh.hidesAnother(one, 8080));
+    expect(hidden()).toEqual([true, false]);
     node.holder.leave('tcp', 8080);
     await node.clock.advance(MESH_COMPARE_MS);
     expect(node.mesh.warnings()).toEqual([]);
+    expect(hidden()).toEqual([false, false]);
   });
 });
 

@@ -5,7 +5,12 @@ import type { Names } from '../names.js';
 import type { OverlayListener, OverlayPlace, OverlayPlaces } from '../overlay/contract.js';
 import type { PortHolder } from '../ports/holder.js';
 import { Serial } from '../serial.js';
-import type { OverlayNetwork, TableChange, TablesReader } from '../tables/contract.js';
+import type {
+  OverlayNetwork,
+  PortProtocol,
+  TableChange,
+  TablesReader,
+} from '../tables/contract.js';
 import { forgetFlows } from './forget-flows.js';
 import { HostSide } from './host-side.js';
 import { IngressSide } from './ingress-side.js';
@@ -92,6 +97,11 @@ export class Mesh implements TablesReader, OverlayListener {
   /** Sentences for `docker info`. */
   warnings(): string[] {
     return this.#keeper.warnings();
+  }
+
+  /** Whether a published port is another program's of this host, too. */
+  hidesAnother(protocol: PortProtocol, port: number): boolean {
+    return this.#keeper.hidesAnother(protocol, port);
   }
 
   /** Ends. The kernel goes on balancing. */

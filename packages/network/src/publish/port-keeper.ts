@@ -1,7 +1,8 @@
 import { errorMessage, type Logger } from '@skep/platform';
 import type { HeldPort, PortHolder } from '../ports/holder.js';
 import { ANY_ADDRESS } from '../rules/host-table.js';
-import { partsOfKey } from './port-key.js';
+import type { PortProtocol } from '../tables/contract.js';
+import { partsOfKey, portKey } from './port-key.js';
 
 /** Holds the mesh's ports on the host, so that nobody else takes one without being told. */
 export class PortKeeper {
@@ -56,8 +57,16 @@ export class PortKeeper {
   warnings(): string[] {
     return [...this.#shadowed].map((key) => {
       const { protocol, port } = partsOfKey(key);
-      const what = `published port ${port}/${protocol}`;
-      return `${what} hides another program of this host that listens on it`;
+      return hidesAnother(protocol, port);
     });
   }
+
+  hidesAnother(protocol: PortProtocol, port: number): boolean {
+    return this.#shadowed.has(portKey(protocol, port));
+  }
+}
+
+/** In the words that users read. */
+export function hidesAnother(protocol: PortProtocol, port: number): string {
+  return `published port ${port}/${protocol} hides another program of this host that listens on it`;
 }

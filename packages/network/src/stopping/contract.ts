@@ -18,6 +18,8 @@ export interface TaskTraffic {
     maxMs: number,
     signal: AbortSignal,
   ): Promise<boolean>;
+  /** Other programs of this host that ports of the task hide now, in sentences. */
+  obstructions(task: TaskObject): string[];
   /**
    * Resolves when no balancer and no name leads to the task any more, on any node that can be reached,
    * or when the time for it is up. Never rejects. For a task that was never active, too.

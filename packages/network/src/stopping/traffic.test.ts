@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { Code, RpcError, SimClock, silentLogger } from '@skep/platform';
 import { completeObject } from '@skep/wire';
-import { TaskSchema } from '@skep/wire/swarmkit';
+import { PortConfig_Protocol, PortConfig_PublishMode, TaskSchema } from '@skep/wire/swarmkit';
 import { describe, expect, it } from 'vitest';
 import { SimKernel } from '../kernel/simulated/kernel.js';
 import type { TaskAnnouncer } from './contract.js';
@@ -14,7 +14,9 @@ async function setUp() {
   const kernel = new SimKernel();
   await kernel.run([{ op: 'namespace-add', path: NAMESPACE }]);
   const namespaceOf = (id: string) => (id === 'c1' ? NAMESPACE : undefined);
-  const traffic = new SwarmTraffic({ clock, kernel, logger: silentLogger, namespaceOf });
+  const hidesAnother = (protocol: string, port: number) => protocol === 'udp' && port === 53;
+  const options = { clock, kernel, logger: silentLogger, namespaceOf, hidesAnother };
+  const traffic = new SwarmTraffic(options);
   const signal = new AbortController();
   return { clock, kernel, traffic, abort: signal, namespace: kernel.at(NAMESPACE) };
 }
@@ -51,6 +53,25 @@ describe('a task that may take connections', () => {
     traffic.announceThrough(next());
     expect(heard).toEqual(['t2']);
   });
+});
+
+it('names the ports of a task in the mesh that hide other programs', async () => {
+  const { traffic } = await setUp();
+  const portsOf = (publishMode: PortConfig_PublishMode) =>
+    [53, 54].flatMap((publishedPort) =>
+      [PortConfig_Protocol.UDP, PortConfig_Protocol.TCP].map((protocol) => {
+        return { publishedPort, protocol, publishMode, targetPort: 53 };
+      }),
+    );
+  const obstructions = (publishMode: PortConfig_PublishMode) => {
+    const ports = portsOf(publishMode);
+    const task = create(TaskSchema, { id: 't1', endpoint: { ports } });
+    return traffic.obstructions(completeObject('task', task));
+  };
+  expect(obstructions(PortConfig_PublishMode.INGRESS)).toEqual([
+    'published port 53/udp hides another program of this host that listens on it',
+  ]);
+  expect(obstructions(PortConfig_PublishMode.HOST)).toEqual([]);
 });
 
 describe('a container that is to listen', () => {

@@ -1,10 +1,19 @@
 import { type Clock, Code, errorMessage, type Logger, RpcError } from '@skep/platform';
 import type { TaskObject } from '@skep/wire';
+import { PortConfig_Protocol, PortConfig_PublishMode } from '@skep/wire/swarmkit';
 import type { NamespacePath, NetKernel } from '../kernel/contract.js';
 import { WITHDRAW_RETRY_MS, WITHDRAW_WAIT_MS } from '../limits.js';
+import { hidesAnother } from '../publish/port-keeper.js';
+import type { PortProtocol } from '../tables/contract.js';
 import type { TaskAnnouncer, TaskTraffic } from './contract.js';
 import { Drains } from './drain.js';
 import { untilListening } from './listening.js';
+
+const PROTOCOL_NAMES: Record<PortConfig_Protocol, PortProtocol> = {
+  [PortConfig_Protocol.TCP]: 'tcp',
+  [PortConfig_Protocol.UDP]: 'udp',
+  [PortConfig_Protocol.SCTP]: 'sctp',
+};
 
 export interface SwarmTrafficOptions {
   kernel: Pick<NetKernel, 'inboundConnections' | 'listeningPorts' | 'tcpSockets'>;
@@ -12,6 +21,8 @@ export interface SwarmTrafficOptions {
   logger: Logger;
   /** Path of a container's network namespace; undefined: it has none. */
   namespaceOf(containerId: string): NamespacePath | undefined;
+  /** Whether the mesh keeps clients from another program of this host by this port. */
+  hidesAnother(protocol: PortProtocol, port: number): boolean;
 }
 
 /** Traffic to the tasks of this node, from all nodes of its swarm. */
@@ -57,6 +68,16 @@ export class SwarmTraffic implements TaskTraffic {
       logger.debug({ containerId, error: errorMessage(error) }, 'cannot see who listens');
       return false;
     }
+  }
+
+  obstructions(task: TaskObject): string[] {
+    return (task.endpoint?.ports ?? []).flatMap(({ protocol, publishedPort, publishMode }) => {
+      const name = PROTOCOL_NAMES[protocol];
+      const isHidden =
+        publishMode === PortConfig_PublishMode.INGRESS &&
+        this.#options.hidesAnother(name, publishedPort);
+      return isHidden ? [hidesAnother(name, publishedPort)] : [];
+    });
   }
 
   async withdraw(taskId: string): Promise<void> {
