@@ -96,6 +96,7 @@ export class FakeController implements TaskController {
   }
   remark(): string | undefined {
     return this.task.serviceAnnotations.labels['remark'];
+  }
   warning(): string {
     return this.warned;
   }
