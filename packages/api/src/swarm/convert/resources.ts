@@ -28,7 +28,7 @@ export function resourcesToJson(resources: Resources | undefined): Json | undefi
 export function requirementsToJson({ resources, runtime }: TaskSpec): Json | undefined {
   const pids = runtime.case === 'container' ? runtime.value.pidsLimit : 0n;
   if (!resources && pids === 0n) return undefined;
-  const { limits, reservations } = resources ?? {};
+  const { limits, reservations, swapBytes, memorySwappiness } = resources ?? {};
   const hasLimits = limits !== undefined || pids !== 0n;
   return {
     Limits: hasLimits
@@ -39,6 +39,8 @@ export function requirementsToJson({ resources, runtime }: TaskSpec): Json | und
         })
       : undefined,
     Reservations: resourcesToJson(reservations),
+    SwapBytes: swapBytes === undefined ? undefined : toNumber(swapBytes),
+    MemorySwappiness: memorySwappiness === undefined ? undefined : toNumber(memorySwappiness),
   };
 }
 
@@ -49,6 +51,8 @@ export function requirementsFromJson(
   return create(ResourceRequirementsSchema, {
     limits: resourcesFromJson(json.object('Limits')),
     reservations: resourcesFromJson(json.object('Reservations')),
+    swapBytes: json.optionalInt64('SwapBytes'),
+    memorySwappiness: json.optionalInt64('MemorySwappiness'),
   });
 }
 

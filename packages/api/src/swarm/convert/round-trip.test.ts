@@ -146,6 +146,8 @@ const taskTemplate = fc.record(
     Resources: partial({
       Limits: partial({ ...amounts, Pids: count }),
       Reservations: partial({ ...amounts, GenericResources: list(generic) }),
+      SwapBytes: fc.integer({ min: -1, max: 2 ** 40 }),
+      MemorySwappiness: fc.integer({ min: -1, max: 100 }),
     }),
     RestartPolicy: fc.record(
       {

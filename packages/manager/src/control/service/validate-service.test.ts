@@ -63,6 +63,18 @@ const REFUSED: [string, Spec][] = [
     'invalid memory value 4194303: Must be at least 4MiB',
     task({ resources: { limits: { memoryBytes: 4194303n } } }),
   ],
+  [
+    'You should always set the Memory limit when using Memoryswap limit, see usage',
+    task({ resources: { swapBytes: 0n } }),
+  ],
+  [
+    'invalid swap value -2: Must be -1 (unlimited) or more',
+    task({ resources: { swapBytes: -2n } }),
+  ],
+  [
+    'invalid value: 101, valid memory swappiness range is 0-100',
+    task({ resources: { memorySwappiness: 101n } }),
+  ],
   ['TaskSpec: restart-delay cannot be negative', task({ restart: { delay: durationFromMs(-1) } })],
   [
     'TaskSpec: restart-window cannot be negative',

@@ -46,6 +46,26 @@ function checkResources(resources: ResourceRequirements | undefined): void {
   for (const part of [resources?.limits, resources?.reservations]) {
     if (part) checkAmounts(part);
   }
+  if (resources) checkSwap(resources);
+}
+
+const SWAPPINESS_MAX = 100;
+
+/** Docker's managers leave this to the node, where each task would be rejected. */
+function checkSwap({ limits, memorySwappiness, swapBytes }: ResourceRequirements): void {
+  if (swapBytes !== undefined && swapBytes < -1n) {
+    throw invalidArgument(`invalid swap value ${swapBytes}: Must be -1 (unlimited) or more`);
+  }
+  if (swapBytes !== undefined && swapBytes >= 0n && !limits?.memoryBytes) {
+    const text = 'You should always set the Memory limit when using Memoryswap limit, see usage';
+    throw invalidArgument(text);
+  }
+  if (memorySwappiness === undefined) return;
+  if (memorySwappiness < -1n || memorySwappiness > SWAPPINESS_MAX) {
+    throw invalidArgument(
+      `invalid value: ${memorySwappiness}, valid memory swappiness range is 0-100`,
+    );
+  }
 }
 
 function checkAmounts({ nanoCpus, memoryBytes }: Resources): void {
