@@ -1,9 +1,15 @@
 import type { Dependencies } from '@skep/agent';
 import type { InjectedFile } from '@skep/containers';
 import type { TemplateValue } from '@skep/platform';
-import type { ContainerSpec, Driver, FileTarget } from '@skep/wire/swarmkit';
+import type {
+  ConfigReference,
+  ContainerSpec,
+  Driver,
+  FileTarget,
+  SecretReference,
+} from '@skep/wire/swarmkit';
 import { posixMode } from './file-mode.js';
-import { expandPayload } from './template-context.js';
+import { expandPayload, naming, utf8Text } from './template-context.js';
 
 const SECRETS_DIRECTORY = '/run/secrets';
 const TEMPLATE_DRIVER = 'golang';
@@ -35,14 +41,14 @@ class Payloads {
     this.#context = context;
   }
 
-  secret(id: string): Uint8Array {
-    const { spec } = this.#dependencies.secret(id);
-    return this.#expand(spec.data, spec.templating);
+  secret({ secretId, secretName }: SecretReference): Uint8Array {
+    const { spec } = this.#dependencies.secret(secretId);
+    return naming(`secret ${secretName}`, () => this.#expand(spec.data, spec.templating));
   }
 
-  config(id: string): Uint8Array {
-    const { spec } = this.#dependencies.config(id);
-    return this.#expand(spec.data, spec.templating);
+  config({ configId, configName }: ConfigReference): Uint8Array {
+    const { spec } = this.#dependencies.config(configId);
+    return naming(`config ${configName}`, () => this.#expand(spec.data, spec.templating));
   }
 
   #expand(data: Uint8Array, templating: Driver | undefined): Uint8Array {
@@ -50,11 +56,10 @@ class Payloads {
     if (templating.name !== TEMPLATE_DRIVER) {
       throw new Error(`unrecognized template type "${templating.name}"`);
     }
-    const plain = (bytes: Uint8Array) => Buffer.from(bytes).toString('utf8');
     return expandPayload(data, this.#context, {
       // References by target name, taken as they are: a template does not reach into another template.
-      secret: (name) => plain(this.#plainSecret(String(name))),
-      config: (name) => plain(this.#plainConfig(String(name))),
+      secret: (name) => utf8Text(this.#plainSecret(String(name))),
+      config: (name) => utf8Text(this.#plainConfig(String(name))),
       env: (name) => this.#variable(String(name)),
     });
   }
@@ -87,14 +92,16 @@ export function injectedFiles(
 ): InjectedFile[] {
   const payloads = new Payloads(spec, dependencies, context);
   const files: InjectedFile[] = [];
-  for (const { secretId, target } of spec.secrets) {
+  for (const reference of spec.secrets) {
+    const { target } = reference;
     if (target.case === 'file') {
-      files.push(injectedFile(target.value, SECRETS_DIRECTORY, payloads.secret(secretId)));
+      files.push(injectedFile(target.value, SECRETS_DIRECTORY, payloads.secret(reference)));
     }
   }
-  for (const { configId, target } of spec.configs) {
+  for (const reference of spec.configs) {
+    const { target } = reference;
     if (target.case === 'file') {
-      files.push(injectedFile(target.value, '', payloads.config(configId)));
+      files.push(injectedFile(target.value, '', payloads.config(reference)));
     }
   }
   return files;

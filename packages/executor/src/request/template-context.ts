@@ -26,7 +26,7 @@ function expandVariable(variable: string, expand: Expand): string {
 }
 
 /** Runs `work`, naming what was expanded when it fails. */
-function naming<T>(what: string, work: () => T): T {
+export function naming<T>(what: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
@@ -51,12 +51,20 @@ export function expandContainerSpec(spec: ContainerSpec, data: TemplateValue): C
   return expanded;
 }
 
+/** The text that a template, or what it puts in, must be. Throws when it is none. */
+export function utf8Text(data: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(data);
+  } catch {
+    throw new Error('template: its data is not UTF-8');
+  }
+}
+
 /** Works out the payload of a templated secret or config. */
 export function expandPayload(
   data: Uint8Array,
   context: TemplateValue,
   functions: Record<string, TemplateFunction>,
 ): Uint8Array {
-  const template = Buffer.from(data).toString('utf8');
-  return Buffer.from(expandTemplate(template, { data: context, functions }), 'utf8');
+  return Buffer.from(expandTemplate(utf8Text(data), { data: context, functions }), 'utf8');
 }

@@ -1,65 +1,96 @@
 import { TemplateError } from './error.js';
-import { BUILT_IN } from './functions.js';
-import { type Command, type Operand, type Pipeline, parseTemplate } from './parse.js';
-import { fieldOf, formatValue, type TemplateFunction, type TemplateValue } from './value.js';
+import {
+  checkLength,
+  evaluate,
+  evaluatePipeline,
+  Scope,
+  type TemplateFunctions,
+} from './evaluate.js';
+import { TEMPLATE_STEPS_MAX } from './limits.js';
+import { type Block, parseTemplate, type TemplateNode } from './parse.js';
+import { elementsOf, formatValue, isTrue, type TemplateValue } from './value.js';
 
 export interface TemplateScope {
   /** What `.` is. */
   data: TemplateValue;
   /** Beside the built-in ones. */
-  functions?: Readonly<Record<string, TemplateFunction>>;
+  functions?: TemplateFunctions;
 }
 
 /**
- * Works out a template: Go's text/template without control flow and variables, as SwarmKit uses it for
- * service specs. Throws {@link TemplateError}.
+ * Works out a template: Go's text/template, as SwarmKit uses it for service specs, secrets and
+ * configs, but for templates within templates (`define`, `template`, `block`). Throws
+ * {@link TemplateError}.
  */
-export function expandTemplate(template: string, scope: TemplateScope): string {
+export function expandTemplate(template: string, { data, functions = {} }: TemplateScope): string {
   if (!template.includes('{{')) return template;
-  return parseTemplate(template)
-    .map((node) => (node.kind === 'text' ? node.text : formatValue(evaluate(node.pipeline, scope))))
-    .join('');
+  return new Expansion().expand(parseTemplate(template), new Scope(data, functions));
 }
 
-function evaluate(pipeline: Pipeline, scope: TemplateScope): TemplateValue {
-  let last: TemplateValue | undefined;
-  for (const command of pipeline) last = run(command, scope, last);
-  if (last === undefined) throw new TemplateError('missing value for command');
-  return last;
-}
+/** How a list of nodes ended. */
+type Flow = 'on' | 'break' | 'continue';
 
-function run(
-  command: Command,
-  scope: TemplateScope,
-  piped: TemplateValue | undefined,
-): TemplateValue {
-  const [head, ...rest] = command;
-  if (!head) throw new TemplateError('missing value for command');
-  const args = rest.map((operand) => operandValue(operand, scope));
-  if (piped !== undefined) args.push(piped);
-  if (head.kind === 'call') return call(head.name, args, scope);
-  if (args.length > 0) throw new TemplateError("can't give argument to non-function");
-  return operandValue(head, scope);
-}
+class Expansion {
+  readonly #parts: string[] = [];
+  #length = 0;
+  #steps = 0;
 
-function call(name: string, args: TemplateValue[], scope: TemplateScope): TemplateValue {
-  const own = scope.functions;
-  const found = own && Object.hasOwn(own, name) ? own[name] : undefined;
-  const built = Object.hasOwn(BUILT_IN, name) ? BUILT_IN[name] : undefined;
-  const made = found ?? built;
-  if (!made) throw new TemplateError(`function "${name}" not defined`);
-  return made(...args);
-}
+  expand(nodes: readonly TemplateNode[], scope: Scope): string {
+    this.#run(nodes, scope);
+    return this.#parts.join('');
+  }
 
-function operandValue(operand: Operand, scope: TemplateScope): TemplateValue {
-  switch (operand.kind) {
-    case 'literal':
-      return operand.value;
-    case 'call':
-      return call(operand.name, [], scope);
-    case 'field':
-      return operand.path.reduce(fieldOf, scope.data);
-    case 'group':
-      return operand.path.reduce(fieldOf, evaluate(operand.pipeline, scope));
+  #run(nodes: readonly TemplateNode[], scope: Scope): Flow {
+    for (const node of nodes) {
+      if (++this.#steps > TEMPLATE_STEPS_MAX) throw new TemplateError('it takes too many steps');
+      const flow = this.#node(node, scope);
+      if (flow !== 'on') return flow;
+    }
+    return 'on';
+  }
+
+  #node(node: TemplateNode, scope: Scope): Flow {
+    switch (node.kind) {
+      case 'text':
+        return this.#write(node.text);
+      case 'value': {
+        const value = evaluate(node.expression, scope);
+        return node.expression.variables.length > 0 ? 'on' : this.#write(formatValue(value));
+      }
+      case 'break':
+      case 'continue':
+        return node.kind;
+      case 'range':
+        return this.#range(node, scope);
+      default:
+        return this.#condition(node, scope);
+    }
+  }
+
+  #write(text: string): Flow {
+    checkLength((this.#length += text.length));
+    this.#parts.push(text);
+    return 'on';
+  }
+
+  #condition({ kind, expression, body, otherwise }: Block, scope: Scope): Flow {
+    const inner = scope.within();
+    const value = evaluate(expression, inner);
+    if (!isTrue(value)) return this.#run(otherwise, inner);
+    return this.#run(body, kind === 'with' ? inner.within(value) : inner);
+  }
+
+  #range({ expression, body, otherwise }: Block, scope: Scope): Flow {
+    const elements = elementsOf(evaluatePipeline(expression.pipeline, scope));
+    if (elements.length === 0) return this.#run(otherwise, scope.within());
+    const [first, second] = expression.variables;
+    for (const [key, value] of elements) {
+      const inner = scope.within(value);
+      const given = expression.declares ? inner.declare.bind(inner) : scope.assign.bind(scope);
+      if (first !== undefined) given(first, second === undefined ? value : key);
+      if (second !== undefined) given(second, value);
+      if (this.#run(body, inner) === 'break') break;
+    }
+    return 'on';
   }
 }

@@ -40,13 +40,46 @@ function equal(first: TemplateValue | undefined, ...others: TemplateValue[]): bo
   return others.includes(first as TemplateValue);
 }
 
-/** Go's functions that make sense without control flow, and SwarmKit's `join` (separator first). */
+/** Negative when the first is less, positive when it is more. */
+function compare(first: TemplateValue | undefined, second: TemplateValue | undefined): number {
+  const comparable = typeof first === 'string' || typeof first === 'number';
+  if (!comparable || typeof first !== typeof second) {
+    throw new TemplateError('error calling lt: incompatible types for comparison');
+  }
+  if (first === second) return 0;
+  return first < (second as typeof first) ? -1 : 1;
+}
+
+/** `slice TEXT FROM TO`, in bytes. */
+function slice(value: TemplateValue | undefined, ...bounds: TemplateValue[]): string {
+  const bytes = Buffer.from(text(value, 'slice'));
+  const [from = 0, to = bytes.length] = bounds.map(Number);
+  if (!(from >= 0 && from <= to && to <= bytes.length) || bounds.length > 2) {
+    throw new TemplateError(`error calling slice: index out of range: ${bounds.join(', ')}`);
+  }
+  return bytes.subarray(from, to).toString();
+}
+
+const HTML: Readonly<Record<string, string>> = {
+  '"': '&#34;',
+  "'": '&#39;',
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+};
+
+/** Go's functions that text and numbers need, and SwarmKit's `join` (separator first). */
 export const BUILT_IN: Readonly<Record<string, TemplateFunction>> = {
   and: (...args) => args.find((value) => !isTrue(value)) ?? args.at(-1) ?? false,
   or: (...args) => args.find(isTrue) ?? args.at(-1) ?? false,
   not: (value) => !isTrue(value),
   eq: equal,
   ne: (first, second) => first !== second,
+  lt: (first, second) => compare(first, second) < 0,
+  le: (first, second) => compare(first, second) <= 0,
+  gt: (first, second) => compare(first, second) > 0,
+  ge: (first, second) => compare(first, second) >= 0,
+  html: (...args) => print(...args).replace(/["'&<>]/g, (sign) => HTML[sign] ?? sign),
   index: indexOf,
   join: (separator, ...parts) =>
     parts.map((part) => text(part, 'join')).join(text(separator, 'join')),
@@ -54,5 +87,6 @@ export const BUILT_IN: Readonly<Record<string, TemplateFunction>> = {
   print,
   printf: (format, ...args) => sprintf(text(format, 'printf'), args),
   println: (...args) => `${args.map(formatValue).join(' ')}\n`,
+  slice,
   urlquery: (...args) => encodeURIComponent(print(...args)).replaceAll('%20', '+'),
 };

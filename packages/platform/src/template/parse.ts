@@ -1,122 +1,125 @@
 import { TemplateError } from './error.js';
+import { type Expression, parseExpression } from './expression.js';
 import { TEMPLATE_DEPTH_MAX } from './limits.js';
-import { scanTemplate } from './scan.js';
+import { type Chunk, scanTemplate } from './scan.js';
 
-/** Something with a value: a literal, a field of the data or of a parenthesis, or a function by name. */
-export type Operand =
-  | { kind: 'literal'; value: string | number | boolean }
-  | { kind: 'field'; path: string[] }
-  | { kind: 'call'; name: string }
-  | { kind: 'group'; pipeline: Pipeline; path: string[] };
-
-/** A function or value, and its arguments. */
-export type Command = Operand[];
-/** Each command gets the value of the one before it as its last argument. */
-export type Pipeline = Command[];
-
-export type TemplateNode = { kind: 'text'; text: string } | { kind: 'value'; pipeline: Pipeline };
-
-const TOKEN =
-  /\s+|"(?:[^"\\\n]|\\.)*"|`[^`]*`|[()|]|\$?(?:\.[A-Za-z_][A-Za-z0-9_]*)+|[.$](?![A-Za-z0-9_])|-?\d+(?:\.\d+)?|[A-Za-z_][A-Za-z0-9_]*/gy;
-
-/** Go's control words and the signs of variables: known, so that the refusal can name them. */
-const UNSUPPORTED = new Set(
-  'if else end range with define template block break continue nil'.split(' '),
-);
-
-function tokenize(source: string): string[] {
-  const tokens: string[] = [];
-  TOKEN.lastIndex = 0;
-  while (TOKEN.lastIndex < source.length) {
-    const at = TOKEN.lastIndex;
-    const match = TOKEN.exec(source);
-    if (!match) throw new TemplateError(`unexpected "${source.slice(at, at + 20)}" in command`);
-    tokens.push(match[0]);
-  }
-  return tokens;
+/** A block with a condition: `with` also makes its value the dot, `range` does so for each element. */
+export interface Block {
+  kind: 'if' | 'with' | 'range';
+  expression: Expression;
+  body: TemplateNode[];
+  otherwise: TemplateNode[];
 }
 
-function unquote(token: string): string {
-  if (token.startsWith('`')) return token.slice(1, -1);
-  try {
-    return JSON.parse(token) as string;
-  } catch {
-    throw new TemplateError(`bad string ${token}`);
-  }
-}
-
-class ActionParser {
-  readonly #tokens: string[];
-  #at = 0;
-
-  constructor(source: string) {
-    this.#tokens = tokenize(source);
-  }
-
-  parse(): Pipeline {
-    const pipeline = this.#pipeline(0);
-    if (this.#at < this.#tokens.length) throw new TemplateError('unexpected right paren');
-    return pipeline;
-  }
-
-  #pipeline(depth: number): Pipeline {
-    if (depth > TEMPLATE_DEPTH_MAX) throw new TemplateError('too many parentheses');
-    const pipeline = [this.#command(depth)];
-    while (this.#tokens[this.#at] === '|') {
-      this.#at++;
-      pipeline.push(this.#command(depth));
-    }
-    return pipeline;
-  }
-
-  #command(depth: number): Command {
-    const command: Command = [];
-    for (;;) {
-      const token = this.#tokens[this.#at];
-      if (token === undefined || token === '|' || token === ')') break;
-      this.#at++;
-      if (!/^\s/.test(token)) command.push(this.#operand(token, depth));
-    }
-    if (command.length === 0) throw new TemplateError('missing value for command');
-    return command;
-  }
-
-  #operand(token: string, depth: number): Operand {
-    if (token === '(') return this.#group(depth);
-    if (token.startsWith('"') || token.startsWith('`')) {
-      return { kind: 'literal', value: unquote(token) };
-    }
-    if (/^-?\d/.test(token)) return { kind: 'literal', value: Number(token) };
-    if (token === '.' || token === '$') return { kind: 'field', path: [] };
-    if (token.startsWith('.') || token.startsWith('$.')) {
-      return { kind: 'field', path: token.replace(/^\$?\./, '').split('.') };
-    }
-    if (token === 'true' || token === 'false') return { kind: 'literal', value: token === 'true' };
-    if (UNSUPPORTED.has(token)) throw new TemplateError(`"${token}" is not supported`);
-    return { kind: 'call', name: token };
-  }
-
-  #group(depth: number): Operand {
-    const pipeline = this.#pipeline(depth + 1);
-    if (this.#tokens[this.#at] !== ')') throw new TemplateError('unclosed left paren');
-    this.#at++;
-    const next = this.#tokens[this.#at];
-    if (!next?.startsWith('.') || next === '.') return { kind: 'group', pipeline, path: [] };
-    this.#at++;
-    return { kind: 'group', pipeline, path: next.slice(1).split('.') };
-  }
-}
+export type TemplateNode =
+  | { kind: 'text'; text: string }
+  | { kind: 'value'; expression: Expression }
+  | { kind: 'break' | 'continue' }
+  | Block;
 
 const COMMENT = /^\s*\/\*[\s\S]*\*\/\s*$/;
 
+/** The words an action may begin with, and what follows them. */
+const WORD = /^\s*(if|with|range|else|end|break|continue|define|template|block)(?!\w)([\s\S]*)$/;
+
 /** Reads a template. Throws {@link TemplateError}. */
 export function parseTemplate(template: string): TemplateNode[] {
-  const nodes: TemplateNode[] = [];
-  for (const chunk of scanTemplate(template)) {
-    if (chunk.kind === 'text') nodes.push(chunk);
-    else if (!COMMENT.test(chunk.source)) {
-      nodes.push({ kind: 'value', pipeline: new ActionParser(chunk.source).parse() });
+  return new TemplateParser(scanTemplate(template)).parse();
+}
+
+/** What ended a list of nodes: an `else` with what follows it, or `end`. */
+type Ending = { kind: 'else'; rest: string } | { kind: 'end' };
+
+class TemplateParser {
+  readonly #chunks: readonly Chunk[];
+  #at = 0;
+  /** Blocks, and those of them that `break` may leave, around the present place. */
+  #depth = 0;
+  #loops = 0;
+
+  constructor(chunks: readonly Chunk[]) {
+    this.#chunks = chunks;
+  }
+
+  parse(): TemplateNode[] {
+    const nodes: TemplateNode[] = [];
+    const ending = this.#nodes(nodes);
+    if (ending) throw new TemplateError(`unexpected {{${ending.kind}}}`);
+    return nodes;
+  }
+
+  /** Reads up to an `else` or `end`; undefined at the end of the template. */
+  #nodes(into: TemplateNode[]): Ending | undefined {
+    for (;;) {
+      const chunk = this.#chunks[this.#at++];
+      if (!chunk) return undefined;
+      if (chunk.kind === 'text') into.push(chunk);
+      else if (!COMMENT.test(chunk.source)) {
+        const [, word, rest = ''] = WORD.exec(chunk.source) ?? [];
+        if (word === 'else') return { kind: 'else', rest };
+        if (word === 'end') {
+          onlyWord(word, rest);
+          return { kind: 'end' };
+        }
+        into.push(this.#action(word, rest, chunk.source));
+      }
     }
   }
-  return nodes;
+
+  #action(word: string | undefined, rest: string, source: string): TemplateNode {
+    switch (word) {
+      case undefined:
+        return { kind: 'value', expression: valueExpression(source) };
+      case 'if':
+      case 'with':
+      case 'range':
+        return this.#block(word, rest);
+      case 'break':
+      case 'continue':
+        onlyWord(word, rest);
+        if (this.#loops === 0) throw new TemplateError(`{{${word}}} outside {{range}}`);
+        return { kind: word };
+      default:
+        throw new TemplateError(`"${word}" is not supported`);
+    }
+  }
+
+  #block(kind: Block['kind'], rest: string): Block {
+    if (++this.#depth > TEMPLATE_DEPTH_MAX) throw new TemplateError('too many blocks');
+    const expression = parseExpression(rest);
+    if (expression.variables.length > (kind === 'range' ? 2 : 1)) {
+      throw new TemplateError(`too many declarations in ${kind}`);
+    }
+    const body: TemplateNode[] = [];
+    if (kind === 'range') this.#loops++;
+    const ending = this.#nodes(body);
+    if (kind === 'range') this.#loops--;
+    const otherwise = this.#otherwise(kind, ending);
+    this.#depth--;
+    return { kind, expression, body, otherwise };
+  }
+
+  /** What follows an `else`, which may be a block that shares the `end`. */
+  #otherwise(kind: Block['kind'], ending: Ending | undefined): TemplateNode[] {
+    if (!ending) throw new TemplateError('unexpected EOF');
+    if (ending.kind === 'end') return [];
+    const [, chained, rest = ''] = WORD.exec(ending.rest) ?? [];
+    if (chained === kind && kind !== 'range') return [this.#block(kind, rest)];
+    onlyWord('else', ending.rest);
+    const nodes: TemplateNode[] = [];
+    const last = this.#nodes(nodes);
+    if (last?.kind !== 'end')
+      throw new TemplateError(last ? 'unexpected {{else}}' : 'unexpected EOF');
+    return nodes;
+  }
+}
+
+function onlyWord(word: string, rest: string): void {
+  if (rest.trim() !== '') throw new TemplateError(`unexpected "${rest.trim()}" in ${word}`);
+}
+
+function valueExpression(source: string): Expression {
+  const expression = parseExpression(source);
+  if (expression.variables.length > 1) throw new TemplateError('too many declarations in command');
+  return expression;
 }

@@ -51,6 +51,14 @@ export function indexOf(value: TemplateValue | undefined, ...keys: TemplateValue
   return value.get(key) ?? '';
 }
 
+/** Keys and values in the order that `range` goes through them. */
+export function elementsOf(value: TemplateValue): [string, string][] {
+  if (typeof value !== 'object' || !isMap(value)) {
+    throw new TemplateError(`range can't iterate over ${formatValue(value)}`);
+  }
+  return [...value].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
 export function isTrue(value: TemplateValue | undefined): boolean {
   if (value !== undefined && typeof value === 'object' && isMap(value)) return value.size > 0;
   return Boolean(value);
