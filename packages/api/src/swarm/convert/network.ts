@@ -71,7 +71,9 @@ export function attachmentToJson({ network, addresses }: NetworkAttachment): Jso
 
 /** A network as GET /networks shows it: the engine's resource. */
 export function networkResourceToJson(network: Network): Json {
-  const { spec, ipam, driverState } = network;
+  const { spec } = network;
+  // A moment after its creation nobody has worked out yet what it gets: then as it was asked for.
+  const { driverState = spec?.driverConfig, ipam = spec?.ipam } = network;
   return {
     Name: spec?.annotations?.name ?? '',
     Id: network.id,
@@ -87,7 +89,7 @@ export function networkResourceToJson(network: Network): Json {
     ConfigFrom: { Network: spec?.configFrom.case === 'network' ? spec.configFrom.value : '' },
     ConfigOnly: false,
     Containers: null,
-    Options: driverState ? driverState.options : null,
+    Options: driverState?.options ?? null,
     Labels: spec?.annotations?.labels ?? {},
   };
 }

@@ -181,5 +181,11 @@ describe('objects in Docker’s JSON', () => {
       IPAM: { Driver: 'default', Config: [{ Subnet: '10.9.0.0/24', Gateway: '10.9.0.1' }] },
       Options: { vxlanid_list: '4097' },
     });
+    const isNew = create(NetworkSchema, { id: 'n', spec });
+    expect(networkResourceToJson(isNew)).toMatchObject({
+      Driver: 'overlay',
+      IPAM: { Config: [{ Subnet: '10.9.0.0/24' }] },
+      Options: { encrypted: '' },
+    });
   });
 });
