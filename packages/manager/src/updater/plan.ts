@@ -105,9 +105,8 @@ function stopped(service: ServiceObject, rollout: Rollout, failed: TaskObject): 
 /** Stops what a slot's new task leaves without work, or what has to make way for it. */
 function cleanUp(slot: SlotProgress, { order }: Rollout, makesWay: boolean): Step[] {
   if (slot.kind !== 'starting' && slot.kind !== 'settled') return [];
-  const serves = (task: TaskObject | undefined) => task?.status.state === TaskState.RUNNING;
   const startsFirst = order === UpdateOrder.START_FIRST && !makesWay;
-  const keepServing = startsFirst && !serves(slot.fresh);
+  const keepServing = startsFirst && !(slot.fresh && serves(slot.fresh));
   const needless = slot.surplus.filter((task) => !(keepServing && serves(task)));
   return needless.map((task) => [desire(task, TaskState.SHUTDOWN)]);
 }
@@ -124,7 +123,10 @@ function nextTurns(
   rollout: Rollout,
   nowMs: number,
 ): { slots: readonly Dirty[]; waitMs?: number } {
-  const dirty = progress.filter((slot) => slot.kind === 'dirty');
+  // What another update had in work comes first: overtaking it takes no more slots than one update.
+  const dirty = progress
+    .filter((slot) => slot.kind === 'dirty')
+    .sort((a, b) => Number(isAtRest(a)) - Number(isAtRest(b)));
   const delaysMs = progress
     .filter(isSettled)
     .map(({ settledMs }) => remainingMs(settledMs, rollout.delayMs, nowMs))
@@ -134,6 +136,12 @@ function nextTurns(
   const slots = mayTakeAll(service, rollout) ? dirty : dirty.slice(0, free);
   const waiting = slots.length < dirty.length && delaysMs.length > 0;
   return waiting ? { slots, waitMs: Math.min(...delaysMs) } : { slots };
+}
+
+/** Whether the slot has one task, and that serves. */
+function isAtRest({ slot }: Dirty): boolean {
+  const live = slot.filter(isLive);
+  return live.length === 1 && live.every(serves);
 }
 
 /** A node that comes back to a global service after its update is brought up to date at once. */
@@ -157,7 +165,8 @@ function replace(
   // it go.
   const desiredState = stopFirst ? TaskState.READY : TaskState.RUNNING;
   const fresh = createTask(newTask(view, service, seat, desiredState, context));
-  return stopFirst ? [fresh, ...live.map((task) => desire(task, TaskState.SHUTDOWN))] : [fresh];
+  const given = stopFirst ? live : live.filter((task) => !serves(task));
+  return [fresh, ...given.map((task) => desire(task, TaskState.SHUTDOWN))];
 }
 
 /** Ms until the update is done if nothing fails; undefined while slots are in work. */
@@ -172,6 +181,10 @@ function msUntilDone(
     .filter(isSettled)
     .map(({ settledMs }) => remainingMs(settledMs, watchMs, nowMs));
   return Math.max(0, ...leftMs);
+}
+
+function serves({ status }: TaskObject): boolean {
+  return status.state === TaskState.RUNNING;
 }
 
 function isSettled(slot: SlotProgress): slot is Settled {
