@@ -67,6 +67,32 @@ describe('StoreWatch', () => {
     await iterator.return?.();
   });
 
+  it('tells of secrets and configs as users know them, whatever versions they have', async () => {
+    const sim = new SimControl();
+    const { iterator } = start(sim, { entries: [{ kind: 'config' }] });
+    await next(iterator);
+    const put = (id: string, name: string) =>
+      sim.put('config', { id, spec: { annotations: { name } } });
+    const remove = (id: string) => sim.store.update((tx) => tx.remove('config', id));
+    await put('c1', 'conf');
+    await put('c2', 'conf@2');
+    await remove('c1');
+    await remove('c2');
+    const told = [await next(iterator), await next(iterator), await next(iterator)].map(
+      ({ events: [event] }) => {
+        const object = event?.object?.object;
+        const name = object?.case === 'config' ? object.value.spec?.annotations?.name : '';
+        return [event?.action, object?.value?.id, name];
+      },
+    );
+    expect(told).toEqual([
+      [WatchActionKind.WATCH_ACTION_CREATE, 'c1', 'conf'],
+      [WatchActionKind.WATCH_ACTION_UPDATE, 'c2', 'conf'],
+      [WatchActionKind.WATCH_ACTION_REMOVE, 'c2', 'conf'],
+    ]);
+    await iterator.return?.();
+  });
+
   it('fails a watcher that falls too far behind', async () => {
     const sim = new SimControl();
     const { iterator } = start(sim, { entries: [{ kind: 'node' }] }, 2);
