@@ -37,8 +37,8 @@ export class VolumePlugins {
       new RpcError(code, `error looking up volume plugin ${name}: ${why}`);
     const address = this.#find(name, failure);
     if (!address) throw failure(`plugin "${name}" not found`);
-    const known = this.#drivers.get(name);
-    if (known && JSON.stringify(known.address) === JSON.stringify(address)) return known.driver;
+    const known = this.#known(name, address);
+    if (known) return known;
     try {
       return await this.#activate(name, address, ASK);
     } catch (error) {
@@ -84,10 +84,18 @@ export class VolumePlugins {
     if (!Implements?.includes(SUBSYSTEM)) {
       throw new PluginRefusal('Plugin does not implement the requested driver');
     }
+    const known = this.#known(name, address);
+    if (known) return known;
     const scope = await scopeOf(client, how);
     const driver = new PluginDriver({ name, scope, client, logger });
     this.#drivers.set(name, { address, driver });
     return driver;
+  }
+
+  #known(name: string, address: PluginAddress): VolumeDriver | undefined {
+    const known = this.#drivers.get(name);
+    const isSame = known && JSON.stringify(known.address) === JSON.stringify(address);
+    return isSame ? known.driver : undefined;
   }
 }
 

@@ -1,6 +1,6 @@
 import { durationMs } from '@skep/wire';
-import type { ContainerSpec, HealthConfig, Mount } from '@skep/wire/swarmkit';
-import { invalidArgument } from '../errors.js';
+import { type ContainerSpec, type HealthConfig, type Mount, Mount_Type } from '@skep/wire/swarmkit';
+import { invalidArgument, unimplemented } from '../errors.js';
 import { HEALTH_TIME_MS_MIN } from '../limits.js';
 import { isImageReference } from './image-reference.js';
 
@@ -20,11 +20,15 @@ function checkImage(image: string): void {
 
 function checkMounts(mounts: readonly Mount[]): void {
   const targets = new Set<string>();
-  for (const { target } of mounts) {
+  for (const { target, type } of mounts) {
     if (targets.has(target)) {
       throw invalidArgument(`ContainerSpec: duplicate mount point: ${target}`);
     }
     targets.add(target);
+    // No node could ever be given one: no manager here makes them.
+    if (type === Mount_Type.CLUSTER) {
+      throw unimplemented('cluster volumes are not supported by this engine');
+    }
   }
 }
 

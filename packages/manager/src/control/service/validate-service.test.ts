@@ -3,6 +3,7 @@ import { durationFromMs } from '@skep/wire';
 import {
   type ContainerSpecSchema,
   EndpointSpec_ResolutionMode,
+  Mount_Type,
   PortConfig_Protocol,
   PortConfig_PublishMode,
   type ServiceSpecSchema,
@@ -197,6 +198,13 @@ describe('checkServiceSpec', () => {
     const rollback = await failure(() => checkServiceSpec(webSpec({ mode, rollback: {} })));
     expect(rollback.message).toBe('Jobs may not have a rollback config');
     expect(rollback.code).toBe(Code.INVALID_ARGUMENT);
+  });
+
+  it('says plainly that there are no cluster volumes', async () => {
+    const mounts = [{ type: Mount_Type.CLUSTER, source: 'a', target: '/a' }];
+    const error = await failure(() => checkServiceSpec(webSpec(container({ mounts }))));
+    expect(error.code).toBe(Code.UNIMPLEMENTED);
+    expect(error.message).toBe('cluster volumes are not supported by this engine');
   });
 
   it.each([
