@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ended, until } from './exec.js';
+import { ended, exec, until } from './exec.js';
 import { type RegistryImage, sha256 } from './image.js';
 import type { TokenServer } from './token-server.js';
 
@@ -29,9 +29,12 @@ export function freePort(): Promise<number> {
 
 /** Debian's docker-registry on a free port of loopback, in plain HTTP. */
 export class TestRegistry {
-  readonly host: string;
+  /** `address:port`. */
+  host: string;
   readonly #directory: string;
   readonly #authentication: RegistryAuthentication;
+  /** What its commands run below, to be somewhere else on the network. */
+  #within: string[] = [];
   #child: ChildProcess | undefined;
   #output = '';
 
@@ -54,24 +57,28 @@ export class TestRegistry {
   async resume(): Promise<void> {
     const config = join(this.#directory, 'config.yml');
     writeFileSync(config, this.#config());
-    const child = spawn('docker-registry', ['serve', config], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const [command = '', ...args] = [...this.#within, 'docker-registry', 'serve', config];
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk) => {
         this.#output = (this.#output + chunk).slice(-10_000);
       });
     }
     this.#child = child;
-    const status = () =>
-      fetch(`http://${this.host}/v2/`).then(
-        (answer) => answer.status,
-        () => 0,
-      );
-    await until(status, (code) => {
+    const [curl = '', ...ask] = [...this.#within, 'curl', '-s', `http://${this.host}/v2/`];
+    const answers = async () => (await exec(curl, ask)).code === 0;
+    await until(answers, (isUp) => {
       if (child.exitCode !== null) throw new Error(`docker-registry ended:\n${this.#output}`);
-      return code !== 0;
+      return isUp;
     });
+  }
+
+  /** Serves what it has in the network namespace of a process from now on; nothing is pushed there. */
+  async moveTo(pid: number, host: string): Promise<void> {
+    await this.stop();
+    this.#within = ['nsenter', `--net=/proc/${pid}/ns/net`];
+    this.host = host;
+    await this.resume();
   }
 
   /** Ends it; its content stays. */

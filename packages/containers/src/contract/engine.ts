@@ -181,7 +181,10 @@ export interface ImageSource {
   target: { mediaType: string; digest: string; size: number };
   /** It is kept for those who have a right to it. */
   restricted: boolean;
-  /** Bytes of a part from an offset on, unchecked; another call may be answered by another. */
+  /**
+   * Bytes of a part from an offset on, unchecked; another call may be answered by another. Rejects with
+   * DATA_LOSS where asking again is in vain.
+   */
   read(digest: string, offset: number, signal?: AbortSignal): AsyncIterable<Uint8Array>;
 }
 

@@ -49,7 +49,8 @@ export interface PeerImage {
   nodeIds: readonly string[];
   /**
    * Bytes of a part from an offset on, unchecked. Each call for the same part asks another of the
-   * nodes, so that what came damaged or broke off is asked of another next. Rejects with `RpcError`.
+   * nodes, so that what came damaged or broke off is asked of another next. Rejects with `RpcError`:
+   * DATA_LOSS when none is left to be asked.
    */
   read(digest: string, offset: number, signal?: AbortSignal): AsyncIterable<Uint8Array>;
   /** Lets go of the connections. */

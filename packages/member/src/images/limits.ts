@@ -15,6 +15,9 @@ export const FIND_PARALLEL = 4;
 /** Nodes that one image is fetched from in turns. */
 export const SOURCES_MAX = 3;
 
+/** Times that each node is asked for the same part: what breaks off or comes damaged is asked for again. */
+export const READS_OF_PART_MAX = 2;
+
 /** Time a node has to send the first bytes of what it said to have. */
 export const READ_TIMEOUT_MS = 10_000;
 

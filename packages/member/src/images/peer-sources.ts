@@ -2,7 +2,7 @@ import { Code, RpcError } from '@skep/platform';
 import type { Channel } from '@skep/rpc';
 import { Shelf } from '@skep/wire/skep';
 import type { ImageTarget, PeerImage } from './contract.js';
-import { READ_TIMEOUT_MS } from './limits.js';
+import { READ_TIMEOUT_MS, READS_OF_PART_MAX } from './limits.js';
 
 /** A node that says to have an image. */
 export interface PeerSource {
@@ -42,6 +42,9 @@ export class PeerSources implements PeerImage {
   async *read(digest: string, offset: number, signal?: AbortSignal): AsyncIterable<Uint8Array> {
     const calls = this.#calls.get(digest) ?? 0;
     this.#calls.set(digest, calls + 1);
+    if (calls >= READS_OF_PART_MAX * this.#sources.length) {
+      throw new RpcError(Code.DATA_LOSS, `no node gives ${digest} as it should be`);
+    }
     // Parts begin with different nodes, so that they share the work.
     const begin = [...this.#calls.keys()].indexOf(digest);
     const source = this.#sources[(begin + calls) % this.#sources.length];

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { errorMessage } from '@skep/platform';
+import { Code, errorMessage, RpcError } from '@skep/platform';
 import type { ImageSource } from '../../contract/engine.js';
 import { RegistryError } from '../../registry/errors.js';
 import type { FetchedManifest, ManifestHead, RepositorySession } from '../../registry/session.js';
@@ -66,6 +66,7 @@ export class SourceSession implements PullSession {
   #broken(error: unknown): RegistryError {
     if (error instanceof RegistryError) return error;
     const text = `${this.endpoint.url}: ${errorMessage(error)}`;
-    return new RegistryError('unreachable', text, { cause: error });
+    const isInVain = error instanceof RpcError && error.code === Code.DATA_LOSS;
+    return new RegistryError(isInVain ? 'invalid' : 'unreachable', text, { cause: error });
   }
 }
