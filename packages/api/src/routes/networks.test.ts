@@ -153,7 +153,7 @@ describe('making a network', () => {
     [501, 'making local networks is not supported by this engine', { Driver: 'bridge' }],
     [501, 'configuration-only networks are not supported by this engine', { ConfigOnly: true }],
     [400, 'IPv4 cannot be disabled in a Swarm scoped network', { EnableIPv4: false }],
-    [400, 'invalid scope "local": an overlay network is of scope swarm', { Scope: 'local' }],
+    [400, 'cannot downgrade network scope for overlay networks', { Scope: 'local' }],
     [
       400,
       problem('invalid subnet 10.0.0.0: invalid CIDR block notation'),

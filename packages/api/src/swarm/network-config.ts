@@ -52,7 +52,7 @@ function checkKind(json: JsonReader, isManager: boolean): void {
 function checkScope(json: JsonReader): void {
   const scope = json.string('Scope');
   if (scope === '' || scope === 'swarm') return;
-  throw invalid(`invalid scope ${JSON.stringify(scope)}: an overlay network is of scope swarm`);
+  throw invalid('cannot downgrade network scope for overlay networks');
 }
 
 function configProblems(config: JsonReader, isIpv6Enabled: boolean): string[] {

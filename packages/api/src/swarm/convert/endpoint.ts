@@ -55,9 +55,11 @@ export function endpointSpecFromJson(json: JsonReader | undefined): EndpointSpec
   });
 }
 
+/** Where there is neither a port nor a virtual IP there is no endpoint for Docker: its spec is empty. */
 export function endpointToJson(endpoint: Endpoint | undefined): Json {
+  const given = Boolean(endpoint?.ports.length || endpoint?.virtualIps.length);
   return {
-    Spec: endpointSpecToJson(endpoint?.spec) ?? {},
+    Spec: (given && endpointSpecToJson(endpoint?.spec)) || {},
     ...omitEmpty({
       Ports: endpoint?.ports.map(portToJson),
       VirtualIPs: endpoint?.virtualIps.map(({ networkId, addr }) =>
