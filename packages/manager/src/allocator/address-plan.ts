@@ -27,6 +27,8 @@ export interface AddressPlanOptions {
   pools: readonly string[];
   /** Prefix length of a subnet; 0 for Docker's default, 24. */
   subnetBits: number;
+  /** UDP port of the swarm's VXLAN; 0 for Docker's default. */
+  dataPathPort: number;
 }
 
 /**
@@ -36,13 +38,14 @@ export interface AddressPlanOptions {
  */
 export class AddressPlan {
   readonly #pools: Pools;
-  readonly #ports = new PortPool();
+  readonly #ports: PortPool;
   readonly #networks = new Map<string, NetworkPlan>();
   readonly #held = new Map<Owner, Map<string, string>>();
 
   constructor(options: AddressPlanOptions) {
     const texts = options.pools.length > 0 ? options.pools : [DEFAULT_POOL];
     const pools = texts.map(parseSubnet).filter((pool): pool is Subnet => pool !== undefined);
+    this.#ports = new PortPool(options);
     const subnetBits = options.subnetBits || DEFAULT_SUBNET_BITS;
     this.#pools = {
       subnets: new SubnetPool({ pools, subnetBits }),

@@ -1,16 +1,25 @@
 import {
   EndpointSpec_ResolutionMode,
+  PortConfig_Protocol,
   PortConfig_PublishMode,
   TaskState,
 } from '@skep/wire/swarmkit';
 import { describe, expect, it } from 'vitest';
-import { ingressOf, networkOf, nodeOf, serviceOf, taskOf } from '../testing/objects.sim.js';
+import {
+  clusterOf,
+  ingressOf,
+  networkOf,
+  nodeOf,
+  serviceOf,
+  taskOf,
+} from '../testing/objects.sim.js';
 import { SimRoom } from '../testing/room.sim.js';
 import { Allocator } from './allocator.js';
 import { PLACED_RETRY_MS } from './limits.js';
 
-async function room() {
+async function room(cluster = clusterOf()) {
   const sim = new SimRoom();
+  await sim.put('cluster', cluster);
   const allocator = new Allocator(sim.options);
   allocator.start();
   await sim.settle();
@@ -67,6 +76,17 @@ describe('Allocator', () => {
     expect(task.networks[0]).toMatchObject({ addresses: ['10.0.0.3/24'] });
     expect(task.networks[0]?.network?.driverState?.name).toBe('overlay');
     expect(task.endpoint?.ports).toEqual(endpoint?.ports);
+  });
+
+  it('chooses no port that carries the overlay networks', async () => {
+    const { sim } = await room(clusterOf({ VXLANUDPPort: 30_000 }));
+    await sim.put('network', ingressOf());
+    const ports = [PortConfig_Protocol.UDP, PortConfig_Protocol.TCP].map((protocol) => {
+      return { protocol, targetPort: 53 };
+    });
+    await sim.put('service', serviceOf('s', published(...ports)));
+    const given = sim.get('service', 's').endpoint?.ports.map((port) => port.publishedPort);
+    expect(given).toEqual([30_001, 30_000]);
   });
 
   it('keeps a dynamic port when the service is updated, and frees what it no longer publishes', async () => {

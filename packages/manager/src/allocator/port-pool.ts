@@ -36,6 +36,13 @@ function isIngress(port: PortConfig): boolean {
 export class PortPool {
   readonly #holders = new Map<PortKey, string>();
   readonly #portsOf = new Map<string, PortConfig[]>();
+  /** On which nodes exchange the packets of overlay networks: never chosen for a service. */
+  readonly #dataPath: PortKey;
+
+  /** `dataPathPort`: UDP; 0 for Docker's, which is none of those that are chosen. */
+  constructor({ dataPathPort }: { dataPathPort: number }) {
+    this.#dataPath = portKey(PortConfig_Protocol.UDP, dataPathPort);
+  }
 
   /**
    * Gives a service the ports its spec wants, numbers filled in. A port that stays keeps the number it was
@@ -106,6 +113,7 @@ export class PortPool {
       if (sameTarget(before, port) && take(port.protocol, before.publishedPort)) return before;
     }
     for (let number = DYNAMIC_PORT_FIRST; number <= DYNAMIC_PORT_LAST; number++) {
+      if (portKey(port.protocol, number) === this.#dataPath) continue;
       if (take(port.protocol, number)) {
         return create(PortConfigSchema, { ...port, publishedPort: number });
       }

@@ -44,6 +44,7 @@ export function networksPlan(
   const plan = new AddressPlan({
     pools: cluster?.defaultAddressPool ?? [],
     subnetBits: cluster?.subnetSize ?? 0,
+    dataPathPort: cluster?.VXLANUDPPort ?? 0,
   });
   for (const network of networksInOrder(view)) {
     try {
