@@ -137,6 +137,7 @@ async function* bodyOf(body: AsyncIterable<Buffer>, session: PullSession, digest
   try {
     yield* body;
   } catch (error) {
+    if (error instanceof RegistryError) throw error;
     throw unreachable('GET', blobUrl(session, digest), error);
   }
 }

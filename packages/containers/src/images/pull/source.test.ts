@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { SimClock, SimRandom, silentLogger } from '@skep/platform';
+import { Code, RpcError, SimClock, SimRandom, silentLogger } from '@skep/platform';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type SimContainerd, simContainerd } from '../../containerd/containerd.sim.js';
 import type { ImageSource } from '../../contract/engine.js';
@@ -133,6 +133,20 @@ describe('an image from another node', () => {
     };
     await expect(b.pull(app(), { source })).rejects.toThrow('manifest verification failed');
     await expect(b.images.resolve(app())).rejects.toThrow('No such image');
+  });
+
+  it('is not asked for again where that is in vain', async () => {
+    const { layers } = publish();
+    await a.pull(app());
+    const source = await a.source(app());
+    const { read } = source;
+    source.read = async function* (digest, offset) {
+      const pieces = read(digest, offset);
+      if (digest === layers[1]) throw new RpcError(Code.DATA_LOSS, 'all is lost');
+      yield* pieces;
+    };
+    await expect(b.pull(app(), { source })).rejects.toThrow('node a: all is lost');
+    expect(source.calls.filter(([digest]) => digest === layers[1])).toHaveLength(1);
   });
 
   it('goes on where it broke off', async () => {
