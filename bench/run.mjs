@@ -6,6 +6,7 @@ import { fail, output, requireRoot } from '../scripts/lib.mjs';
 import { fiftyTasks } from './cluster/fifty-tasks.mjs';
 import { leaderLost } from './cluster/leader-lost.mjs';
 import { manyNodes } from './cluster/many-nodes.mjs';
+import { stack } from './cluster/stack.mjs';
 import { workerLost } from './cluster/worker-lost.mjs';
 import { writes } from './cluster/writes.mjs';
 import { printTable } from './lib/table.mjs';
@@ -17,7 +18,7 @@ import { networkThroughput } from './network/throughput.mjs';
 import { oneNode } from './one-node.mjs';
 
 const PARTS = [
-  ...[oneNode, fiftyTasks, workerLost, leaderLost, writes, manyNodes],
+  ...[oneNode, fiftyTasks, workerLost, leaderLost, writes, manyNodes, stack],
   ...[networkTasks, networkThroughput, networkMesh, networkServices, networkNames],
 ];
 const NAMES = PARTS.map(({ name }) => name).join(', ');

@@ -1,6 +1,6 @@
 import { using } from '../lib/cleanup.mjs';
 import { Lab } from '../lib/lab.mjs';
-import { ms } from '../lib/stats.mjs';
+import { median, ms } from '../lib/stats.mjs';
 import { Swarm } from '../lib/swarm.mjs';
 
 const NODES = 3;
@@ -32,6 +32,12 @@ export function compareSwarms({ managers, rounds, hasDockerd, prepare, cases, me
     }
     return times;
   });
+}
+
+/** Medians of one case's rounds, skepd's and then dockerd's where it was measured. */
+export function medians(times, which) {
+  const { skepd, dockerd } = times[which];
+  return [median(skepd), dockerd && median(dockerd)];
 }
 
 /** Puts the image on every node, as a pull that the first round would pay for. */

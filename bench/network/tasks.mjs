@@ -1,7 +1,6 @@
 // Tasks on an overlay network: one, and fifty on three nodes, from create to all running.
 import { createAndRemove } from '../cluster/create-tasks.mjs';
-import { compareSwarms, pullEverywhere } from '../cluster/engines.mjs';
-import { median } from '../lib/stats.mjs';
+import { compareSwarms, medians, pullEverywhere } from '../cluster/engines.mjs';
 import { sleepers } from '../lib/swarm.mjs';
 import { row } from '../lib/table.mjs';
 
@@ -31,13 +30,9 @@ export const networkTasks = {
     const rounds = { skepd: count, dockerd: count };
     const cases = [1, MANY];
     const times = await compareSwarms({ managers: 1, rounds, hasDockerd, prepare, cases, measure });
-    const of = (tasks) => [
-      median(times[tasks].skepd),
-      times[tasks].dockerd && median(times[tasks].dockerd),
-    ];
     return [
-      row('create to 1 running', ...of(1), { goal: { most: ONE_GOAL_MS } }),
-      row(`create to ${MANY} running`, ...of(MANY), { goal: { ratio: 2 } }),
+      row('create to 1 running', ...medians(times, 1), { goal: { most: ONE_GOAL_MS } }),
+      row(`create to ${MANY} running`, ...medians(times, MANY), { goal: { ratio: 2 } }),
     ];
   },
 };
