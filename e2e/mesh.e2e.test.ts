@@ -406,47 +406,6 @@ describe('what is there already', () => {
     );
     expect(withoutSlots(answerers(await Place.host().get(node1, 40)))).toEqual(BOTH);
   });
-
-  it('a firewall that forwards nothing: it is named, and what it must let through suffices', async () => {
-    const chain = 'type filter hook forward priority 0; policy drop;';
-    const table = (rules: string) => `table inet foreign { chain forward { ${chain} ${rules} }; }`;
-    await inNetworkOf(cluster.machines, 'node1', `nft '${table('')}'`);
-    await cluster.machines.ssh('node1', 'kill -9 $(cat /var/lib/skep/skepd.lock)');
-    const [warning = ''] = await until(
-      async () => {
-        const info = ['info', '-f', '{{json .Warnings}}'];
-        const said = await cluster.machines.dockerResult('node1', info);
-        const all: string[] = JSON.parse(said.stdout || '[]') ?? [];
-        return all.filter((text) => text.includes('inet foreign forward'));
-      },
-      (found) => found.length > 0,
-    );
-    const links = [...warning.matchAll(/skep\w+/g)].map(([link]) => link);
-    const accept = links.map((link) => `iifname ${link} accept; oifname ${link} accept;`).join(' ');
-    const again = `nft delete table inet foreign; nft '${table(accept)}'`;
-    await inNetworkOf(cluster.machines, 'node1', again);
-    await untilAnswered(8_080);
-    for (const url of urls()) {
-      expect(withoutSlots(answerers(await outsider.get(url, 30)))).toEqual(BOTH);
-    }
-    await inNetworkOf(cluster.machines, 'node1', 'nft delete table inet foreign');
-  });
-
-  it('a firewall between the nodes: what it keeps from them is named', async () => {
-    const chain = 'type filter hook input priority 0; policy accept; udp dport 4789 drop;';
-    await inNetworkOf(
-      cluster.machines,
-      'node2',
-      `nft 'table inet foreign { chain in { ${chain} }; }'`,
-    );
-    const named = async () => {
-      const warnings = await cluster.dockerOn('node1', 'info', '-f', '{{json .Warnings}}');
-      return /does not answer through its tunnel \(VXLAN, UDP port 4789\)/.test(warnings);
-    };
-    await until(named, (isNamed) => isNamed, PATIENCE_MS);
-    await inNetworkOf(cluster.machines, 'node2', 'nft delete table inet foreign');
-    await until(named, (isNamed) => !isNamed, PATIENCE_MS);
-  });
 });
 
 describe('a node that is lost', () => {

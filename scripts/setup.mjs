@@ -23,6 +23,7 @@ const TEST_PACKAGES = [
   ...['redis-server', 'postgresql'], // applications of the tutorials, as images made on the spot
   'tcpdump', // what crosses a network card, and what must not
   ...['nginx-light', 'wrk'], // load through published ports
+  ...['ufw', 'firewalld', 'iptables'], // firewalls of others beside ours
 ];
 
 /** dpkg-query's own placeholder. */
@@ -37,7 +38,7 @@ function missingPackages(names) {
 /** Services that Debian's packages start by themselves and that ours must not share ports or rules with. */
 const SERVICES_TO_HOLD = [
   ...['docker', 'docker-registry', 'containerd', 'etcd'],
-  ...['redis-server', 'postgresql', 'nginx'],
+  ...['redis-server', 'postgresql', 'nginx', 'ufw', 'firewalld'],
 ];
 
 function installPackages(names) {
@@ -49,6 +50,10 @@ function installPackages(names) {
   try {
     run('apt-get', ['update', '-qq'], { env });
     run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], { env });
+    // Nor must it start by itself the next time: it would close the host. (ufw waits for its own `enable`.)
+    if (names.includes('firewalld') && existsSync('/usr/bin/systemctl')) {
+      run('systemctl', ['--no-reload', 'disable', 'firewalld'], { env });
+    }
   } finally {
     if (ours) run('rm', ['-f', policy]);
   }

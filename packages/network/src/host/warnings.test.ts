@@ -33,8 +33,8 @@ it('names a chain that drops what is forwarded, and what lets it through', () =>
 });
 
 it.each([
-  ['iptables-nft', 'chain ip filter FORWARD drops', 'iptables -A FORWARD -i LINK'],
-  ['iptables-legacy', 'chain FORWARD of iptables-legacy drops', 'iptables -A FORWARD -i LINK'],
+  ['iptables-nft', 'chain ip filter FORWARD drops', 'iptables -I FORWARD -i LINK'],
+  ['iptables-legacy', 'chain FORWARD of iptables-legacy drops', 'iptables -I FORWARD -i LINK'],
   ['firewalld', 'firewalld rejects', '--zone=trusted --add-interface=LINK'],
 ] as const)('names %s where there is no way through', (firewall, what, how) => {
   const chains = [IPTABLES, chain('firewalld', 'forward')];

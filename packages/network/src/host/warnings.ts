@@ -48,7 +48,7 @@ function forwardWarnings({ names, chains, bridgeFilter, closed }: HostFindings):
     const rules = ['iifname', 'oifname'].map((key) => `${insert} ${key} ${set} accept`);
     return `${drops(`${family} ${table} ${chain}`)} (${rules.join('; ')})`;
   });
-  const add = ['-i', '-o'].map((key) => `iptables -A FORWARD ${key} LINK -j ACCEPT`).join('; ');
+  const add = ['-i', '-o'].map((key) => `iptables -I FORWARD ${key} LINK -j ACCEPT`).join('; ');
   if (closed.has('iptables-nft')) warnings.push(`${drops('ip filter FORWARD')} (${add})`);
   if (closed.has('iptables-legacy'))
     warnings.push(`${drops('FORWARD of iptables-legacy')} (${add})`);
