@@ -2,7 +2,8 @@ import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { readyServer } from '@skep/api';
 import { CfsslAuthority, RealHttpsClient } from '@skep/ca';
-import { ContainerAttachments, ContainerExecutor } from '@skep/executor';
+import type { Images } from '@skep/containers';
+import { ContainerAttachments, ContainerExecutor, ImageJanitor } from '@skep/executor';
 import {
   type Cancel,
   errorMessage,
@@ -14,6 +15,7 @@ import {
 import { GrpcDialer, GrpcHost } from '@skep/rpc';
 import { assembleApi } from './api.js';
 import type { DaemonOptions } from './config/options.js';
+import { diskSpace } from './disk-space.js';
 import { engineId } from './engine-id.js';
 import { type EngineRooms, openEngineRooms } from './engine-rooms.js';
 import { gatherFacts, nodeFacts } from './facts.js';
@@ -23,7 +25,7 @@ import { listen } from './http/listen.js';
 import { systemInterfaces } from './interfaces.js';
 import { serveMetrics } from './metrics/serve.js';
 import type { Platform } from './platform.js';
-import { imagePeers } from './swarm/image-peers.js';
+import { imagePeers, neededImages } from './swarm/image-peers.js';
 import { NO_MANAGER_YET, SwarmMembership } from './swarm/membership.js';
 import { NodeNetworks } from './swarm/networks/node-networks.js';
 
@@ -35,6 +37,7 @@ export class Daemon {
   #networks: NodeNetworks | undefined;
   #attachments: ContainerAttachments | undefined;
   #membership: SwarmMembership | undefined;
+  #janitor: ImageJanitor | undefined;
   /** The membership of the last run, if any, has been taken up. */
   #isTakenUp = false;
   #servers: Server[] = [];
@@ -110,9 +113,12 @@ export class Daemon {
       },
     });
     this.#membership = membership;
+    const janitor = this.#openJanitor(rooms.images, membership);
+    this.#janitor = janitor;
     networks.follow(membership);
     await membership.restore();
     this.#isTakenUp = true;
+    janitor.start();
     networks.settle();
     const parts = { rooms, membership, executor, facts, log, clock, random };
     const api = await readyServer(assembleApi(parts));
@@ -120,16 +126,40 @@ export class Daemon {
       this.#servers.push(await listen(api, host, options.tls));
       log.info({ host }, 'the API listens');
     }
-    if (options.metricsAddress) {
-      const { containers, network } = rooms;
-      const store = () => membership.view();
-      const images = () => ({
-        pulled: rooms.images.traffic,
-        sent: membership.images?.traffic.sentBytes ?? 0,
-      });
-      const measured = { containers, images, network, store, gossip: () => networks.gossip };
-      this.#servers.push(await serveMetrics(options.metricsAddress, measured));
-    }
+    await this.#serveMetrics(rooms, membership, networks);
+  }
+
+  async #serveMetrics(
+    { containers, images, network }: EngineRooms,
+    membership: SwarmMembership,
+    networks: NodeNetworks,
+  ): Promise<void> {
+    const { metricsAddress } = this.#options;
+    if (!metricsAddress) return;
+    const imageBytes = () => ({
+      pulled: images.traffic,
+      sent: membership.images?.traffic.sentBytes ?? 0,
+    });
+    const measured = {
+      ...{ containers, network, images: imageBytes },
+      store: () => membership.view(),
+      gossip: () => networks.gossip,
+    };
+    this.#servers.push(await serveMetrics(metricsAddress, measured));
+  }
+
+  #openJanitor(images: Images, membership: SwarmMembership): ImageJanitor {
+    const { clock, log: logger } = this.#platform;
+    const { dataRoot, imageGc: policy } = this.#options;
+    const needed = () => neededImages(membership);
+    return new ImageJanitor({
+      images,
+      needed,
+      space: () => diskSpace(dataRoot),
+      policy,
+      clock,
+      logger,
+    });
   }
 
   #openAttachments(): ContainerAttachments {
@@ -149,6 +179,7 @@ export class Daemon {
     }
     this.#attachments?.close();
     this.#networks?.unfollow();
+    await this.#step('clearing up images', () => this.#janitor?.stop());
     await this.#step('leaving the swarm session', () => this.#membership?.stop());
     await this.#step('keeping the networks', () => this.#networks?.close());
     await this.#step('closing the engine', () => this.#rooms?.close());

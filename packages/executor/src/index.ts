@@ -1,4 +1,6 @@
 export * from './attachment/container-attachments.js';
+export * from './cleanup/image-janitor.js';
+export * from './cleanup/policy.js';
 export * from './executor.js';
 export type { ImagePeers, PeerImageSource } from './image/route.js';
 export * from './limits.js';

@@ -13,6 +13,9 @@ Options:
       --default-address-pool POOL     Pool of local networks: base=CIDR,size=BITS (repeatable)
       --exec-root DIR                 Sockets, namespaces, pid files (default /run/skep)
   -H, --host URL                      unix:///PATH or tcp://IP:PORT (repeatable, default unix://EXEC-ROOT/skep.sock)
+      --image-gc-high PERCENT         Disk use above which images that no task needs go (default 85)
+      --image-gc-low PERCENT          Disk use at which no more of them go (default 80)
+      --image-gc-max-age DURATION     Time unused after which they go in any case (default 0: never)
       --insecure-registry HOST|CIDR   Registry that may speak plain HTTP (repeatable)
       --iptables=BOOL                 Keep containers' way open through firewalls of iptables and
                                       firewalld that drop what is forwarded (default true)

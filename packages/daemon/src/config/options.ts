@@ -1,3 +1,4 @@
+import type { ImageGcPolicy } from '@skep/executor';
 import type { HostAccess } from '@skep/wire';
 
 /** Everything that can be set when the daemon starts. Names follow dockerd's. */
@@ -24,6 +25,8 @@ export interface DaemonOptions {
   serviceAccess: HostAccess;
   /** How the output of containers is kept that do not say so themselves. */
   defaultLog: { Type: string; Config: Record<string, string> };
+  /** When images that tasks left here go. */
+  imageGc: ImageGcPolicy;
   metricsAddress: string | undefined;
   logLevel: string;
   tls: TlsOptions | undefined;

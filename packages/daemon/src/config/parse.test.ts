@@ -51,6 +51,13 @@ describe('options', () => {
     ]);
   });
 
+  it('keeps images that nobody needs until the disk is full, or for as long as it is told', () => {
+    const gc = (...args: string[]) => resolveOptions(flags(...args), undefined).imageGc;
+    expect(gc()).toEqual({ highPercent: 85, lowPercent: 80, maxAgeMs: 0 });
+    const given = gc('--image-gc-high', '70', '--image-gc-max-age', '1h30m');
+    expect(given).toEqual({ highPercent: 70, lowPercent: 70, maxAgeMs: 5_400_000 });
+  });
+
   it.each([
     [['--nope'], undefined, "Unknown option '--nope'"],
     [['-H', 'tcp://0.0.0.0:2375'], undefined, 'needs --tlsverify'],
@@ -59,6 +66,9 @@ describe('options', () => {
     [['--log-level', 'loud'], undefined, 'invalid logging level: loud'],
     [['--allow-service-device', 'fuse'], undefined, 'invalid device: fuse is no absolute path'],
     [['--label', 'x'], undefined, 'bad attribute format: x'],
+    [['--image-gc-high', '101'], undefined, 'invalid value for --image-gc-high: 101'],
+    [['--image-gc-high', '50', '--image-gc-low', '60'], undefined, '--image-gc-low 60 is above'],
+    [['--image-gc-max-age', '3 days'], undefined, 'invalid duration for --image-gc-max-age'],
     [['--registry-mirror', 'x'], undefined, 'invalid mirror'],
     [['--default-address-pool', 'base=10.0.0.0/8,size=4'], undefined, 'invalid default address'],
     [['--data-root', '/a'], { 'data-root': '/b' }, 'both as a flag and in the configuration file'],

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { checkLogConfig } from '@skep/containers';
 import { errorMessage } from '@skep/platform';
+import { imageGc } from './image-gc.js';
 import { type DaemonOptions, OptionsError, type TlsOptions } from './options.js';
 
 export const DEFAULT_CONFIG_FILE = '/etc/skep/daemon.json';
@@ -24,6 +25,9 @@ const FLAGS = {
   'allow-service-device': { type: 'string', multiple: true, key: 'allow-service-devices' },
   'allow-privileged-services': { type: 'boolean' },
   iptables: { type: 'boolean' },
+  'image-gc-high': { type: 'string' },
+  'image-gc-low': { type: 'string' },
+  'image-gc-max-age': { type: 'string' },
   'metrics-addr': { type: 'string' },
   'log-level': { type: 'string', short: 'l' },
   'log-driver': { type: 'string' },
@@ -112,6 +116,7 @@ export function resolveOptions(flags: Values, file: unknown): DaemonOptions {
     },
     defaultLog: defaultLog(one('log-driver') ?? 'json-file', merged['log-opt']),
     iptables: merged.iptables !== false,
+    imageGc: imageGc(one('image-gc-high'), one('image-gc-low'), one('image-gc-max-age')),
     metricsAddress: one('metrics-addr'),
     logLevel,
     tls,
