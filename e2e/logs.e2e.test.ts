@@ -16,6 +16,11 @@ const ownJournal = (journal: string) => [
   'sh',
 ];
 
+interface SwarmJson {
+  Version: { Index: number };
+  Spec: object;
+}
+
 describe('log drivers', () => {
   const journal = new DatagramReceiver();
   const datagrams = new DatagramReceiver();
@@ -131,6 +136,22 @@ describe('log drivers', () => {
     );
     expect(await node.docker('service', 'logs', '--raw', 'web')).toBe('hello');
     await node.docker('service', 'rm', 'web');
+  });
+
+  it("follow the swarm's default, which only the API sets", async () => {
+    const { Version, Spec } = await node.get<SwarmJson>('/swarm');
+    const LogDriver = { Name: 'local', Options: { 'max-size': '1m' } };
+    const spec = JSON.stringify({ ...Spec, TaskDefaults: { LogDriver } });
+    const path = `/swarm/update?version=${Version.Index}`;
+    expect((await node.request('POST', path, spec)).status).toBe(200);
+    const create = ['service', 'create', '-d', '--no-resolve-image', '--name', 'usual'];
+    await node.docker(...create, IMAGE, 'sh', '-c', 'echo hello; sleep 1000');
+    const id = await containerOf(node, 'usual');
+    expect(
+      JSON.parse(await node.docker('inspect', '-f', '{{json .HostConfig.LogConfig}}', id)),
+    ).toEqual({ Type: 'local', Config: LogDriver.Options });
+    expect(await node.docker('service', 'logs', '--raw', 'usual')).toBe('hello');
+    await node.docker('service', 'rm', 'usual');
   });
 
   it('refuses what it cannot do', async () => {

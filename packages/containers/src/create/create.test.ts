@@ -101,9 +101,19 @@ describe('completeHostConfig', () => {
 
   it('applies options without a driver to the default one', () => {
     const options = { 'max-file': '2' };
-    expect(logOf({ Type: '', Config: options })).toEqual({ Type: 'json-file', Config: options });
+    const both = { ...logConfig.Config, ...options };
+    expect(logOf({ Type: '', Config: options })).toEqual({ Type: 'json-file', Config: both });
+    expect(logOf({ Type: 'json-file', Config: { 'max-size': '2m' } }).Config).toEqual({
+      'max-size': '2m',
+    });
     expect(logOf({ Type: '', Config: {} })).toEqual(logConfig);
     expect(logOf({ Type: 'none', Config: {} })).toEqual({ Type: 'none', Config: {} });
+    const cached = { Type: 'local', Config: { 'cache-max-file': '2', 'max-file': '4' } };
+    const other = { LogConfig: { Type: 'journald', Config: { tag: 'x' } } };
+    expect(completeHostConfig(other, { logConfig: cached }).LogConfig.Config).toEqual({
+      'cache-max-file': '2',
+      tag: 'x',
+    });
   });
 
   it('takes null for not given', () => {

@@ -2,6 +2,7 @@ import { Code, RpcError } from '@skep/platform';
 import type { ContainerConfig, CreateRequest, HostConfig } from '../contract/config.js';
 import { mergeHealth } from '../health/config.js';
 import { SHM_BYTES_DEFAULT } from '../limits.js';
+import { CACHE_PREFIX } from '../logs/drivers.js';
 import { mergeEnvironment } from '../spec/process.js';
 import { protectedPaths } from '../spec/security.js';
 
@@ -153,16 +154,18 @@ export function completeHostConfig(
 }
 
 /**
- * Options without a driver are for the default one; a driver of its own does not take its options.
+ * What a container does not say of its log is as by default; another driver than the default one takes
+ * nothing from it but how copies of remote logs are kept.
  */
 function completeLogConfig(
   asked: Partial<HostConfig['LogConfig']>,
   fallback: HostConfig['LogConfig'],
 ): HostConfig['LogConfig'] {
   const Type = asked.Type || fallback.Type;
-  const given = asked.Config ?? {};
-  const none = Object.keys(given).length === 0;
-  return { Type, Config: none && Type === fallback.Type ? fallback.Config : given };
+  const usual = Object.entries(fallback.Config).filter(
+    ([name]) => Type === fallback.Type || name.startsWith(CACHE_PREFIX),
+  );
+  return { Type, Config: { ...Object.fromEntries(usual), ...asked.Config } };
 }
 
 /** JSON bodies carry `null` for lists that were not given: those too take the default. */
