@@ -18,7 +18,7 @@ import { PATIENCE_MS } from './support/swarm-view.ts';
 
 /**
  * Firewalls of others on our nodes, the real programs: ufw and a Docker Engine on node1, firewalld on
- * node2. The kernel passes bridged frames to them, too (br_netfilter is on).
+ * node2. Where the kernel has br_netfilter, they are given bridged frames, too.
  */
 
 const [FIRST, SECOND] = ['node1', 'node2'] as const;
