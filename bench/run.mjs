@@ -16,9 +16,10 @@ import { networkServices } from './network/services.mjs';
 import { networkTasks } from './network/tasks.mjs';
 import { networkThroughput } from './network/throughput.mjs';
 import { oneNode } from './one-node.mjs';
+import { scheduler } from './scheduler.mjs';
 
 const PARTS = [
-  ...[oneNode, fiftyTasks, workerLost, leaderLost, writes, manyNodes, stack],
+  ...[oneNode, scheduler, fiftyTasks, workerLost, leaderLost, writes, manyNodes, stack],
   ...[networkTasks, networkThroughput, networkMesh, networkServices, networkNames],
 ];
 const NAMES = PARTS.map(({ name }) => name).join(', ');

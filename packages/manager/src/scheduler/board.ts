@@ -1,22 +1,22 @@
 import type { Change, ChangeOf, ReadView } from '@skep/store';
-import type { TaskObject } from '@skep/wire';
+import type { NodeObject, TaskObject } from '@skep/wire';
 import { TaskState } from '@skep/wire/swarmkit';
 import { groupKey, holdsNode, revisionKey } from './demand.js';
 import { NodeInfo } from './node-info.js';
+import { NodeOrder } from './node-order.js';
 import { WaitingTasks } from './waiting.js';
 
 /** All the scheduler knows: nodes with what runs on them, and the tasks that wait. Kept from commits. */
 export class Board {
   readonly waiting = new WaitingTasks();
+  readonly byLoad = new NodeOrder();
   readonly #nodes = new Map<string, NodeInfo>();
   #nodeList: readonly NodeInfo[] | undefined;
   #nodesSeen = 0;
 
   static from(view: ReadView): Board {
     const board = new Board();
-    for (const node of view.all('node')) {
-      board.#nodes.set(node.id, new NodeInfo(node, board.#nodesSeen++));
-    }
+    for (const node of view.all('node')) board.#addNode(node);
     for (const task of view.all('task')) board.#putTask(task);
     return board;
   }
@@ -41,6 +41,7 @@ export class Board {
     if (kind === 'remove') {
       this.#nodes.delete(object.id);
       this.#nodeList = undefined;
+      if (info) this.byLoad.remove(info);
     } else if (info) {
       const { spec, status, description } = info.node;
       info.setNode(object);
@@ -48,12 +49,18 @@ export class Board {
         spec === object.spec && status === object.status && description === object.description;
       if (!same) this.waiting.reconsider();
     } else {
-      const added = new NodeInfo(object, this.#nodesSeen++);
+      const added = this.#addNode(object);
       for (const task of view.tasksOfNode(object.id)) if (holdsNode(task)) added.put(task);
-      this.#nodes.set(object.id, added);
-      this.#nodeList = undefined;
       this.waiting.reconsider();
     }
+  }
+
+  #addNode(node: NodeObject): NodeInfo {
+    const info = new NodeInfo(node, this.#nodesSeen++, (moved) => this.byLoad.moved(moved));
+    this.#nodes.set(node.id, info);
+    this.#nodeList = undefined;
+    this.byLoad.add(info);
+    return info;
   }
 
   #applyTask({ kind, object, before }: ChangeOf<'task'>, monotonicMs: number): void {

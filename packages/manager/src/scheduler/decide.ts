@@ -35,7 +35,7 @@ function decideAlike(board: Board, tasks: TaskObject[], time: PlaceTime): Decisi
     if (typeof outcome !== 'string') return [{ before: first, after: outcome }];
     return refuse(board, tasks, outcome, time);
   }
-  const { assigned, refused, refusal } = place(tasks, board.nodes, time);
+  const { assigned, refused, refusal } = place(tasks, board.nodes, time, board.byLoad);
   const decisions = assigned.map((after, at) => ({ before: tasks[at] as TaskObject, after }));
   return [...decisions, ...refuse(board, refused, refusal, time)];
 }

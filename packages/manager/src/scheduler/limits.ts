@@ -13,3 +13,6 @@ export const TASKS_PER_TURN_MAX = 800;
 
 /** What a refusal names one by one beside the reasons with their counts, most frequent first. */
 export const REFUSAL_DETAILS_MAX = 8;
+
+/** Nodes looked at for each of a few tasks, the least loaded first, before all are compared. */
+export const LOOKS_PER_TASK = 16;

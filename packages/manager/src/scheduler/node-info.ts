@@ -17,15 +17,18 @@ export class NodeInfo {
   readonly #held = new Map<string, Held>();
   readonly #activeOfService = new Map<string, number>();
   readonly #hostPorts = new Map<string, number>();
+  readonly #onMoved: (node: NodeInfo) => void;
   #node: NodeObject;
   #generic: GenericStock | undefined;
   #nanoCpusUsed = 0;
   #memoryBytesUsed = 0;
   #active = 0;
 
-  constructor(node: NodeObject, order: number) {
+  /** `onMoved` hears when {@link active} has changed. */
+  constructor(node: NodeObject, order: number, onMoved: (node: NodeInfo) => void = () => {}) {
     this.#node = node;
     this.order = order;
+    this.#onMoved = onMoved;
   }
 
   get id(): string {
@@ -41,6 +44,7 @@ export class NodeInfo {
     return this.#active;
   }
 
+  /** Tasks without a service are not spread against each other: there are none of theirs. */
   activeOfService(serviceId: string): number {
     return this.#activeOfService.get(serviceId) ?? 0;
   }
@@ -87,10 +91,16 @@ export class NodeInfo {
   }
 
   /** Adds a task, or takes the present form of one that is here. */
-  put(task: TaskObject, demand: Demand = demandOf(task)): void {
-    this.drop(task.id);
-    this.#held.set(task.id, { task, demand });
-    this.#account(task, demand, 1);
+  put(task: TaskObject, demand?: Demand): void {
+    const held = this.#held.get(task.id);
+    if (held && takeTheSame(held.task, task)) {
+      held.task = task;
+      return;
+    }
+    const takes = demand ?? demandOf(task);
+    if (held) this.#account(held.task, held.demand, -1);
+    this.#held.set(task.id, { task, demand: takes });
+    this.#account(task, takes, 1);
   }
 
   /** Removes a task; false when it was not here. */
@@ -109,7 +119,8 @@ export class NodeInfo {
     if (task.assignedGenericResources.length > 0) this.#generic = undefined;
     if (!isActive(task)) return;
     this.#active += sign;
-    add(this.#activeOfService, task.serviceId, sign);
+    if (task.serviceId) add(this.#activeOfService, task.serviceId, sign);
+    this.#onMoved(this);
   }
 
   #stock(): GenericStock {
@@ -118,6 +129,16 @@ export class NodeInfo {
     for (const { task } of this.#held.values()) this.#generic.take(task.assignedGenericResources);
     return this.#generic;
   }
+}
+
+/** Whether two forms of a task, whose parts never change in place, take the same of their node. */
+function takeTheSame(a: TaskObject, b: TaskObject): boolean {
+  return (
+    a.spec === b.spec &&
+    a.endpoint === b.endpoint &&
+    a.assignedGenericResources === b.assignedGenericResources &&
+    isActive(a) === isActive(b)
+  );
 }
 
 function add(counts: Map<string, number>, key: string, delta: number): void {

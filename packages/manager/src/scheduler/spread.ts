@@ -1,5 +1,6 @@
 import type { NodeObject, TaskObject } from '@skep/wire';
 import { revisionKey } from './demand.js';
+import { Heap } from './heap.js';
 import { FAILURES_MANY } from './limits.js';
 import type { NodeInfo } from './node-info.js';
 
@@ -39,7 +40,7 @@ const NODE_LABELS = 'node.labels.';
 const ENGINE_LABELS = 'engine.labels.';
 
 /** What the preferences spread over, in order; those that name nothing known are passed over. */
-function spreadKeys(task: TaskObject): Key[] {
+export function spreadKeys(task: TaskObject): Key[] {
   const keys: Key[] = [];
   for (const { preference } of task.spec.placement?.preferences ?? []) {
     if (preference.case !== 'spread') continue;
@@ -105,12 +106,9 @@ interface Entry {
   failures: number;
 }
 
-/**
- * Nodes in a binary heap: fewest failures, then fewest tasks of the service, then fewest tasks at all.
- */
+/** Nodes: fewest failures, then fewest tasks of the service, then fewest tasks at all. */
 class Leaf implements Choice {
-  readonly #heap: Entry[] = [];
-  readonly #serviceId: string;
+  readonly #heap: Heap<Entry>;
   #count = 0;
 
   constructor(
@@ -119,15 +117,13 @@ class Leaf implements Choice {
     accepts: (node: NodeInfo) => boolean,
     nowMs: number,
   ) {
-    this.#serviceId = task.serviceId;
-    const key = revisionKey(task);
+    const { serviceId } = task;
+    const entries: Entry[] = [];
     for (const node of nodes) {
-      this.#count += node.activeOfService(task.serviceId);
-      if (!accepts(node)) continue;
-      const failures = node.failures.count(key, nowMs);
-      this.#heap.push({ node, failures: failures >= FAILURES_MANY ? failures : 0 });
+      this.#count += node.activeOfService(serviceId);
+      if (accepts(node)) entries.push({ node, failures: manyFailures(task, node, nowMs) });
     }
-    for (let at = (this.#heap.length >> 1) - 1; at >= 0; at--) this.#sink(at);
+    this.#heap = new Heap(entries, (a, b) => isBefore(a, b, serviceId));
   }
 
   get count(): number {
@@ -135,37 +131,27 @@ class Leaf implements Choice {
   }
 
   take(use: Use): boolean {
-    const [best] = this.#heap;
+    const best = this.#heap.first;
     if (!best) return false;
     const takesMore = use(best.node);
     this.#count++;
-    if (!takesMore) {
-      const last = this.#heap.pop() as Entry;
-      if (this.#heap.length > 0) this.#heap[0] = last;
-    }
-    this.#sink(0);
+    if (takesMore) this.#heap.firstChanged();
+    else this.#heap.shift();
     return true;
   }
+}
 
-  #sink(from: number): void {
-    const heap = this.#heap;
-    for (let at = from; ; ) {
-      let least = at;
-      for (const child of [2 * at + 1, 2 * at + 2]) {
-        if (child < heap.length && this.#before(heap[child]!, heap[least]!)) least = child;
-      }
-      if (least === at) return;
-      [heap[at], heap[least]] = [heap[least]!, heap[at]!];
-      at = least;
-    }
-  }
+/** Recent failures of the task's kind on a node where they are many, else 0. */
+export function manyFailures(task: TaskObject, { failures }: NodeInfo, nowMs: number): number {
+  const count = failures.count(revisionKey(task), nowMs);
+  return count >= FAILURES_MANY ? count : 0;
+}
 
-  #before(a: Entry, b: Entry): boolean {
-    if (a.failures !== b.failures) return a.failures < b.failures;
-    const ofServiceA = a.node.activeOfService(this.#serviceId);
-    const ofServiceB = b.node.activeOfService(this.#serviceId);
-    if (ofServiceA !== ofServiceB) return ofServiceA < ofServiceB;
-    if (a.node.active !== b.node.active) return a.node.active < b.node.active;
-    return a.node.order < b.node.order;
-  }
+function isBefore(a: Entry, b: Entry, serviceId: string): boolean {
+  if (a.failures !== b.failures) return a.failures < b.failures;
+  const ofServiceA = a.node.activeOfService(serviceId);
+  const ofServiceB = b.node.activeOfService(serviceId);
+  if (ofServiceA !== ofServiceB) return ofServiceA < ofServiceB;
+  if (a.node.active !== b.node.active) return a.node.active < b.node.active;
+  return a.node.order < b.node.order;
 }

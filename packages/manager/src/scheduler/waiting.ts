@@ -6,7 +6,14 @@ type Group = Map<string, TaskObject>;
 /** Tasks without a node, in groups of those that are alike. */
 export class WaitingTasks {
   /** Worth a look. */
-  #ready = new Map<string, Group>();
+  readonly #ready = new Map<string, Group>();
+  /**
+   * Goes through the groups worth a look and stays where it is: a new one would pass all the deleted
+   * ones again.
+   */
+  #cursor = this.#ready.entries();
+  /** The group that is being taken. */
+  #current: [string, Group] | undefined;
   /** Found no room, and nothing happened since that could have made some. */
   #refused = new Map<string, Group>();
 
@@ -39,9 +46,9 @@ export class WaitingTasks {
 
   /** Takes out up to `limit` tasks of one group; none when there is nothing worth a look. */
   take(limit: number): TaskObject[] {
-    const [first] = this.#ready;
-    if (!first) return [];
-    const [key, group] = first;
+    const next = this.#next();
+    if (!next) return [];
+    const [key, group] = next;
     const taken: TaskObject[] = [];
     for (const task of group.values()) {
       if (taken.length === limit) break;
@@ -50,6 +57,20 @@ export class WaitingTasks {
     for (const task of taken) group.delete(task.id);
     if (group.size === 0) this.#ready.delete(key);
     return taken;
+  }
+
+  /** The group that came first: the one at hand while there is something of it. */
+  #next(): [string, Group] | undefined {
+    if (this.#current && this.#ready.get(this.#current[0]) === this.#current[1]) {
+      return this.#current;
+    }
+    let { value } = this.#cursor.next();
+    if (!value) {
+      this.#cursor = this.#ready.entries();
+      ({ value } = this.#cursor.next());
+    }
+    this.#current = value;
+    return value;
   }
 
   /** Sets tasks aside, and with them all that are like them: returns the latter too. */
