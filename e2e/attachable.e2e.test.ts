@@ -74,6 +74,17 @@ describe('a container on an attachable network', () => {
     );
   });
 
+  it('is found by its new name when it is renamed, on its own node and on others', async () => {
+    await run('box');
+    await onWorker('rename', 'box', 'crate');
+    const ping = ['run', '--rm', ...NETWORK, IMAGE, 'ping', '-c', '1'];
+    const address = await addressOf('crate');
+    expect(await cluster.docker(...ping, 'crate')).toContain(address);
+    expect(await onWorker('exec', 'crate', 'ping', '-c', '1', 'crate')).toContain(address);
+    expect(await cluster.fails(...ping, 'box')).toContain('bad address');
+    await onWorker('rm', '-f', 'crate');
+  });
+
   it('keeps it when its engine is killed, and gives it back after that', async () => {
     await run('kept');
     const address = await addressOf('kept');

@@ -9,6 +9,7 @@ import {
   RpcError,
 } from '@skep/platform';
 import { completeObject, type DataPath, markOwnAgent } from '@skep/wire';
+import type { RenameContainerRequest, RenameContainerResponse } from '@skep/wire/skep';
 import {
   type AttachNetworkRequest,
   type AttachNetworkResponse,
@@ -134,6 +135,10 @@ export class Agent implements NetworkResources {
 
   detachNetwork(request: DetachNetworkRequest): Promise<DetachNetworkResponse> {
     return this.#mustHaveManager().detachNetwork(request);
+  }
+
+  renameContainer(request: RenameContainerRequest): Promise<RenameContainerResponse> {
+    return this.#mustHaveManager().renameContainer(request);
   }
 
   #mustHaveManager(): ManagerLink {

@@ -1,3 +1,4 @@
+import type { RenameContainerRequest, RenameContainerResponse } from '@skep/wire/skep';
 import type {
   AttachNetworkRequest,
   AttachNetworkResponse,
@@ -11,4 +12,6 @@ export interface NetworkResources {
   attachNetwork(request: AttachNetworkRequest): Promise<AttachNetworkResponse>;
   /** Rejects NOT_FOUND for an attachment that is gone already. */
   detachNetwork(request: DetachNetworkRequest): Promise<DetachNetworkResponse>;
+  /** What is attached is called otherwise. Rejects UNIMPLEMENTED where a Docker Engine manages. */
+  renameContainer(request: RenameContainerRequest): Promise<RenameContainerResponse>;
 }

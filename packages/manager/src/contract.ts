@@ -6,6 +6,8 @@ import type {
   MayHaveImageResponse,
   NeededImagesResponse,
   NetworksUpdate,
+  RenameContainerRequest,
+  RenameContainerResponse,
   WatchNetworksRequest,
   WithdrawRequest,
   WithdrawResponse,
@@ -240,6 +242,10 @@ export interface CertificateService {
 export interface ResourceAllocatorService {
   attachNetwork(nodeId: string, request: AttachNetworkRequest): Promise<AttachNetworkResponse>;
   detachNetwork(nodeId: string, request: DetachNetworkRequest): Promise<DetachNetworkResponse>;
+  renameContainer(
+    nodeId: string,
+    request: RenameContainerRequest,
+  ): Promise<RenameContainerResponse>;
 }
 
 /** A manager as the consensus room sees it. */

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { BoundedQueue, Code, RpcError } from '@skep/platform';
 import { durationFromMs } from '@skep/wire';
+import { type RenameContainerResponse, RenameContainerResponseSchema } from '@skep/wire/skep';
 import {
   type AssignmentsMessage,
   type AssignmentsRequest,
@@ -109,5 +110,8 @@ export class FakeLink implements ManagerLink {
   async detachNetwork({ attachmentId }: DetachNetworkRequest): Promise<DetachNetworkResponse> {
     this.detached.push(attachmentId);
     return create(DetachNetworkResponseSchema);
+  }
+  async renameContainer(): Promise<RenameContainerResponse> {
+    return create(RenameContainerResponseSchema);
   }
 }

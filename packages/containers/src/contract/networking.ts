@@ -65,6 +65,8 @@ export interface ContainerNetworking {
    * from now on; nothing is changed when it is refused.
    */
   connect(containerId: string, endpoint: TaskEndpoint): Promise<SandboxRecord>;
+  /** Gives a container that has a sandbox another name. Resolves what its record is to keep. */
+  rename(containerId: string, name: string): Promise<SandboxRecord>;
   /** Takes it off one again. Rejects NOT_FOUND when it is not on it. */
   disconnect(containerId: string, networkId: string): Promise<SandboxRecord>;
   /** Bytes and packets by interface, as in `networks` of Docker's stats. */

@@ -23,6 +23,11 @@ export interface SwarmNetworks {
    * detached. Rejects in Docker's words, and after a bounded time.
    */
   attach(request: AttachmentRequest): Promise<TaskEndpoint>;
+  /**
+   * What is attached is called otherwise from now on. Rejects when no manager hears of it; the next start
+   * asks by the new name.
+   */
+  rename(containerId: string, name: string): Promise<void>;
   /** Gives the address in one network back, or all of the container's. What it takes happens later. */
   detach(containerId: string, networkId?: string): void;
 }

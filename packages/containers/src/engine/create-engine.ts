@@ -59,6 +59,7 @@ const NO_SWARM_NETWORKS: SwarmNetworks = {
   attach: async ({ network }) => {
     throw new RpcError(Code.NOT_FOUND, `network ${network} not found`);
   },
+  rename: async () => {},
   detach: () => {},
 };
 

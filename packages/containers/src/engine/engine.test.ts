@@ -30,6 +30,7 @@ async function openEngine(): Promise<Engine> {
       restore: async () => {},
       connect: () => Promise.reject(new Error('no such network')),
       disconnect: () => Promise.reject(new Error('no such network')),
+      rename: () => Promise.reject(new Error('no such network')),
       counters: async () => ({}),
     },
     onEvent: ({ Action }) => events.push(Action),

@@ -275,6 +275,7 @@ export class Engine implements ContainerEngine {
       throw error;
     }
     containers.release(old, container.id);
+    await this.#connector.rename(container);
     emitContainer(this.#context, container, 'rename', { oldName: `/${old}` });
   }
 

@@ -35,6 +35,12 @@ class FakeNetworking implements ContainerNetworking {
     this.#put(id, endpoint);
     return this.#get(id);
   }
+  async rename(id: string, name: string) {
+    const { request, state } = this.#get(id);
+    const record = { request: { ...request, name }, state };
+    this.sandboxes.set(id, record);
+    return record;
+  }
   async disconnect(id: string, networkId: string) {
     const { request, state } = this.#get(id);
     const kept = Object.entries(state.endpoints).filter(([, one]) => one.NetworkID !== networkId);
@@ -89,6 +95,12 @@ class FakeSwarm implements SwarmNetworks {
       internal: false,
       aliases: names.slice(1),
     };
+  }
+  readonly renamed: string[] = [];
+  failure: Error | undefined;
+  async rename(containerId: string, name: string): Promise<void> {
+    if (this.failure) throw this.failure;
+    this.renamed.push(`${containerId} ${name}`);
   }
   detach(containerId: string, networkId?: string): void {
     for (const one of this.held) {
@@ -235,6 +247,35 @@ describe('a container that is started on networks of the swarm', () => {
     ],
   ])('is refused what cannot be: %s', async (problem, request) => {
     await expect(made(request)).rejects.toThrow(`invalid endpoint settings:\n${problem}`);
+  });
+});
+
+describe('a container that is renamed', () => {
+  it('is called so in its networks at once, and at its next start', async () => {
+    const id = await made(on('front'));
+    await engine.rename(id, 'early');
+    expect(swarm.renamed).toEqual([]);
+    await engine.start(id);
+    expect(swarm.asked.at(-1)?.names[0]).toBe('early');
+    await engine.rename(id, 'late');
+    expect(swarm.renamed).toEqual([`${id} late`]);
+    expect(networking.sandboxes.get(id)?.request.name).toBe('late');
+  });
+
+  it('has its new name though no manager can be told', async () => {
+    const id = await made(on('front'));
+    await engine.start(id);
+    swarm.failure = new RpcError(Code.UNAVAILABLE, 'nobody there');
+    await engine.rename(id, 'late');
+    expect((await engine.inspect('late')).Id).toBe(id);
+    expect(networking.sandboxes.get(id)?.request.name).toBe('late');
+  });
+
+  it('on the node’s own network alone has nothing to tell', async () => {
+    const id = await made({});
+    await engine.start(id);
+    await engine.rename(id, 'late');
+    expect(swarm.renamed).toEqual([]);
   });
 });
 

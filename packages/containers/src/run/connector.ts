@@ -1,4 +1,4 @@
-import { Code, RpcError } from '@skep/platform';
+import { Code, errorMessage, RpcError } from '@skep/platform';
 import type { EndpointConfig } from '../contract/config.js';
 import type { SandboxRecord } from '../contract/networking.js';
 import type { Container } from '../engine/container.js';
@@ -24,6 +24,27 @@ export class Connector {
       checkEndpoint(network, config);
       if (container.running) await this.#connectRunning(container, network, config);
       else await this.#remember(container, network, config);
+    });
+  }
+
+  /**
+   * A container that runs is found by its new name. Where no manager can be told now, it is at its next
+   * start.
+   */
+  rename(container: Container): Promise<void> {
+    return container.queue.run(async () => {
+      if (!container.running || (container.status.sandbox?.request.endpoints ?? []).length === 0)
+        return;
+      const { logger, networking, swarmNetworks } = this.#context;
+      const { id, name } = container;
+      this.#become(container, await networking.rename(id, name));
+      if (container.record.task) return; // its name in the swarm is the task's
+      try {
+        await swarmNetworks.rename(id, name);
+      } catch (error) {
+        const fields = { containerId: id, error: errorMessage(error) };
+        logger.warn(fields, 'other nodes know a container by its old name');
+      }
     });
   }
 

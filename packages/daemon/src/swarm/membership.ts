@@ -26,6 +26,7 @@ import type { ReadView } from '@skep/store';
 export const NO_MANAGER_YET: NetworkResources = {
   attachNetwork: async () => Promise.reject(noManagerYet()),
   detachNetwork: async () => Promise.reject(noManagerYet()),
+  renameContainer: async () => Promise.reject(noManagerYet()),
 };
 
 function noManagerYet(): RpcError {

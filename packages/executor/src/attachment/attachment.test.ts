@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { type NetworkResources, type TaskController, TemporaryError } from '@skep/agent';
 import { Code, RpcError, SimClock, settle, silentLogger } from '@skep/platform';
 import { completeObject, type TaskObject } from '@skep/wire';
+import { RenameContainerResponseSchema } from '@skep/wire/skep';
 import {
   type AttachNetworkRequest,
   AttachNetworkResponseSchema,
@@ -30,6 +31,12 @@ class FakeResources implements NetworkResources {
     if (this.failure) throw this.failure;
     this.detached.push(attachmentId);
     return create(DetachNetworkResponseSchema);
+  }
+  readonly renamed: string[] = [];
+  async renameContainer({ containerId, name }: { containerId: string; name: string }) {
+    if (this.failure) throw this.failure;
+    this.renamed.push(`${containerId} ${name}`);
+    return create(RenameContainerResponseSchema);
   }
 }
 
@@ -96,6 +103,17 @@ async function outcome(promise: Promise<unknown>): Promise<'pending' | 'done' | 
   const pending = settle().then(() => 'pending');
   return Promise.race([ended, pending]);
 }
+
+it('a manager hears that a container has another name, if there is one', async () => {
+  await attachments.rename('c1', 'crate');
+  expect(resources.renamed).toEqual(['c1 crate']);
+  isInSwarm = false;
+  await attachments.rename('c1', 'chest');
+  expect(resources.renamed).toEqual(['c1 crate']);
+  isInSwarm = true;
+  resources.failure = unavailable();
+  await expect(attachments.rename('c1', 'chest')).rejects.toMatchObject({ code: Code.UNAVAILABLE });
+});
 
 describe('a container', () => {
   it('gets the address that its task brings, and the task lasts as long as it uses it', async () => {

@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import type { NetworkResources } from '@skep/agent';
 import type { AttachmentRequest, SwarmNetworks, TaskEndpoint } from '@skep/containers';
 import { type Clock, Code, errorMessage, type Logger, RpcError } from '@skep/platform';
+import { RenameContainerRequestSchema } from '@skep/wire/skep';
 import { AttachNetworkRequestSchema, DetachNetworkRequestSchema } from '@skep/wire/swarmkit';
 import { askManager, attachTimeout } from './ask-manager.js';
 import { Latch } from './latch.js';
@@ -68,6 +69,12 @@ export class ContainerAttachments implements SwarmNetworks {
     } finally {
       this.#asked(containerId);
     }
+  }
+
+  async rename(containerId: string, name: string): Promise<void> {
+    const { resources } = this.#options;
+    const request = create(RenameContainerRequestSchema, { containerId, name });
+    await resources()?.renameContainer(request);
   }
 
   detach(containerId: string, networkId?: string): void {

@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import type { ManagerLink } from '@skep/agent';
 import { BoundedQueue } from '@skep/platform';
 import { durationFromMs, type TaskObject } from '@skep/wire';
+import { RenameContainerResponseSchema } from '@skep/wire/skep';
 import {
   AssignmentsMessage_Type,
   AssignmentsMessageSchema,
@@ -50,6 +51,9 @@ export class FakeManager implements ManagerLink {
   }
   async detachNetwork() {
     return create(DetachNetworkResponseSchema);
+  }
+  async renameContainer() {
+    return create(RenameContainerResponseSchema);
   }
 
   /** A stream of one message that stays open. */

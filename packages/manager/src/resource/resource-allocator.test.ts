@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { Code } from '@skep/platform';
+import { RenameContainerRequestSchema } from '@skep/wire/skep';
 import {
   AttachNetworkRequestSchema,
   DetachNetworkRequestSchema,
@@ -125,6 +126,34 @@ describe('an attachment', () => {
     expect(sim.store.view.get('task', id)).toBeUndefined();
     await expect(detach(id)).rejects.toMatchObject({ code: Code.NOT_FOUND });
     await expect(detach('')).rejects.toMatchObject({ code: Code.INVALID_ARGUMENT });
+  });
+
+  it('has another name when its container has, whatever else it is called', async () => {
+    const { sim, resources, attach } = await room();
+    const [first, other] = [await attach('open'), await attach('open', [], 'c2')];
+    await sim.settle();
+    const rename = (nodeId: string) =>
+      resources.renameContainer(
+        nodeId,
+        create(RenameContainerRequestSchema, { containerId: 'c1', name: 'crate' }),
+      );
+    await rename('n2');
+    const aliases = () => [first, other].map((id) => sim.get('task', id).networks[0]?.aliases);
+    expect(aliases()).toEqual([
+      ['box', 'db'],
+      ['box', 'db'],
+    ]);
+    const { addresses } = sim.get('task', first).networks[0] ?? {};
+    await rename('n1');
+    expect(aliases()).toEqual([
+      ['crate', 'db'],
+      ['box', 'db'],
+    ]);
+    expect(sim.get('task', first).networks[0]?.addresses).toEqual(addresses);
+    const nameless = create(RenameContainerRequestSchema, { containerId: 'c1' });
+    await expect(resources.renameContainer('n1', nameless)).rejects.toMatchObject({
+      code: Code.INVALID_ARGUMENT,
+    });
   });
 
   it('is no way to delete a task of a service', async () => {

@@ -3,6 +3,11 @@ import { type Clock, newId, type Random } from '@skep/platform';
 import type { ReadView, Store } from '@skep/store';
 import { completeObject, type NetworkObject, type TaskObject, timestampFromMs } from '@skep/wire';
 import {
+  type RenameContainerRequest,
+  type RenameContainerResponse,
+  RenameContainerResponseSchema,
+} from '@skep/wire/skep';
+import {
   type AttachNetworkRequest,
   type AttachNetworkResponse,
   AttachNetworkResponseSchema,
@@ -51,8 +56,8 @@ export class ResourceAllocator implements ResourceAllocatorService {
       if (!network.spec.attachable) {
         throw permissionDenied(`network ${config.target} not manually attachable`);
       }
-      for (const earlier of attachmentsOf(tx, nodeId, containerId, network.id)) {
-        tx.remove('task', earlier.id);
+      for (const { id, spec } of attachmentsOf(tx, nodeId, containerId)) {
+        if (spec.networks[0]?.target === network.id) tx.remove('task', id);
       }
       return tx.create('task', this.#attachment(nodeId, containerId, network.id, config));
     });
@@ -88,6 +93,25 @@ export class ResourceAllocator implements ResourceAllocatorService {
     return create(DetachNetworkResponseSchema);
   }
 
+  /** The names of an attachment begin with the container's own. */
+  async renameContainer(
+    nodeId: string,
+    { containerId, name }: RenameContainerRequest,
+  ): Promise<RenameContainerResponse> {
+    if (!containerId || !name) throw invalidArgument();
+    const renamed = <T extends { aliases: string[] }>(one: T): T => {
+      return { ...one, aliases: [name, ...one.aliases.slice(1)] };
+    };
+    await this.#options.store.update((tx) => {
+      for (const task of attachmentsOf(tx, nodeId, containerId)) {
+        const networks = task.networks.map(renamed);
+        const spec = { ...task.spec, networks: task.spec.networks.map(renamed) };
+        tx.update('task', { ...task, networks, spec });
+      }
+    });
+    return create(RenameContainerResponseSchema);
+  }
+
   #attachment(
     nodeId: string,
     containerId: string,
@@ -117,17 +141,10 @@ export class ResourceAllocator implements ResourceAllocatorService {
  * What a container holds in a network: it has one address in each, so that one it asks for takes the place of
  * the one before, which a node that was restarted had no time to give back.
  */
-function attachmentsOf(
-  view: ReadView,
-  nodeId: string,
-  containerId: string,
-  networkId: string,
-): TaskObject[] {
+function attachmentsOf(view: ReadView, nodeId: string, containerId: string): TaskObject[] {
   return [...view.tasksOfNode(nodeId)].filter(
-    ({ spec: { networks, runtime } }) =>
-      runtime.case === 'attachment' &&
-      runtime.value.containerId === containerId &&
-      networks[0]?.target === networkId,
+    ({ spec: { runtime } }) =>
+      runtime.case === 'attachment' && runtime.value.containerId === containerId,
   );
 }
 

@@ -1,5 +1,6 @@
 import type { ManagerLink } from '@skep/agent';
 import type { Channel } from '@skep/rpc';
+import { Networks } from '@skep/wire/skep';
 import { Dispatcher, LogBroker, ResourceAllocator } from '@skep/wire/swarmkit';
 import { ATTACH_CALL_TIMEOUT_MS, CALL_TIMEOUT_MS } from './limits.js';
 
@@ -29,5 +30,7 @@ export function channelLink(channel: Channel): ManagerLink {
     attachNetwork: (request) =>
       channel.unary(resources.attachNetwork, request, { timeoutMs: ATTACH_CALL_TIMEOUT_MS }),
     detachNetwork: (request) => channel.unary(resources.detachNetwork, request, { timeoutMs }),
+    renameContainer: (request) =>
+      channel.unary(Networks.method.renameContainer, request, { timeoutMs }),
   };
 }

@@ -21,6 +21,7 @@ export function localLink(
     },
     attachNetwork: (request) => resources.attachNetwork(nodeId, request),
     detachNetwork: (request) => resources.detachNetwork(nodeId, request),
+    renameContainer: (request) => resources.renameContainer(nodeId, request),
   };
 }
 

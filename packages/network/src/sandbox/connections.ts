@@ -5,7 +5,7 @@ import { HOST, type NetKernel } from '../kernel/contract.js';
 import { INTERFACES_PER_SANDBOX_MAX } from '../limits.js';
 import { localAttachment } from './attachment.js';
 import { checkConnectable, notConnected, withEndpoints } from './connecting.js';
-import { describeEndpoint } from './endpoints.js';
+import { describeEndpoint, namesOf } from './endpoints.js';
 import { type InterfaceContext, planLocal, planSwarm, tooMany } from './interfaces.js';
 import {
   bareAddress,
@@ -62,6 +62,23 @@ export class Connections {
       await this.#unplug(before, added);
       throw error;
     }
+    return { request, state };
+  }
+
+  async rename(containerId: string, name: string): Promise<SandboxRecord> {
+    const before = this.#known(containerId);
+    const request = { ...before.request, name };
+    const endpoints = { ...before.state.endpoints };
+    for (const endpoint of request.endpoints) {
+      const described = endpoints[endpoint.networkName];
+      if (!described) continue;
+      const DNSNames = namesOf(request, endpoint);
+      endpoints[endpoint.networkName] = { ...described, DNSNames };
+    }
+    const state = { ...before.state, endpoints };
+    const after = { ...before, request, state };
+    this.#options.registry.set(after);
+    await this.#options.readers.changed(after);
     return { request, state };
   }
 

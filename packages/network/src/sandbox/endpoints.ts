@@ -44,18 +44,26 @@ export function describeEndpoint(
   random: Random,
 ): EndpointState {
   const { networkId, address, aliases } = endpoint;
-  const name = request.name.replace(/^\//, '');
-  const shortId = request.containerId.slice(0, SHORT_ID_DIGITS);
-  const own = [shortId, request.names.hostname];
-  const names = [name, ...aliases, ...own].filter(Boolean);
+  const own = ownNames(request);
   // Those it has anyhow are among a plain container's, and are not shown as such.
   const asked = aliases.filter((alias) => !own.includes(alias));
   return {
     ...addressed(emptyEndpoint(networkId, newContainerId(random)), address, ''),
     IPAMConfig: { IPv4Address: bareAddress(address) },
     Aliases: asked.length > 0 ? asked : null,
-    DNSNames: [...new Set(names)],
+    DNSNames: namesOf(request, endpoint),
   };
+}
+
+/** What a container is called on a swarm network, its own name first; each name once. */
+export function namesOf(request: SandboxRequest, { aliases }: TaskEndpoint): string[] {
+  const name = request.name.replace(/^\//, '');
+  return [...new Set([name, ...aliases, ...ownNames(request)])].filter(Boolean);
+}
+
+/** Names that a container has on every network. */
+function ownNames({ containerId, names }: SandboxRequest): string[] {
+  return [containerId.slice(0, SHORT_ID_DIGITS), names.hostname];
 }
 
 /**

@@ -146,6 +146,19 @@ describe('connect', () => {
     expect(inside(netnsPath)).toHaveLength(3);
   });
 
+  it('is told anew what a container is called', async () => {
+    const { networking } = await started();
+    const before = await networking.setUp(taskOf('t', onNet));
+    const { request, state } = await networking.rename('t', 'crate');
+    expect(request.name).toBe('crate');
+    const [endpoint, other] = [before.endpoints['net'], state.endpoints['net']];
+    expect(other?.DNSNames).toEqual(['crate', 'db', 't']);
+    expect({ ...other, DNSNames: null }).toEqual({ ...endpoint, DNSNames: null });
+    const again = await networking.disconnect('t', 'net');
+    expect(again.request.name).toBe('crate');
+    await expect(networking.rename('u', 'crate')).rejects.toThrow('no network of its own');
+  });
+
   it('leaves a plain container on the default network', async () => {
     const { networking, inside } = await started();
     const { netnsPath } = await networking.setUp(plain('p'));

@@ -130,6 +130,10 @@ export class Sandboxes implements ContainerNetworking, OverlayListener {
     return this.#connections.connect(containerId, endpoint);
   }
 
+  rename(containerId: string, name: string): Promise<SandboxRecord> {
+    return this.#connections.rename(containerId, name);
+  }
+
   async disconnect(containerId: string, networkId: string): Promise<SandboxRecord> {
     const record = await this.#connections.disconnect(containerId, networkId);
     this.#options.overlays.released([networkId]);

@@ -49,6 +49,8 @@ export function forwardedServices(rooms: Rooms): BoundService[] {
         rooms().networks.watch(nodeIdOf(context), requests, context.signal),
       withdraw: (request, context) =>
         rooms().networks.withdraw(nodeIdOf(context), request, context.signal),
+      renameContainer: (request, context) =>
+        rooms().resources.renameContainer(nodeIdOf(context), request),
     }),
     implement(Images, {
       locate: (request, context) => rooms().images.locate(nodeIdOf(context), request),
