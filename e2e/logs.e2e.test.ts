@@ -134,7 +134,10 @@ describe('log drivers', () => {
       async () => server.text,
       (text) => /web\.1\.\w+\[\d+\]: hello\n/.test(text),
     );
-    expect(await node.docker('service', 'logs', '--raw', 'web')).toBe('hello');
+    await until(
+      () => node.docker('service', 'logs', '--raw', 'web'),
+      (text) => text === 'hello',
+    );
     await node.docker('service', 'rm', 'web');
   });
 
@@ -150,7 +153,10 @@ describe('log drivers', () => {
     expect(
       JSON.parse(await node.docker('inspect', '-f', '{{json .HostConfig.LogConfig}}', id)),
     ).toEqual({ Type: 'local', Config: LogDriver.Options });
-    expect(await node.docker('service', 'logs', '--raw', 'usual')).toBe('hello');
+    await until(
+      () => node.docker('service', 'logs', '--raw', 'usual'),
+      (text) => text === 'hello',
+    );
     await node.docker('service', 'rm', 'usual');
   });
 
