@@ -148,7 +148,7 @@ describe('volumes of the local driver', () => {
     await node.docker('volume', 'create', ...nfs, 'remote');
     const failure = await node.dockerFails('run', '--rm', '-v', 'remote:/r', IMAGE, 'true');
     expect(failure).toMatch(
-      /failed to mount local volume: .*\n?.*(unknown filesystem|refused|timed)/,
+      /failed to mount local volume: mount :.export:.*, data: addr=.*: (unknown filesystem|refused|timed)/,
     );
     expect(await node.docker('volume', 'prune', '-af')).not.toContain('remote');
     await node.docker('volume', 'rm', 'remote');

@@ -66,16 +66,16 @@ export class Container {
   }
 
   announceExit(): void {
-    this.#tell(this.#exitWaiters);
+    this.#tell(this.#exitWaiters, this.exitResult);
   }
 
+  /** Who waited for the removal is told of what went wrong with that, not with the container. */
   announceRemoval(): void {
-    this.#tell(this.#exitWaiters);
-    this.#tell(this.#removalWaiters);
+    this.#tell(this.#exitWaiters, this.exitResult);
+    this.#tell(this.#removalWaiters, { StatusCode: this.exitResult.StatusCode });
   }
 
-  #tell(waiters: Set<Waiter>): void {
-    const result = this.exitResult;
+  #tell(waiters: Set<Waiter>, result: WaitResult): void {
     const told = [...waiters];
     waiters.clear();
     for (const waiter of told) waiter(result);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Code, RpcError, SimClock, settle } from '@skep/platform';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { CreateRequest } from '../contract/config.js';
+import type { CreateRequest, MountRequest } from '../contract/config.js';
 import type { SandboxRequest } from '../contract/networking.js';
 import { FakeContainerd } from './containerd.fake.js';
 import type { Engine } from './engine.js';
@@ -59,6 +59,22 @@ async function started(request: CreateRequest = {}, name?: string): Promise<stri
 }
 
 const stateOf = async (id: string) => (await engine.inspect(id)).State;
+
+describe('a container that cannot start', () => {
+  it('says so to whoever starts it, and nothing of it to whoever waits for its removal', async () => {
+    const device = { PathOnHost: '/dev/nope', PathInContainer: '', CgroupPermissions: '' };
+    const HostConfig = { Devices: [device] };
+    const { Id } = await engine.create(undefined, { Image: 'busybox', HostConfig });
+    const text =
+      'error gathering device information while adding custom device "/dev/nope": ' +
+      'no such file or directory';
+    const removed = engine.wait(Id, 'removed');
+    await expect(engine.start(Id)).rejects.toThrow(text);
+    expect((await stateOf(Id)).Error).toBe(text);
+    await engine.remove(Id, { force: false, volumes: true });
+    expect(await removed).toEqual({ StatusCode: 128 });
+  });
+});
 
 describe('names', () => {
   it('are unique, and found by id, prefix and name', async () => {
@@ -267,6 +283,21 @@ describe('the next daemon', () => {
     const exit = engine.wait(lives, 'next-exit');
     containerd.exit(lives, 0);
     expect((await exit).StatusCode).toBe(0);
+  });
+
+  it('removes the layers over other images with their container, also one that was never made', async () => {
+    const Mounts: MountRequest[] = [{ Type: 'image', Source: 'web', Target: '/web' }];
+    const { Id } = await engine.create(undefined, { Image: 'busybox', HostConfig: { Mounts } });
+    expect(containerd.layers.size).toBe(2);
+    await engine.close();
+    engine = await openEngine();
+    expect(containerd.layers.size).toBe(2);
+    await engine.remove(Id, { force: false, volumes: true });
+    expect(containerd.layers.size).toBe(0);
+    Mounts.push({ Type: 'bind', Source: '/not/there', Target: '/b' });
+    const failed = engine.create(undefined, { Image: 'busybox', HostConfig: { Mounts } });
+    await expect(failed).rejects.toThrow('bind source path does not exist');
+    expect(containerd.layers.size).toBe(0);
   });
 
   it('clears what was half made', async () => {

@@ -27,7 +27,7 @@ export function matchLabels(labels: Record<string, string>, wanted: readonly str
 export function booleanFilter(name: string, value: string): boolean {
   if (/^(1|t|true)$/i.test(value)) return true;
   if (/^(0|f|false)$/i.test(value)) return false;
-  throw invalidFilter(name, value);
+  throw invalidFilter(name, `[${value}]`);
 }
 
 /**

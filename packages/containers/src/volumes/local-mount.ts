@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Code, errorMessage, type Processes, RpcError, runOrThrow } from '@skep/platform';
+import { Code, errorMessage, type Processes, RpcError, type RunResult } from '@skep/platform';
 import type { Kernel } from '../linux/kernel.js';
 import { type ResolveHost, resolveMount, withoutPassword } from './local-options.js';
 import type { VolumeRecord, VolumeStore } from './volume-store.js';
@@ -75,21 +75,27 @@ export class LocalMounts {
     const target = store.dataPath(volume.name);
     if (isMountPoint(target)) return; // by the daemon before this one
     const { type = 'none' } = volume.options ?? {};
+    const failure = `error while mounting volume '${target}': failed to mount local volume`;
     try {
       const { device, o } = await resolveMount(volume.options ?? {}, resolveHost);
       const flags = ['-i', '-t', type, ...(o ? ['-o', o] : [])];
       // A process and not a call of ours, as a server may not answer; `-i` makes it mount(2) alone.
-      await runOrThrow(processes, 'mount', [...flags, device, target], {
-        timeoutMs: MOUNT_TIMEOUT_MS,
-      });
+      const timeoutMs = MOUNT_TIMEOUT_MS;
+      const result = await processes.run('mount', [...flags, device, target], { timeoutMs });
+      if (result.code === 0) return;
+      const reason = mountFailure(result, target);
+      throw new Error(`mount ${device}:${target}, data: ${withoutPassword(o)}: ${reason}`);
     } catch (error) {
-      throw new RpcError(
-        Code.INTERNAL,
-        `error while mounting volume '${target}': failed to mount local volume: ` +
-          withoutPassword(errorMessage(error)),
-      );
+      throw new RpcError(Code.INTERNAL, `${failure}: ${errorMessage(error)}`, { cause: error });
     }
   }
+}
+
+/** What mount(8) says, without what is said already. */
+function mountFailure({ code, stderr }: RunResult, target: string): string {
+  if (code < 0) return `no end within ${MOUNT_TIMEOUT_MS / 1_000} s`;
+  const [line = ''] = stderr.split('\n');
+  return line.replace(`mount: ${target}: `, '').replace(/\.$/, '') || `exit ${code}`;
 }
 
 function hasFileSystem({ options }: VolumeRecord): boolean {

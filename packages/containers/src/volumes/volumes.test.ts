@@ -100,6 +100,7 @@ describe('volumes', () => {
     expect(await names(volumes, { dangling: ['true'] })).toEqual(['one']);
     expect(await names(volumes, { dangling: ['false'] })).toEqual(['two']);
     await expect(volumes.list({ nope: ['x'] })).rejects.toThrow("invalid filter 'nope'");
+    await expect(volumes.list({ dangling: ['x'] })).rejects.toThrow("filter 'dangling=[x]'");
   });
 
   it('in use cannot be removed', async () => {
@@ -180,7 +181,7 @@ describe('a volume with a file system of its own', () => {
     await volumes.create({ Name: 'share', DriverOpts });
     mountFails = true;
     const failed = volumes.acquire(use('c1'), {});
-    await expect(failed).rejects.toThrow('password=********');
+    await expect(failed).rejects.toThrow('data: username=a,password=********: no such device');
     expect(commands[0]).toContain('//10.9.8.7/share');
   });
 
