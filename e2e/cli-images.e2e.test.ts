@@ -24,7 +24,8 @@ const portOf = (url: string) => Number(/:(\d+)/.exec(url.replace(/^http:/, ''))?
 const hostOf = (registry: TestRegistry) => `${NODE_ADDRESS}:${portOf(registry.host)}`;
 
 beforeAll(async () => {
-  node = new TestDaemon({ flags: ['--insecure-registry', '192.0.2.0/24'] });
+  const flags = ['--insecure-registry', '192.0.2.0/24', '--image-gc-max-age', '4s'];
+  node = new TestDaemon({ flags });
   await node.prepare();
   tokens = await TokenServer.start(USER);
   open = await TestRegistry.start();
@@ -321,5 +322,29 @@ describe('services from a registry', () => {
     expect(refused?.Status.Err).toMatch(/No such image: \S+/);
     await create('with', name, '--with-registry-auth');
     await running(node, 'with', 1);
+  });
+
+  it('leave no image behind that no service has, or had before its last update', async () => {
+    const names: string[] = [];
+    for (const tag of ['v1', 'v2', 'v3', 'users']) {
+      await pushed(open, 'aged', tag);
+      names.push(`${open.host}/aged:${tag}`);
+    }
+    const [first = '', second = '', third = '', users = ''] = names;
+    await node.docker('pull', '-q', users);
+    // Containers of tasks that ended keep their images for as long as they are there.
+    await node.docker('swarm', 'update', '--task-history-limit', '1');
+    await create('aged', first, '--no-resolve-image');
+    for (const image of [second, third]) {
+      await running(node, 'aged', 1);
+      await node.docker('service', 'update', '-d', '--no-resolve-image', '--image', image, 'aged');
+    }
+    const tags = async () => {
+      const format = ['--format', '{{.Repository}}:{{.Tag}}'];
+      return (await node.docker('images', ...format, `${open.host}/aged`)).split('\n').toSorted();
+    };
+    expect(await until(tags, (left) => !left.includes(first))).toEqual([users, second, third]);
+    await node.docker('service', 'rm', 'aged');
+    expect(await until(tags, (left) => left.length === 1)).toEqual([users]);
   });
 });
