@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
 import { hostname } from 'node:os';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
-import { type Clock, Code, newContainerId, type Random, RpcError } from '@skep/platform';
+import { type Clock, Code, hasErrno, newContainerId, type Random, RpcError } from '@skep/platform';
 import type { Kernel } from '../../linux/kernel.js';
 import { DEFAULT_TAG, type LogSubject, logAttributes, logTag } from '../attributes.js';
 import type { LogPolicy } from '../options.js';
@@ -75,7 +75,7 @@ function syslog(options: SyslogOptions, tag: string, means: Means): LogDestinati
       format,
       facility,
       tag,
-      hostname: 'path' in address || !('host' in address) ? 'localhost' : hostname(),
+      hostname: 'host' in address ? hostname() : 'localhost',
       pid: process.pid,
       framed,
     }),
@@ -111,7 +111,7 @@ async function openSyslog(
     case 'local': {
       const path = LOCAL_SYSLOG.find(isSocket);
       if (!path) throw cannotStart('Unix syslog delivery error');
-      return openUnixDatagramLink(path, means);
+      return openLocalSyslog(path, means);
     }
     case 'unixgram':
       return openUnixDatagramLink(address.path, means);
@@ -126,6 +126,19 @@ async function openSyslog(
       const socket = connectTls({ host, port, ...tlsOptions(tls) });
       return openStreamLink(socket, { ...means, readyEvent: 'secureConnect' });
     }
+  }
+}
+
+/** Nearly all take datagrams, as the C library sends them. */
+async function openLocalSyslog(
+  path: string,
+  means: Means & { signal: AbortSignal },
+): Promise<LogLink> {
+  try {
+    return openUnixDatagramLink(path, means);
+  } catch (error) {
+    if (!hasErrno(error, 'EPROTOTYPE')) throw error;
+    return openStreamLink(connectTcp(path), { ...means, readyEvent: 'connect' });
   }
 }
 
