@@ -12,20 +12,28 @@ export class SimFirewallCmd implements Processes {
     if (command !== 'firewall-cmd') throw new Error(`spawn ${command} ENOENT`);
     this.calls++;
     if (!this.isRunning) return { code: 252, stdout: '', stderr: 'FirewallD is not running' };
-    const options = new Map<string, string>();
-    for (const argument of args) {
-      const [name = '', value = ''] = argument.split('=', 2);
-      options.set(name, value);
+    if (args[0] === '--get-active-zones') return done(this.#activeZones());
+    const asked = /^--get-zone-of-interface=(.*)$/.exec(args[1] ?? '')?.[1];
+    if (args[0] === '--permanent' && asked) {
+      return this.permanent.has(asked) ? done('') : { code: 2, stdout: 'no zone', stderr: '' };
     }
-    const zone = options.get('--zone') ?? '';
-    const asked = options.get('--get-zone-of-interface') ?? '';
-    const found = (options.has('--permanent') ? this.permanent : this.zones).get(asked);
-    const added = options.get('--add-interface');
-    const removed = options.get('--remove-interface');
-    if (asked) return { code: found ? 0 : 2, stdout: `${found ?? 'no zone'}\n`, stderr: '' };
-    if (added) this.zones.set(added, zone);
-    else if (removed && this.zones.get(removed) === zone) this.zones.delete(removed);
-    else throw new Error(`firewall-cmd ${args.join(' ')}`);
-    return { code: 0, stdout: 'success\n', stderr: '' };
+    const zone = args[0]?.replace('--zone=', '') ?? '';
+    for (const argument of args.slice(1)) {
+      const [flag, link = ''] = argument.split('=', 2);
+      if (flag === '--add-interface') this.zones.set(link, zone);
+      else this.zones.delete(link);
+    }
+    return done('success\n');
   }
+
+  #activeZones(): string {
+    const zones = [...new Set(this.zones.values())];
+    const linksOf = (zone: string) =>
+      [...this.zones.keys()].filter((one) => this.zones.get(one) === zone);
+    return zones.map((zone) => `${zone}\n  interfaces: ${linksOf(zone).join(' ')}\n`).join('');
+  }
+}
+
+function done(stdout: string): RunResult {
+  return { code: 0, stdout, stderr: '' };
 }

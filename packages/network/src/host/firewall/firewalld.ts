@@ -24,32 +24,40 @@ export class Firewalld {
 
   /** Links that are in a zone already, whichever, stay there. Resolves whether any was not. */
   async open(): Promise<boolean> {
-    const { processes, links } = this.#options;
-    let changed = false;
-    for (const link of links) {
-      if (await this.#isIn(link)) continue;
-      await runOrThrow(processes, PROGRAM, [`--zone=${ZONE}`, `--add-interface=${link}`]);
-      changed = true;
-    }
-    return changed;
+    const zones = await this.#zones();
+    const added = this.#options.links.filter((link) => !zones.has(link));
+    return await this.#change('--add-interface', added);
   }
 
   /** Takes the links out again, but for those that an administrator has put there for good. */
   async leave(): Promise<boolean> {
     const { processes, links } = this.#options;
-    let changed = false;
-    for (const link of links) {
-      const { stdout } = await processes.run(PROGRAM, [`--get-zone-of-interface=${link}`]);
-      if (stdout.trim() !== ZONE || (await this.#isIn(link, '--permanent'))) continue;
-      await runOrThrow(processes, PROGRAM, [`--zone=${ZONE}`, `--remove-interface=${link}`]);
-      changed = true;
+    const zones = await this.#zones();
+    const removed: string[] = [];
+    for (const link of links.filter((one) => zones.get(one) === ZONE)) {
+      const isKept = ['--permanent', `--get-zone-of-interface=${link}`];
+      if ((await processes.run(PROGRAM, isKept)).code !== 0) removed.push(link);
     }
-    return changed;
+    return await this.#change('--remove-interface', removed);
   }
 
-  /** The program fails for a link that is in no zone, as it does when nobody answers it. */
-  async #isIn(link: string, ...which: string[]): Promise<boolean> {
-    const args = [...which, `--get-zone-of-interface=${link}`];
-    return (await this.#options.processes.run(PROGRAM, args)).code === 0;
+  async #change(flag: string, links: readonly string[]): Promise<boolean> {
+    if (links.length === 0) return false;
+    const args = [`--zone=${ZONE}`, ...links.map((link) => `${flag}=${link}`)];
+    await runOrThrow(this.#options.processes, PROGRAM, args);
+    return true;
+  }
+
+  /** Link → zone. A zone's name stands in a line of its own, what is in it indented below. */
+  async #zones(): Promise<Map<string, string>> {
+    const listed = await runOrThrow(this.#options.processes, PROGRAM, ['--get-active-zones']);
+    const zones = new Map<string, string>();
+    let zone = '';
+    for (const line of listed.split('\n')) {
+      const links = /^\s+interfaces: (.*)$/.exec(line)?.[1];
+      if (/^\S/.test(line)) zone = line.split(' ')[0] ?? '';
+      for (const link of links?.split(' ') ?? []) zones.set(link, zone);
+    }
+    return zones;
   }
 }
