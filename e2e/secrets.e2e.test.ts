@@ -124,12 +124,6 @@ describe('secrets and configs', () => {
       ([task]) => task?.Status.State === 'rejected',
     );
     expect(task?.Status.Err).toBe('expanding config bad failed: secret target none not found');
-    const credential = ['--credential-spec', 'config://bad', '--restart-condition', 'none'];
-    await create('--name', 'windows', ...credential);
-    await until(
-      () => node.docker('service', 'ps', '--no-trunc', 'windows'),
-      (listed) => listed.includes('credential specs are supported on Windows only'),
-    );
   });
 });
 
