@@ -6,6 +6,7 @@ import { fail, output, requireRoot } from '../scripts/lib.mjs';
 import { fiftyTasks } from './cluster/fifty-tasks.mjs';
 import { leaderLost } from './cluster/leader-lost.mjs';
 import { manyNodes } from './cluster/many-nodes.mjs';
+import { rollingUpdate } from './cluster/rolling-update.mjs';
 import { stack } from './cluster/stack.mjs';
 import { workerLost } from './cluster/worker-lost.mjs';
 import { writes } from './cluster/writes.mjs';
@@ -19,7 +20,8 @@ import { oneNode } from './one-node.mjs';
 import { scheduler } from './scheduler.mjs';
 
 const PARTS = [
-  ...[oneNode, scheduler, fiftyTasks, workerLost, leaderLost, writes, manyNodes, stack],
+  ...[oneNode, scheduler, fiftyTasks, workerLost, leaderLost, writes, manyNodes],
+  ...[rollingUpdate, stack],
   ...[networkTasks, networkThroughput, networkMesh, networkServices, networkNames],
 ];
 const NAMES = PARTS.map(({ name }) => name).join(', ');

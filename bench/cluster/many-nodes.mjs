@@ -1,7 +1,6 @@
 // Five hundred nodes without containers join one manager, then get ten thousand tasks.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { until } from '../../scripts/lib.mjs';
-import { Fleet } from '../hollow/fleet.mjs';
+import { joinHollow } from '../hollow/fleet.mjs';
 import { using } from '../lib/cleanup.mjs';
 import { coresUsed, processIn } from '../lib/cpu.mjs';
 import { Lab } from '../lib/lab.mjs';
@@ -17,24 +16,9 @@ const TIMEOUT_MS = 300_000;
 const SETTLE_MS = 5_000;
 const REST_MS = 20_000;
 
-async function joinAll(swarm) {
-  const [{ engine, address }] = swarm.nodes;
-  const { JoinTokens } = await engine.call('GET', '/swarm');
-  const begunMs = performance.now();
-  const where = { address: `${address}:2377`, token: JoinTokens.Worker };
-  const fleet = swarm.lab.keep(new Fleet({ ...where, size: NODES }));
-  await fleet.reached('joined', NODES, TIMEOUT_MS);
-  const ready = async () => {
-    const nodes = await engine.call('GET', '/nodes');
-    return nodes.filter(({ Status }) => Status.State === 'ready').length > NODES;
-  };
-  if (!(await until(ready, TIMEOUT_MS))) throw new Error('not every node is ready');
-  return { fleet, joinedMs: performance.now() - begunMs };
-}
-
 async function measure(lab) {
   const swarm = await Swarm.form(lab, { engine: 'skepd', prefix: 's', count: 1, managers: 1 });
-  const { fleet, joinedMs } = await joinAll(swarm);
+  const { fleet, joinedMs } = await joinHollow(swarm, NODES, TIMEOUT_MS);
   console.error(`  ${NODES} nodes joined in ${Math.round(joinedMs)} ms`);
   await sleep(SETTLE_MS);
   const { pid } = await lab.machines.running(swarm.nodes[0].name);

@@ -42,3 +42,19 @@ export class Fleet {
     this.#child.kill('SIGKILL');
   }
 }
+
+/** Has hollow nodes join a swarm of one machine; they are removed with its lab. */
+export async function joinHollow(swarm, size, timeoutMs) {
+  const [{ engine, address }] = swarm.nodes;
+  const { JoinTokens } = await engine.call('GET', '/swarm');
+  const begunMs = performance.now();
+  const where = { address: `${address}:2377`, token: JoinTokens.Worker };
+  const fleet = swarm.lab.keep(new Fleet({ ...where, size }));
+  await fleet.reached('joined', size, timeoutMs);
+  const ready = async () => {
+    const nodes = await engine.call('GET', '/nodes');
+    return nodes.filter(({ Status }) => Status.State === 'ready').length > size;
+  };
+  if (!(await until(ready, timeoutMs))) throw new Error('not every node is ready');
+  return { fleet, joinedMs: performance.now() - begunMs };
+}

@@ -21,7 +21,7 @@ type Starting = Extract<SlotProgress, { kind: 'starting' }>;
  * The slots whose old task has to stop so that its successor can start, although the update starts
  * first, and in how many ms: the successor waits for a place, and what it lacks is what the old one
  * holds, a port of its node or its share of the replicas allowed there. Docker's update stands still
- * then. None while another task of the service is just leaving its place.
+ * then. While another task of the service is just leaving its place nobody else has to.
  */
 export function slotsMakingWay(
   view: ReadView,
@@ -32,8 +32,7 @@ export function slotsMakingWay(
   const blocked = progress
     .filter((slot) => slot.kind === 'starting')
     .filter((slot) => isBlocked(view, service, slot));
-  const quietMs = blocked.length > 0 ? quietSinceMs(view, service) : undefined;
-  if (quietMs === undefined) return new Map();
+  const quietMs = blocked.length > 0 ? (quietSinceMs(view, service) ?? nowMs) : nowMs;
   return new Map(
     blocked.map((slot) => {
       const sinceMs = Math.max(quietMs, timestampMs(slot.fresh.status.timestamp));

@@ -73,7 +73,7 @@ export function planUpdate(view: ReadView, serviceId: string, context: UpdateCon
 function updatableSlots(view: ReadView, service: ServiceObject): Slot[] {
   const slots = [...slotsOf(view, service)].filter(([, slot]) => isHeld(view, service, slot));
   if (isReplicated(service)) {
-    return slots.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, slot]) => slot);
+    return slots.sort(([a], [b]) => Number(a) - Number(b)).map(([, slot]) => slot);
   }
   const onActive = slots.filter(([nodeId]) => {
     const node = view.get('node', String(nodeId));
@@ -127,15 +127,20 @@ function nextTurns(
   const dirty = progress
     .filter((slot) => slot.kind === 'dirty')
     .sort((a, b) => Number(isAtRest(a)) - Number(isAtRest(b)));
-  const delaysMs = progress
-    .filter(isSettled)
-    .map(({ settledMs }) => remainingMs(settledMs, rollout.delayMs, nowMs))
-    .filter((leftMs) => leftMs > 0);
-  const starting = progress.filter(({ kind }) => kind === 'starting').length;
-  const free = Math.max(0, rollout.parallelism - starting - delaysMs.length);
+  let starting = 0;
+  let delayed = 0;
+  let nextMs = Number.POSITIVE_INFINITY;
+  for (const slot of progress) {
+    if (slot.kind === 'starting') starting++;
+    if (!isSettled(slot)) continue;
+    const leftMs = remainingMs(slot.settledMs, rollout.delayMs, nowMs);
+    if (leftMs === 0) continue;
+    delayed++;
+    nextMs = Math.min(nextMs, leftMs);
+  }
+  const free = Math.max(0, rollout.parallelism - starting - delayed);
   const slots = mayTakeAll(service, rollout) ? dirty : dirty.slice(0, free);
-  const waiting = slots.length < dirty.length && delaysMs.length > 0;
-  return waiting ? { slots, waitMs: Math.min(...delaysMs) } : { slots };
+  return slots.length < dirty.length && delayed > 0 ? { slots, waitMs: nextMs } : { slots };
 }
 
 /** Whether the slot has one task, and that serves. */
@@ -175,12 +180,14 @@ function msUntilDone(
   rollout: Rollout,
   nowMs: number,
 ): number | undefined {
-  if (progress.some(({ kind }) => kind === 'dirty' || kind === 'starting')) return undefined;
   const watchMs = rollout.delayMs + lastWatchMs(rollout);
-  const leftMs = progress
-    .filter(isSettled)
-    .map(({ settledMs }) => remainingMs(settledMs, watchMs, nowMs));
-  return Math.max(0, ...leftMs);
+  let leftMs = 0;
+  for (const slot of progress) {
+    if (slot.kind === 'dirty' || slot.kind === 'starting') return undefined;
+    if (!isSettled(slot)) continue;
+    leftMs = Math.max(leftMs, remainingMs(slot.settledMs, watchMs, nowMs));
+  }
+  return leftMs;
 }
 
 function serves({ status }: TaskObject): boolean {

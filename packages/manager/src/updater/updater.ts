@@ -5,9 +5,18 @@ import { TaskState } from '@skep/wire/swarmkit';
 import type { Decision, LoopOptions } from '../loop/planner.js';
 import { PlanningLoop } from '../loop/planning-loop.js';
 import { isGlobal } from '../orchestrator/mode.js';
-import { hasEnded, isRefused, statusTimeMs } from '../orchestrator/slot.js';
+import {
+  hasEnded,
+  isLive,
+  isRefused,
+  slotKey,
+  slotOfKey,
+  statusTimeMs,
+} from '../orchestrator/slot.js';
 import { isUpdating } from './config.js';
 import { planUpdate } from './plan.js';
+
+const { RUNNING } = TaskState;
 
 /**
  * Replaces tasks of an old spec as the service's update configuration says, watches the new ones,
@@ -56,19 +65,32 @@ export class Updater extends PlanningLoop {
     this.mark(service.id);
   }
 
-  /** Only a task that came to run, ended, or changed its part in its slot moves an update. */
-  #onTask(change: ChangeOf<'task'>): void {
-    const { object: task, before } = change;
-    if (change.kind === 'update' && before && !isStep(before, task)) return;
+  #onTask({ kind, object: task, before }: ChangeOf<'task'>): void {
     const service = this.store.view.get('service', task.serviceId);
     if (!service?.updateStatus) return;
-    const ended = before && hasEnded(task) && !hasEnded(before);
-    if (ended && isUpdating(service)) this.#noteEnd(before, task);
-    this.mark(service.id);
+    if (kind === 'update' && before) {
+      if (hasEnded(task) && !hasEnded(before) && isUpdating(service)) this.#noteEnd(before, task);
+      if (isStep(before, task) || this.#isHandedOver(before, task)) this.mark(service.id);
+    } else if (kind === 'remove' && isLive(task)) {
+      this.mark(service.id);
+    }
+  }
+
+  /**
+   * Whether a task was given up while another of its slot serves. One that the updater gave up itself,
+   * to put another in its place, is news only when that one runs: looking at a large service anew for
+   * each would be most of the work of its update.
+   */
+  #isHandedOver(before: TaskObject, task: TaskObject): boolean {
+    if (!isLive(before) || isLive(task)) return false;
+    const { view } = this.store;
+    const others = slotOfKey(view, slotKey(view, task)).filter(isLive);
+    const expected = others.length > 0 && others.every(({ status }) => status.state < RUNNING);
+    return !expected;
   }
 
   #noteEnd(before: TaskObject, task: TaskObject): void {
-    const ran = before.status.state === TaskState.RUNNING;
+    const ran = before.status.state === RUNNING;
     const ranMs = ran ? statusTimeMs(task) - statusTimeMs(before) : 0;
     let ofService = this.#ranMs.get(task.serviceId);
     if (!ofService) this.#ranMs.set(task.serviceId, (ofService = new Map()));
@@ -89,12 +111,10 @@ export class Updater extends PlanningLoop {
   }
 }
 
+/** Whether a task that is wanted came to run, ended, or was told anew why it has no place. */
 function isStep(before: TaskObject, task: TaskObject): boolean {
-  const wasRunning = before.status.state >= TaskState.RUNNING;
-  return (
-    before.desiredState !== task.desiredState ||
-    wasRunning !== task.status.state >= TaskState.RUNNING ||
-    (isRefused(task) && before.status.err !== task.status.err) ||
-    hasEnded(before) !== hasEnded(task)
-  );
+  if (!isLive(before)) return false;
+  const began = task.status.state >= RUNNING && before.status.state < RUNNING;
+  const ended = hasEnded(task) && !hasEnded(before);
+  return began || ended || (isRefused(task) && before.status.err !== task.status.err);
 }
