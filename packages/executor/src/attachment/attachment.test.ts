@@ -113,6 +113,8 @@ it('a manager hears that a container has another name, if there is one', async (
   isInSwarm = true;
   resources.failure = unavailable();
   await expect(attachments.rename('c1', 'chest')).rejects.toMatchObject({ code: Code.UNAVAILABLE });
+  resources.failure = new RpcError(Code.UNIMPLEMENTED, 'a Docker Engine');
+  await attachments.rename('c1', 'chest');
 });
 
 describe('a container', () => {

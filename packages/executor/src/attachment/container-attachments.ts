@@ -74,7 +74,12 @@ export class ContainerAttachments implements SwarmNetworks {
   async rename(containerId: string, name: string): Promise<void> {
     const { resources } = this.#options;
     const request = create(RenameContainerRequestSchema, { containerId, name });
-    await resources()?.renameContainer(request);
+    try {
+      await resources()?.renameContainer(request);
+    } catch (error) {
+      // A Docker Engine that manages tells nobody: names go from node to node by gossip there.
+      if (!(error instanceof RpcError && error.code === Code.UNIMPLEMENTED)) throw error;
+    }
   }
 
   detach(containerId: string, networkId?: string): void {
