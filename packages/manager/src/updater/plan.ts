@@ -11,6 +11,7 @@ import { isGlobal, isLongRunning, isReplicated } from '../orchestrator/mode.js';
 import { newTask, type PlanContext } from '../orchestrator/new-task.js';
 import { isHeld } from '../orchestrator/replicated.js';
 import { isLive, remainingMs, type Slot, seatOf, slotsOf } from '../orchestrator/slot.js';
+import { settlesInMs } from '../versions/before.js';
 import {
   isPaused,
   isRollingBack,
@@ -45,6 +46,8 @@ type Dirty = Extract<SlotProgress, { kind: 'dirty' }>;
 export function planUpdate(view: ReadView, serviceId: string, context: UpdateContext): UpdatePlan {
   const service = view.get('service', serviceId);
   if (!service || !isLongRunning(service) || isPaused(service)) return { steps: [] };
+  const settlesMs = settlesInMs(service, context.nowMs);
+  if (settlesMs > 0) return { steps: [], waitMs: settlesMs };
   const slots = updatableSlots(view, service);
   const progress = slots.map((slot) => progressOf(view, service, slot));
   const rollout = rolloutOf(service);

@@ -1,6 +1,7 @@
 import { equals } from '@bufbuild/protobuf';
-import type { CompleteServiceSpec, ServiceObject } from '@skep/wire';
+import { type CompleteServiceSpec, type ServiceObject, timestampMs } from '@skep/wire';
 import { ServiceSpecSchema, UpdateStatus_UpdateState as UpdateState } from '@skep/wire/swarmkit';
+import { ROLL_SETTLE_MS } from './limits.js';
 import { redirected } from './references.js';
 
 /**
@@ -25,6 +26,17 @@ export function isSame(stored: ServiceObject, spec: CompleteServiceSpec): boolea
   return equals(ServiceSpecSchema, stored.spec, spec);
 }
 
+/**
+ * Ms until the tasks of a service that was just given a new version may be replaced: what else its
+ * deployment brings has come by then, and each task is replaced once. 0 for all other services.
+ */
+export function settlesInMs(service: ServiceObject, nowMs: number): number {
+  const { previousSpec, updateStatus, meta } = service;
+  if (updateStatus || !previousSpec) return 0;
+  const leftMs = Math.min(ROLL_SETTLE_MS, timestampMs(meta.updatedAt) + ROLL_SETTLE_MS - nowMs);
+  return leftMs > 0 && rollsVersions(service, previousSpec) ? leftMs : 0;
+}
+
 const UNDECIDED: readonly (UpdateState | undefined)[] = [
   undefined,
   UpdateState.UPDATING,
@@ -33,7 +45,7 @@ const UNDECIDED: readonly (UpdateState | undefined)[] = [
 
 /** Whether the latest change was one of versions alone, and has not come to its end. */
 function rollsVersions(service: ServiceObject, previous: CompleteServiceSpec): boolean {
-  if (!UNDECIDED.includes(service.updateStatus?.state)) return false;
+  if (!UNDECIDED.includes(service.updateStatus?.state) || isSame(service, previous)) return false;
   return equals(ServiceSpecSchema, unversioned(service.spec), unversioned(previous));
 }
 

@@ -8,3 +8,9 @@ export const VERSIONS_MAX = 32;
 
 /** Former ids that a version is still known by: the first one, and the latest. */
 export const FORMER_IDS_MAX = 64;
+
+/**
+ * After a service was given a new version, tasks are replaced this much later, unless its user
+ * updates it first: a deployment brings several secrets and configs, and services only after them.
+ */
+export const ROLL_SETTLE_MS = 1_000;
