@@ -117,6 +117,7 @@ function swarmDependencies({ rooms, membership, clock, random }: ApiParts): Swar
       defaultAdvertiseAddress: '',
       ownSubnets: () => ownSubnets(localNetworks.list()),
     },
+    images: rooms.images,
     localNetwork: async (nameOrId) => {
       const found = localNetworks.list().find(({ Id, Name }) => [Id, Name].includes(nameOrId));
       return found && { name: found.Name };

@@ -39,7 +39,8 @@ beforeEach(() => {
   const { clock, random } = node;
   const localNetwork = async (name: string) =>
     name === 'bridge' || name === 'host' ? { name } : undefined;
-  const swarm = { node, clock, random, addresses, localNetwork };
+  const images = { pinned: async (image: string) => image };
+  const swarm = { node, clock, random, addresses, localNetwork, images };
   const engine = {
     list: async () => containers,
     connect: async (...given: unknown[]) => void calls.push(['connect', ...given]),

@@ -261,6 +261,8 @@ export interface ImageEngine {
     Descriptor: { mediaType: string; digest: string; size: number };
     Platforms: { architecture: string; os: string; variant?: string }[];
   }>;
+  /** A reference with the digest it has at its registry now; an id, or one with a digest, as it is. */
+  pinned(reference: string, auth?: RegistryAuth): Promise<string>;
   /** POST /auth: tries the credentials; resolves with Docker's status text. */
   login(auth: RegistryAuth): Promise<{ Status: string; IdentityToken: string }>;
   onEvent(listener: (event: EngineEvent) => void): () => void;

@@ -37,7 +37,14 @@ import { imageHistory } from './query/history.js';
 import { inspectImage } from './query/inspect.js';
 import { listImages } from './query/list.js';
 import { LayerSizes } from './query/sizes.js';
-import { canonicalString, parseReference, storedReference } from './reference.js';
+import {
+  canonicalString,
+  familiarString,
+  isDigest,
+  parseReference,
+  storedReference,
+  withDefaultTag,
+} from './reference.js';
 import { resolvedImage } from './resolve.js';
 import { imageForOthers } from './shelf.js';
 
@@ -215,6 +222,14 @@ export class Images implements ImageEngine {
       );
       asked.finally(cancel).then(resolve, reject);
     });
+  }
+
+  async pinned(text: string, auth?: RegistryAuth): Promise<string> {
+    if (isDigest(text) || isDigest(`sha256:${text}`)) return text;
+    const reference = withDefaultTag(parseReference(text));
+    if (reference.digest !== undefined) return text;
+    const { Descriptor } = await this.distribution(text, auth);
+    return familiarString({ ...reference, digest: Descriptor.digest });
   }
 
   async login(auth: RegistryAuth): Promise<{ Status: string; IdentityToken: string }> {

@@ -1,3 +1,4 @@
+import type { ImageEngine } from '@skep/containers';
 import type { Control } from '@skep/manager';
 import type { Clock, Random } from '@skep/platform';
 import type { FastifyRequest } from 'fastify';
@@ -14,6 +15,7 @@ export interface SwarmDependencies {
   addresses: AddressSource;
   /** A network of this node alone, by name or id; undefined when there is none. */
   localNetwork(nameOrId: string): Promise<{ name: string } | undefined>;
+  images: Pick<ImageEngine, 'pinned'>;
 }
 
 export type ById = FastifyRequest<{ Params: { id: string } }>;

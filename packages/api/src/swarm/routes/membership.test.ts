@@ -25,7 +25,8 @@ beforeEach(() => {
     ownSubnets: () => [],
   };
   const { clock, random } = node;
-  const deps = { node, clock, random, addresses, localNetwork: async () => undefined };
+  const images = { pinned: async (image: string) => image };
+  const deps = { node, clock, random, addresses, localNetwork: async () => undefined, images };
   app = createServer({ log: silentLogger, serverName: 'test' }, allSwarmRoutes(deps));
 });
 

@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import type { RegistryAuth } from '@skep/containers';
 import { Code, RpcError, silentLogger } from '@skep/platform';
 import { completeObject, timestampFromMs } from '@skep/wire';
 import {
@@ -34,7 +35,13 @@ beforeEach(() => {
   };
   const localNetwork = async (name: string) => (name === 'mine' ? { name } : undefined);
   const { clock, random } = node;
-  const deps = { node, clock, random, addresses, localNetwork };
+  const images = {
+    pinned: async (image: string, auth?: RegistryAuth) => {
+      if (image === 'gone') throw new Error('no such host');
+      return `${image}:1@sha256:${(auth?.username ?? '0').repeat(64)}`;
+    },
+  };
+  const deps = { node, clock, random, addresses, localNetwork, images };
   app = createServer({ log: silentLogger, serverName: 'test' }, allSwarmRoutes(deps));
 });
 
@@ -260,6 +267,46 @@ describe('services', () => {
     expect(runtime?.case === 'container' && runtime.value.pullOptions?.registryAuth).toBe(
       'c2VjcmV0',
     );
+  });
+
+  it('take registry credentials from the spec before the last update, when asked', async () => {
+    const storedAuth = () => {
+      const [stored] = node.store.view.all('service');
+      const runtime = stored?.spec.task.runtime;
+      return runtime?.case === 'container' && runtime.value.pullOptions?.registryAuth;
+    };
+    const update = async (query: string, headers = {}) => {
+      const { json } = await call('GET', '/services/web');
+      const url = `/services/web/update?version=${json.Version.Index}${query}`;
+      return await call('POST', url, json.Spec, headers);
+    };
+    await call('POST', '/services/create', web(), { 'x-registry-auth': 'Zmlyc3Q' });
+    await update('', { 'x-registry-auth': 'c2Vjb25k' });
+    expect(storedAuth()).toBe('c2Vjb25k');
+    await update('&registryAuthFrom=previous-spec');
+    expect(storedAuth()).toBe('Zmlyc3Q');
+    await update('&registryAuthFrom=spec');
+    expect(storedAuth()).toBe('Zmlyc3Q');
+    const message = 'unsupported registryAuthFrom value';
+    expect(await update('&registryAuthFrom=x')).toEqual({ status: 500, json: { message } });
+  });
+
+  it('have their image pinned for clients that do not do it themselves', async () => {
+    const imageOf = async (name: string) =>
+      (await call('GET', `/services/${name}`)).json.Spec.TaskTemplate.ContainerSpec.Image;
+    const auth = Buffer.from('{"username":"a"}').toString('base64url');
+    await call('POST', '/v1.29/services/create', web(), { 'x-registry-auth': auth });
+    expect(await imageOf('web')).toBe(`nginx:1@sha256:${'a'.repeat(64)}`);
+    await call('POST', '/v1.30/services/create', web({ Name: 'new' }));
+    expect(await imageOf('new')).toBe('nginx');
+    const gone = { Name: 'gone', TaskTemplate: { ContainerSpec: { Image: 'gone' } } };
+    const { json } = await call('POST', '/v1.29/services/create', web(gone));
+    expect(json.Warnings).toEqual([
+      expect.stringMatching(
+        /^image gone could not be accessed on a registry to record\nits digest/,
+      ),
+    ]);
+    expect(await imageOf('gone')).toBe('gone');
   });
 
   it('are listed with status where the client knows it', async () => {

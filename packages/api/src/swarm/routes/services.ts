@@ -24,6 +24,7 @@ import { modeText } from '../convert/service-mode.js';
 import { findService } from '../lookup.js';
 import { resolveNetworks } from '../service-networks.js';
 import { type ById, manager, type SwarmDependencies } from './dependencies.js';
+import { pinImage } from './pin-image.js';
 import { labelsOf, strictFlag, versionOf } from './query.js';
 
 const FILTERS = ['name', 'id', 'label', 'mode', 'runtime'];
@@ -87,8 +88,9 @@ async function createService(deps: SwarmDependencies, request: FastifyRequest): 
   const spec = await readSpec(deps, control, request);
   if (spec.annotations.name === '') spec.annotations.name = madeUpName(deps.random, 0);
   setRegistryAuth(spec, registryAuth(request));
+  const Warnings = await pinImage(deps, spec, request);
   const { service } = await control.createService(create(CreateServiceRequestSchema, { spec }));
-  return { ID: service?.id ?? '', Warnings: null };
+  return { ID: service?.id ?? '', Warnings };
 }
 
 async function updateService(deps: SwarmDependencies, request: ById): Promise<Json> {
@@ -105,6 +107,7 @@ async function updateService(deps: SwarmDependencies, request: ById): Promise<Js
     registryAuth(request) || keptAuth(current, text(query, 'registryAuthFrom')),
   );
   if (spec.annotations.name === '') spec.annotations.name = madeUpName(deps.random, 0);
+  const Warnings = await pinImage(deps, spec, request);
   await control.updateService(
     create(UpdateServiceRequestSchema, {
       serviceId: current.id,
@@ -113,7 +116,7 @@ async function updateService(deps: SwarmDependencies, request: ById): Promise<Js
       rollback: rollbackOf(text(query, 'rollback') ?? ''),
     }),
   );
-  return { Warnings: null };
+  return { Warnings };
 }
 
 async function readSpec(

@@ -171,6 +171,18 @@ describe('an image from another node', () => {
   });
 });
 
+it('is pinned to the digest it has at its registry, where it has none', async () => {
+  const { digest } = publish();
+  const pinned = `${app()}@${digest}`;
+  expect(await a.images.pinned(app())).toBe(pinned);
+  registry.requests.length = 0;
+  for (const text of [pinned, digest, digest.slice('sha256:'.length)]) {
+    expect(await a.images.pinned(text)).toBe(text);
+  }
+  expect(registry.requests).toEqual([]);
+  await expect(a.images.pinned(`${registry.host}/gone`)).rejects.toThrow();
+});
+
 describe('who may have an image', () => {
   const keysOf = async (node: Node) => (await node.images.find(app()))?.access;
   const salted = (salt: Uint8Array, key: string) =>
