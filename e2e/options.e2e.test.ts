@@ -130,7 +130,7 @@ describe('options of containers', () => {
 
   it.each<[string, object, string]>([
     ['sel', { Privileges: { SELinuxContext: { Type: 'x' } } }, 'SELinux is not supported'],
-    ['iso', { Isolation: 'hyperv' }, "invalid isolation 'hyperv' on linux"],
+    ['iso', { Isolation: 'hyperv' }, 'Invalid isolation: "hyperv" - linux only supports'],
     ['cred', { Privileges: { CredentialSpec: { File: 'x' } } }, 'on Windows only'],
     ['sys', { Sysctls: { 'kernel.pid_max': '99' } }, 'not in a separate kernel namespace'],
     ['cap', { CapabilityAdd: ['CAP_FOO'] }, 'invalid capability: "CAP_FOO"'],
@@ -158,7 +158,7 @@ describe('options of containers', () => {
     [['--mac-address', '02:42:ac:11:00:99'], '--mac-address is not supported by this engine'],
     [['--security-opt', 'apparmor=x'], 'AppArmor is not enabled on this machine'],
     [['--security-opt', 'label=type:x'], 'SELinux is not supported by this engine'],
-    [['--isolation', 'hyperv'], "invalid isolation 'hyperv' on linux"],
+    [['--isolation', 'hyperv'], 'Invalid isolation: "hyperv" - linux only supports'],
     [['--cap-add', 'foo'], 'invalid capability: "CAP_FOO"'],
     [
       ['--pull', 'never', '--platform', 'linux/s390x'],

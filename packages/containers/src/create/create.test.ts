@@ -45,7 +45,7 @@ describe('validateContainer', () => {
     [{ NanoCpus: 3e9 }, 'range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available'],
     [{ MemorySwap: 1e8 }, 'You should always set the Memory limit when using Memoryswap limit'],
     [{ LogConfig: { Type: 'fluentd', Config: {} } }, "no log driver named 'fluentd' is registered"],
-    [{ Isolation: 'hyperv' }, "invalid isolation 'hyperv' on linux"],
+    [{ Isolation: 'hyperv' }, 'Invalid isolation: "hyperv" - linux only supports'],
     [{ UsernsMode: 'x' }, 'invalid user namespace mode: x'],
     [{ CgroupnsMode: 'x' }, 'invalid cgroup namespace mode: x'],
     [{ UTSMode: 'x' }, 'invalid UTS mode: x'],

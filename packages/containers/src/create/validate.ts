@@ -153,7 +153,8 @@ function validateModes(hostConfig: HostConfig): void {
     refuse(`invalid user namespace mode: ${hostConfig.UsernsMode}`);
   }
   if (!/^(default)?$/i.test(hostConfig.Isolation)) {
-    refuse(`invalid isolation '${hostConfig.Isolation}' on linux`);
+    const given = JSON.stringify(hostConfig.Isolation);
+    refuse(`Invalid isolation: ${given} - linux only supports 'default'`);
   }
   if (Object.hasOwn(hostConfig.Annotations ?? {}, '')) {
     refuse('invalid Annotations: the empty string is not permitted as an annotation key');

@@ -61,7 +61,7 @@ export function logTag(template: string, subject: LogSubject): string {
   try {
     return expandTemplate(template, { data: templateData(subject) });
   } catch (error) {
-    throw invalid(`template: log-tag: ${errorMessage(error)}`);
+    throw invalid(`template: log-tag: ${errorMessage(error).replace(/^template: /, '')}`);
   }
 }
 

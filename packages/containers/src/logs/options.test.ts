@@ -8,7 +8,6 @@ const policy = (Type: string, Config: Record<string, string> = {}) => logPolicy(
 describe('logPolicy', () => {
   it('is bounded by default', () => {
     expect(policy('').files).toEqual({ fileBytesMax: 10e6, files: 3, compress: false });
-    expect(policy('json-file', { 'max-size': '-1' }).files.fileBytesMax).toBe(10e6);
     expect(policy('local').files).toEqual({ fileBytesMax: 20 * 2 ** 20, files: 5, compress: true });
     expect(policy('none', { whatever: 'x' })).toMatchObject({ keeps: false, remote: undefined });
   });
@@ -74,7 +73,18 @@ describe('logPolicy', () => {
     ],
     ['json-file', { compress: 'x' }, 'strconv.ParseBool: parsing "x": invalid syntax'],
     ['local', { 'max-file': '1' }, 'compression cannot be enabled when max file count is 1'],
-    ['local', { 'max-size': '-1' }, 'max-size must not be negative'],
+    ['json-file', { 'max-size': '-1' }, "invalid size: '-1'"],
+    ['local', { 'max-size': '-1' }, "invalid value for max-size: -1: invalid size: '-1'"],
+    [
+      'local',
+      { 'max-file': 'x' },
+      'invalid value for max-file: x: strconv.Atoi: parsing "x": invalid syntax',
+    ],
+    [
+      'local',
+      { compress: 'x' },
+      'error reading compress log option: strconv.ParseBool: parsing "x": invalid syntax',
+    ],
   ])('refuses %s %o when the driver would be made', (type, config, text) => {
     expect(() => policy(type, config)).toThrow(`failed to initialize logging driver: ${text}`);
   });

@@ -83,21 +83,17 @@ function cacheOptions(options: Options): Options {
 
 /** Docker's `json-file`, but bounded where nothing is said. */
 function jsonFiles(options: Options): FilePolicy {
-  const size = options['max-size'];
-  const fileBytes = size === undefined ? undefined : humanSize(size);
-  if (fileBytes !== undefined && fileBytes <= 0 && size !== '-1') {
-    throw invalid('max-size must be a positive number');
-  }
-  const isUnbounded = fileBytes === undefined || fileBytes <= 0;
-  const files = count(options['max-file']);
+  const fileBytes = optional(options['max-size'], humanSize);
+  if (fileBytes === 0) throw invalid('max-size must be a positive number');
+  const files = optional(options['max-file'], integer);
   if (files !== undefined && files < 1) throw invalid('max-file cannot be less than 1');
-  const compress = options['compress'] ? boolean(options['compress']) : false;
-  if (compress && ((files ?? 1) === 1 || isUnbounded)) {
+  const compress = optional(options['compress'], boolean) ?? false;
+  if (compress && ((files ?? 1) === 1 || fileBytes === undefined)) {
     const when = 'max-file is less than 2 or max-size is not set';
     throw invalid(`compress cannot be true when ${when}`);
   }
   return {
-    fileBytesMax: isUnbounded ? LOG_FILE_BYTES_DEFAULT : fileBytes,
+    fileBytesMax: fileBytes ?? LOG_FILE_BYTES_DEFAULT,
     files: files ?? LOG_FILES_DEFAULT,
     compress,
   };
@@ -105,42 +101,46 @@ function jsonFiles(options: Options): FilePolicy {
 
 /** Docker's `local`, and its copy of a remote log. */
 function localFiles(options: Options): FilePolicy {
-  const size = options['max-size'];
-  const fileBytes = size === undefined ? LOCAL_LOG_FILE_BYTES_DEFAULT : humanSize(size);
-  const files = count(options['max-file']) ?? LOCAL_LOG_FILES_DEFAULT;
-  const compress = options['compress'] === undefined ? true : boolean(options['compress']);
-  if (fileBytes < 0) throw invalid('max-size must not be negative');
-  if (files < 0) throw invalid('max-file must not be negative');
-  if (compress && files <= 1) {
+  const { 'max-size': size, 'max-file': count, compress: packed } = options;
+  const fileBytes = optional(size, humanSize, `invalid value for max-size: ${size}: `);
+  const files = optional(count, integer, `invalid value for max-file: ${count}: `);
+  const compress = optional(packed, boolean, 'error reading compress log option: ') ?? true;
+  if (files !== undefined && files < 0) throw invalid('max-file must not be negative');
+  if (compress && files !== undefined && files <= 1) {
     throw invalid('compression cannot be enabled when max file count is 1');
   }
   return {
-    fileBytesMax: fileBytes === 0 ? LOCAL_LOG_FILE_BYTES_DEFAULT : fileBytes,
-    files: Math.max(files, 1),
+    fileBytesMax: fileBytes || LOCAL_LOG_FILE_BYTES_DEFAULT,
+    files: Math.max(files ?? LOCAL_LOG_FILES_DEFAULT, 1),
     compress,
   };
 }
 
-function humanSize(text: string): number {
-  const bytes = parseHumanSize(text);
-  if (bytes === undefined) throw invalid(`invalid size: '${text}'`);
-  return bytes;
-}
-
-function count(text: string | undefined): number | undefined {
+/** Reads an option that may not be given; `context` is put before what is wrong with it. */
+function optional<T extends number | boolean>(
+  text: string | undefined,
+  read: (text: string) => T | string,
+  context = '',
+): T | undefined {
   if (text === undefined) return undefined;
-  if (!/^[+-]?\d+$/.test(text)) {
-    throw invalid(`strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`);
-  }
-  return Number(text);
+  const value = read(text);
+  if (typeof value === 'string') throw invalid(context + value);
+  return value;
 }
 
-function boolean(text: string): boolean {
-  const value = parseBoolean(text);
-  if (value === undefined) {
-    throw invalid(`strconv.ParseBool: parsing ${JSON.stringify(text)}: invalid syntax`);
-  }
-  return value;
+/** These three answer with the value, or with Go's text of what is wrong. */
+function humanSize(text: string): number | string {
+  return parseHumanSize(text) ?? `invalid size: '${text}'`;
+}
+
+function integer(text: string): number | string {
+  if (/^[+-]?\d+$/.test(text)) return Number(text);
+  return `strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`;
+}
+
+function boolean(text: string): boolean | string {
+  const problem = `strconv.ParseBool: parsing ${JSON.stringify(text)}: invalid syntax`;
+  return parseBoolean(text) ?? problem;
 }
 
 function invalid(message: string): RpcError {

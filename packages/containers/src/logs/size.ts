@@ -2,7 +2,7 @@ const DECIMAL = 1000;
 const BINARY = 1024;
 const UNITS = ['', 'k', 'm', 'g', 't', 'p'];
 
-/** `10m`, `1.5g`, `500k`, `-1`: decimal units, as go-units' `FromHumanSize`. Undefined for none. */
+/** `10m`, `1.5g`, `500k`: decimal units, as go-units' `FromHumanSize`. Undefined for no size. */
 export function parseHumanSize(text: string): number | undefined {
   return parseSize(text, DECIMAL);
 }
@@ -13,7 +13,6 @@ export function parseMemorySize(text: string): number | undefined {
 }
 
 function parseSize(text: string, base: number): number | undefined {
-  if (text === '-1') return -1;
   const match = /^(\d+(?:\.\d+)?) ?(?:([kmgtp])?i?b?)$/i.exec(text);
   if (!match) return undefined;
   const exponent = UNITS.indexOf((match[2] ?? '').toLowerCase());
