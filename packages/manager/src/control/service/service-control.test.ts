@@ -150,7 +150,7 @@ describe('services', () => {
       return spec;
     };
     expect((await failure(createService(on('n1', 'n1')))).message).toBe(
-      'network n1 is given more than once',
+      'network one is given more than once',
     );
     const service = await createService(on('n1'));
     const moved = await update(service, on('n2', 'n1'));

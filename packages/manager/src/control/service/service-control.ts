@@ -150,10 +150,11 @@ function checkAgainstSwarm(
 ): void {
   const targets = spec.task.networks.map(({ target }) => target);
   for (const [at, target] of targets.entries()) {
-    if (targets.indexOf(target) < at) {
-      throw invalidArgument(`network ${target} is given more than once`);
-    }
     const network = view.get('network', target);
+    if (targets.indexOf(target) < at) {
+      const name = network?.spec.annotations.name ?? target;
+      throw invalidArgument(`network ${name} is given more than once`);
+    }
     if (network && isIngress(network)) {
       const name = JSON.stringify(network.spec.annotations.name);
       throw invalidArgument(`Service cannot be explicitly attached to the ingress network ${name}`);
