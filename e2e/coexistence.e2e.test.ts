@@ -306,7 +306,7 @@ describe('firewalld, which rejects what it does not know', () => {
 
   it('is reloaded, and killed and started again: ours are back within seconds', async () => {
     await onSecond('firewall-cmd -q --reload');
-    await untilAllReached(SECOND);
+    await untilZoned();
     await killFirewalld(cluster.machines, SECOND);
     await runFirewalld(cluster.machines, SECOND);
     await untilZoned();
