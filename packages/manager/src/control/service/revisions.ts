@@ -59,10 +59,11 @@ function jobRun(index: bigint, nowMs: number): JobStatus {
  * changed since: `docker stack deploy` reads all services before it writes the first.
  */
 export function sequenceFor(stored: ServiceObject, read: Version): Version {
-  const { updateStatus, specVersion, meta } = stored;
+  const { updateStatus, specVersion, previousSpecVersion, meta } = stored;
   const writtenAt = specVersion?.index ?? 0n;
   // A rollback brings an old spec version back, so then nothing says when the spec was written.
-  const isKnown = writtenAt > 0n && !ROLLED_BACK.includes(updateStatus?.state);
+  const isOlder = (previousSpecVersion?.index ?? 0n) > writtenAt;
+  const isKnown = writtenAt > 0n && !isOlder && !ROLLED_BACK.includes(updateStatus?.state);
   const hasSpec = isKnown && read.index > writtenAt && read.index <= meta.version.index;
   return hasSpec ? meta.version : read;
 }

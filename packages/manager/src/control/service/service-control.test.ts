@@ -84,6 +84,26 @@ describe('services', () => {
     expect(stale.code).toBe(Code.UNKNOWN);
   });
 
+  it('is updated by who knows its spec, whatever the swarm has written to it since', async () => {
+    const replicas = (count: bigint) =>
+      webSpec({ mode: { case: 'replicated', value: { replicas: count } } });
+    const made = await createService(webSpec());
+    const touch = () => sim.store.update((tx) => tx.update('service', tx.get('service', made.id)!));
+    await touch();
+    const touched = (await touch()) as Service;
+    const second = (await update(touched, replicas(5n))).service!;
+    await touch();
+    const third = (await update(second, replicas(6n))).service!;
+    expect((await failure(update(second, replicas(7n)))).message).toBe('update out of sequence');
+    await update(third, webSpec(), true);
+    expect((await failure(update(third, replicas(8n)))).message).toBe('update out of sequence');
+    // A job that is rolled back has no status that tells.
+    await sim.store.update((tx) => {
+      tx.update('service', { ...tx.get('service', made.id)!, updateStatus: undefined });
+    });
+    expect((await failure(update(third, replicas(8n)))).message).toBe('update out of sequence');
+  });
+
   it('exchanges the specs on rollback, twice returning to the newest', async () => {
     const made = await createService(webSpec());
     const none = await failure(update(made, webSpec(), true));
