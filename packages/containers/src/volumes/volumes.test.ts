@@ -121,6 +121,10 @@ describe('volumes', () => {
     const anonymous = await volumes.create({});
     await volumes.create({ Name: 'named' });
     writeFileSync(join(anonymous.Mountpoint, 'file'), 'x'.repeat(10_000));
+    expect(await volumes.usage()).toMatchObject([
+      { Name: anonymous.Name, UsageData: { RefCount: 0, Size: expect.any(Number) } },
+      { Name: 'named', Mountpoint: join(root, 'volumes/named/_data') },
+    ]);
     const report = await volumes.prune({});
     expect(report.VolumesDeleted).toEqual([anonymous.Name]);
     expect(report.SpaceReclaimed).toBeGreaterThanOrEqual(10_000);

@@ -9,6 +9,14 @@ import type { DriverVolume, VolumeDriver } from './driver.js';
 import { isLocal, LOCAL_DRIVER, type LocalDriver } from './local-driver.js';
 import type { VolumePlugins } from './plugins/plugins.js';
 import { treeBytes } from './usage.js';
+import {
+  conflict,
+  driverOf,
+  naming,
+  noSuchVolume,
+  unknownVolume,
+  volumeInfo,
+} from './volume-info.js';
 import type { VolumeRecord, VolumeStore } from './volume-store.js';
 
 /** How Docker marks a volume that nobody named. */
@@ -149,7 +157,7 @@ export class Volumes implements VolumeEngine {
     const missing = new Set(unseen.map(driverOf));
     for (const { driver } of lists) missing.delete(driver.name);
     return {
-      Volumes: [...volumes, ...unseen.map((record) => info(record))].filter((volume) =>
+      Volumes: [...volumes, ...unseen.map((record) => volumeInfo(record))].filter((volume) =>
         this.#matches(volume, filters),
       ),
       Warnings: [
@@ -170,7 +178,11 @@ export class Volumes implements VolumeEngine {
         return !known || driverOf(known) === driver.name;
       });
       const volumes = found.map((volume) => {
-        return info(store.get(volume.name) ?? unknown(volume, driver), volume, driver.scope);
+        return volumeInfo(
+          store.get(volume.name) ?? unknownVolume(volume, driver),
+          volume,
+          driver.scope,
+        );
       });
       return { driver, volumes };
     } catch (error) {
@@ -195,7 +207,7 @@ export class Volumes implements VolumeEngine {
   async #inspect(record: VolumeRecord): Promise<VolumeInfo> {
     const driver = await this.#driver(driverOf(record));
     const found = await driver.get(record.name);
-    if (found) return info(record, found, driver.scope);
+    if (found) return volumeInfo(record, found, driver.scope);
     if (this.#options.usersOf(record.name).length === 0) this.#options.store.remove(record.name);
     throw new RpcError(Code.NOT_FOUND, 'no such volume');
   }
@@ -253,7 +265,7 @@ export class Volumes implements VolumeEngine {
     const volumes = this.#ownData();
     const sizes = await this.#sizes(volumes.map((volume) => volume.name));
     return volumes.map((volume) => ({
-      ...info(volume, { ...volume, mountpoint: this.#options.store.dataPath(volume.name) }),
+      ...volumeInfo(volume, { ...volume, mountpoint: this.#options.store.dataPath(volume.name) }),
       UsageData: {
         Size: sizes.get(volume.name) ?? -1,
         RefCount: this.#options.usersOf(volume.name).length,
@@ -311,49 +323,4 @@ export class Volumes implements VolumeEngine {
   #emit(action: string, volume: VolumeRecord, attributes: Record<string, string> = {}): void {
     this.#events.emit('volume', action, volume.name, { ...attributes, driver: driverOf(volume) });
   }
-}
-
-function driverOf({ driver }: VolumeRecord): string {
-  return driver ?? LOCAL_DRIVER;
-}
-
-/** A volume of a plugin that nobody made or used here. */
-function unknown({ createdAt, name }: DriverVolume, driver: VolumeDriver): VolumeRecord {
-  return { name, driver: driver.name, createdAt, labels: null, options: null };
-}
-
-/** A volume as clients see it; without what its driver says of it where that cannot be asked. */
-function info(
-  record: VolumeRecord,
-  found?: DriverVolume,
-  scope: VolumeInfo['Scope'] = 'local',
-): VolumeInfo {
-  return {
-    Name: record.name,
-    Driver: driverOf(record),
-    Mountpoint: found?.mountpoint ?? '',
-    CreatedAt: found?.createdAt || record.createdAt,
-    Labels: record.labels,
-    Options: record.options,
-    Scope: scope,
-    ...(found?.status ? { Status: found.status } : {}),
-  };
-}
-
-/** Says in Docker's way what was being done, and to which volume. */
-async function naming<T>(what: string, name: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    const code = error instanceof RpcError ? error.code : Code.INTERNAL;
-    throw new RpcError(code, `${what} ${name}: ${errorMessage(error)}`, { cause: error });
-  }
-}
-
-function noSuchVolume(name: string): RpcError {
-  return new RpcError(Code.NOT_FOUND, `get ${name}: no such volume`);
-}
-
-function conflict(message: string): RpcError {
-  return new RpcError(Code.ALREADY_EXISTS, message);
 }
