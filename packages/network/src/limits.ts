@@ -82,6 +82,9 @@ export const MTU_BYTES_DEFAULT = 1_500;
 /** Between two looks at the host's rules, ours and others': a question to the kernel each. */
 export const HOST_COMPARE_MS = 2_000;
 
+/** Time that a firewall's own program may take: a quarter of a second on a host at rest. */
+export const FIREWALL_PROGRAM_MS = 10_000;
+
 /** Until a firewall that did not answer, or refused, is asked again. */
 export const HOST_RETRY_MS = 10_000;
 

@@ -155,6 +155,28 @@ describe('restore', () => {
     expect(machine.holder.held.size).toBe(0);
   });
 
+  it('hears of a firewall that comes later, and of its end', async () => {
+    const machine = new SimMachine();
+    const network = await machine.boot();
+    await network.networking.restore([]);
+    const { kernel, clock } = machine;
+    const change = async () => {
+      const layout = { sets: {}, chains: {} };
+      const replace = { kind: 'table-replace', table: 'own', layout } as const;
+      await kernel.run([{ op: 'nft', namespace: HOST, changes: [replace] }]);
+      await clock.advance(HOST_COMPARE_MS);
+    };
+    const chain = { family: 'inet', table: 'own', chain: 'forward', hook: 'forward' };
+    kernel.foreignChains.push({ ...chain, policy: 'drop' });
+    await change();
+    expect(network.warnings().join()).toContain('chain inet own forward drops');
+    kernel.foreignChains.length = 0;
+    await change();
+    expect(network.warnings()).toEqual([]);
+    await network.close();
+    expect(clock.pendingTimers).toBe(0);
+  });
+
   it('warns of a firewall that drops what is forwarded', async () => {
     const machine = new SimMachine();
     const chain = { family: 'ip', table: 'filter', chain: 'FORWARD', hook: 'forward' };

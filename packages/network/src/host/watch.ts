@@ -85,13 +85,14 @@ export class HostWatch {
       const legacyTables = await readLegacyTables(disk);
       const isSame = generation === this.#generation;
       if (!isSame && !(await rules.settle())) onFlush();
-      this.#generation = generation;
       const isRetry = passage.hasFailed && clock.monotonic() >= this.#retryAtMs;
       // Rules of the old kind have no number that grows with changes.
       if (isSame && !isRetry && legacyTables.length === 0) return;
       await this.#lookAtOthers(legacyTables);
       this.#retryAtMs = clock.monotonic() + HOST_RETRY_MS;
+      this.#generation = generation;
     } catch (error) {
+      if (this.#isClosed) return;
       logger.error({ error: errorMessage(error) }, 'rules of this host not compared');
     }
   }

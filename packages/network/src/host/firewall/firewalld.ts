@@ -1,4 +1,5 @@
 import { type Processes, runOrThrow } from '@skep/platform';
+import { FIREWALL_PROGRAM_MS } from '../../limits.js';
 
 export interface FirewalldOptions {
   processes: Processes;
@@ -9,6 +10,7 @@ export interface FirewalldOptions {
 /** Its zone for links whose packets it lets through. */
 const ZONE = 'trusted';
 const PROGRAM = 'firewall-cmd';
+const IN_TIME = { timeoutMs: FIREWALL_PROGRAM_MS };
 
 /**
  * firewalld lets published ports through by itself, and rejects what comes from links that are in no
@@ -36,7 +38,7 @@ export class Firewalld {
     const removed: string[] = [];
     for (const link of links.filter((one) => zones.get(one) === ZONE)) {
       const isKept = ['--permanent', `--get-zone-of-interface=${link}`];
-      if ((await processes.run(PROGRAM, isKept)).code !== 0) removed.push(link);
+      if ((await processes.run(PROGRAM, isKept, IN_TIME)).code !== 0) removed.push(link);
     }
     return await this.#change('--remove-interface', removed);
   }
@@ -44,13 +46,14 @@ export class Firewalld {
   async #change(flag: string, links: readonly string[]): Promise<boolean> {
     if (links.length === 0) return false;
     const args = [`--zone=${ZONE}`, ...links.map((link) => `${flag}=${link}`)];
-    await runOrThrow(this.#options.processes, PROGRAM, args);
+    await runOrThrow(this.#options.processes, PROGRAM, args, IN_TIME);
     return true;
   }
 
   /** Link → zone. A zone's name stands in a line of its own, what is in it indented below. */
   async #zones(): Promise<Map<string, string>> {
-    const listed = await runOrThrow(this.#options.processes, PROGRAM, ['--get-active-zones']);
+    const { processes } = this.#options;
+    const listed = await runOrThrow(processes, PROGRAM, ['--get-active-zones'], IN_TIME);
     const zones = new Map<string, string>();
     let zone = '';
     for (const line of listed.split('\n')) {

@@ -1,4 +1,5 @@
 import { hasErrno, type Processes, runOrThrow } from '@skep/platform';
+import { FIREWALL_PROGRAM_MS } from '../../limits.js';
 import { type ForwardPlan, type OurLinks, planForward } from './forward-plan.js';
 
 /** iptables speaks to one of two parts of the kernel, which know nothing of each other's rules. */
@@ -14,6 +15,7 @@ export interface IptablesOptions {
 
 /** Longer than others hold the lock of the old kind, `iptables-restore` of ufw for one. */
 const LOCK_WAIT_S = '5';
+const IN_TIME = { timeoutMs: FIREWALL_PROGRAM_MS };
 
 /**
  * Our rules in the chain FORWARD that programs of a host share. Spoken to by iptables itself, so that
@@ -32,13 +34,14 @@ export class Iptables {
     const { processes, chain, links } = this.#options;
     this.#program ??= await this.#find();
     const program = this.#program;
-    const forward = await runOrThrow(processes, program, ['-w', LOCK_WAIT_S, '-S', 'FORWARD']);
-    const own = await processes.run(program, ['-w', LOCK_WAIT_S, '-S', chain]);
+    const list = ['-w', LOCK_WAIT_S, '-S'];
+    const forward = await runOrThrow(processes, program, [...list, 'FORWARD'], IN_TIME);
+    const own = await processes.run(program, [...list, chain], IN_TIME);
     const listing = { forward, own: own.code === 0 ? own.stdout : undefined };
     const { isClosed, changes } = planForward(listing, chain, links, mayOpen);
     if (changes) {
       const restore = ['--noflush', '-w', LOCK_WAIT_S];
-      await runOrThrow(processes, `${program}-restore`, restore, { input: changes });
+      await runOrThrow(processes, `${program}-restore`, restore, { input: changes, ...IN_TIME });
     }
     return { isClosed, changed: changes !== undefined };
   }
