@@ -1,1 +1,2 @@
 export * from './images.js';
+export { SHELF_PORT } from './limits.js';

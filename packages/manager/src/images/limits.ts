@@ -1,5 +1,11 @@
 /** Bounds of what is told of images. */
 
+/**
+ * Every node of ours serves its images there, by TCP; it cannot be chosen. By UDP the number is
+ * WireGuard's.
+ */
+export const SHELF_PORT = 7_947;
+
 /** Nodes named to one that looks for an image: it asks a few at a time, and one is enough. */
 export const HOLDERS_MAX = 16;
 

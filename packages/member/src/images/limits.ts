@@ -1,8 +1,5 @@
 /** Bounds of fetching images from other nodes, and of serving them. */
 
-/** Every node serves its images there, TCP; the number is WireGuard's, whose port is UDP's. */
-export const SHELF_PORT = 7947;
-
 /** Time a manager has to answer a question about images. */
 export const MANAGER_ANSWER_MS = 2_000;
 

@@ -1,7 +1,7 @@
+import { SHELF_PORT } from '@skep/manager';
 import { type Clock, errorMessage, type Logger } from '@skep/platform';
 import type { Host, Listener } from '@skep/rpc';
 import type { ImageShelf } from './contract.js';
-import { SHELF_PORT } from './limits.js';
 import { ShelfService } from './shelf-service.js';
 import type { SwarmImages } from './swarm-images.js';
 

@@ -1,9 +1,10 @@
+import { SHELF_PORT } from '@skep/manager';
 import { Code, errorMessage, type Logger, RpcError } from '@skep/platform';
 import type { Channel, Dialer } from '@skep/rpc';
 import { type ImageHolder, Shelf } from '@skep/wire/skep';
 import { joinHostPort } from '../node/address.js';
 import type { ImagesLink, PeerImage } from './contract.js';
-import { FIND_PARALLEL, FIND_TIMEOUT_MS, SHELF_PORT, SOURCES_MAX } from './limits.js';
+import { FIND_PARALLEL, FIND_TIMEOUT_MS, SOURCES_MAX } from './limits.js';
 import { type PeerSource, PeerSources } from './peer-sources.js';
 
 export interface SwarmImagesOptions {

@@ -50,7 +50,7 @@ it.each([
   const chains = [input, chain('other', 'input')];
   const [warning, ...more] = inputWarnings({ chains, udpPorts: [4789, 7947] });
   expect(warning).toContain(
-    'TCP 2377 (to managers), TCP and UDP 7946 (gossip), and UDP 4789 and 7947',
+    'TCP 2377 (to managers), TCP and UDP 7946 (gossip), TCP 7947 (images), and UDP 4789 and 7947',
   );
   expect(more).toEqual([]);
 });

@@ -93,7 +93,7 @@ export function inputWarnings({ chains, udpPorts }: InputFindings): string[] {
       ({ family, table, chain }) =>
         `the firewall's chain ${family} ${table} ${chain} keeps out what it does not know: ` +
         'other nodes reach neither this one nor its containers, unless it accepts from them ' +
-        `TCP ${CONTROL_PORT} (to managers), TCP and UDP ${GOSSIP_PORT} (gossip), and ` +
+        `TCP ${CONTROL_PORT} (to managers), TCP and UDP ${GOSSIP_PORT} (gossip), TCP ${IMAGES_PORT} (images), and ` +
         `UDP ${udpPorts.join(' and ')} (overlay networks: VXLAN, and encrypted ones)`,
     );
 }
@@ -101,6 +101,9 @@ export function inputWarnings({ chains, udpPorts }: InputFindings): string[] {
 /** Docker's. */
 const CONTROL_PORT = 2_377;
 const GOSSIP_PORT = 7_946;
+
+/** Where nodes of ours have images from each other. */
+const IMAGES_PORT = 7_947;
 
 /** What stands in the way of overlay networks. */
 export interface OverlayFindings {

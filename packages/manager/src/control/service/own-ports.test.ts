@@ -35,6 +35,7 @@ it.each([
   [2_378, 'TCP', 'its managers'],
   [7_946, 'TCP', 'gossip'],
   [7_946, 'UDP', 'gossip'],
+  [7_947, 'TCP', 'images that its nodes share'],
   [5_789, 'UDP', 'overlay networks (VXLAN)'],
   [7_947, 'UDP', 'encrypted overlay networks (WireGuard)'],
 ] as const)(

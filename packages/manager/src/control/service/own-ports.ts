@@ -7,6 +7,7 @@ import {
 } from '@skep/wire/swarmkit';
 import { CLUSTER_DEFAULTS } from '../../cluster/defaults.js';
 import type { ManagerMember } from '../../contract.js';
+import { SHELF_PORT } from '../../images/limits.js';
 import { invalidArgument } from '../errors.js';
 import { GOSSIP_PORT } from '../limits.js';
 
@@ -58,6 +59,7 @@ function ownPorts(view: ReadView, members: readonly ManagerMember[]): OwnPort[] 
   return [
     ...managers.map((one) => ({ ...one, use: 'its managers' })),
     ...[TCP, UDP].map((protocol) => ({ port: GOSSIP_PORT, protocol, use: 'gossip' })),
+    { port: SHELF_PORT, protocol: TCP, use: 'images that its nodes share' },
     ...dataPaths.map((one) => ({ ...one, use: 'overlay networks (VXLAN)' })),
     ...tunnels.map((one) => ({ ...one, use: 'encrypted overlay networks (WireGuard)' })),
   ];
