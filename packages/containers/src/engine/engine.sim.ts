@@ -5,6 +5,7 @@ import type { EngineEvent } from '../contract/state.js';
 import type { SwarmNetworks } from '../contract/swarm-networks.js';
 import { RealKernel } from '../linux/kernel.js';
 import { testHost } from '../spec/fixtures.js';
+import type { PluginDirectories } from '../volumes/plugins/discovery.js';
 import type { FakeContainerd } from './containerd.fake.js';
 import { createContainerEngine } from './create-engine.js';
 import type { Engine } from './engine.js';
@@ -15,19 +16,40 @@ class PipesOnly extends RealKernel {
   override unmount(): void {}
 }
 
+const noSuchNetwork = () => Promise.reject(new Error('no such network'));
+
+const NO_NETWORKS: ContainerNetworking = {
+  setUp: async () => ({
+    sandboxId: 's',
+    netnsPath: '/netns',
+    endpoints: {},
+    ports: {},
+    nameservers: [],
+  }),
+  tearDown: async () => {},
+  restore: async () => {},
+  connect: noSuchNetwork,
+  disconnect: noSuchNetwork,
+  rename: noSuchNetwork,
+  counters: async () => ({}),
+};
+
 export interface SimEngineOptions {
   /** An empty directory, or that of an engine that was closed. */
   root: string;
   clock: Clock;
   containerd: FakeContainerd;
-  networking: ContainerNetworking;
+  /** One that makes nothing unless given. */
+  networking?: ContainerNetworking;
   swarmNetworks?: SwarmNetworks;
+  /** Where volume plugins are; there are none unless given. */
+  pluginDirectories?: PluginDirectories;
   onEvent(event: EngineEvent): void;
 }
 
 /** An engine over a containerd in memory, restored, that has one image. */
 export async function openSimEngine(options: SimEngineOptions): Promise<Engine> {
-  const { root, clock, containerd, networking, swarmNetworks } = options;
+  const { root, clock, containerd, swarmNetworks } = options;
   const opened = createContainerEngine({
     dataRoot: join(root, 'data'),
     execRoot: join(root, 'exec'),
@@ -41,7 +63,7 @@ export async function openSimEngine(options: SimEngineOptions): Promise<Engine> 
         os: 'linux',
       }),
     },
-    networking,
+    networking: options.networking ?? NO_NETWORKS,
     ...(swarmNetworks ? { swarmNetworks } : {}),
     logger: silentLogger,
     clock,
@@ -49,6 +71,7 @@ export async function openSimEngine(options: SimEngineOptions): Promise<Engine> 
     processes: new RealProcesses(),
     kernel: new PipesOnly(),
     host: testHost(),
+    pluginDirectories: options.pluginDirectories ?? { sockets: join(root, 'plugins'), specs: [] },
   });
   opened.onEvent((event) => options.onEvent(event));
   await opened.restore();

@@ -59,9 +59,10 @@ export class Starter {
     const context = this.#context;
     container.status.manuallyStopped = false;
     try {
-      // Outside of the gate: a manager that is away must not hold up other containers.
+      // Outside of the gate: a manager that is away, or a file server, must not hold up other containers.
       const endpoints = await attachToSwarm(context, container.record);
-      const launch = () => this.#launch(container, endpoints);
+      const sources = await mountSources(context, container);
+      const launch = () => this.#launch(container, endpoints, sources);
       const { pid, startedAtMs } = await this.#gate.run(launch);
       Object.assign(container.status.state, {
         Status: 'running',
@@ -96,20 +97,18 @@ export class Starter {
   }
 
   /**
-   * Network and mounts, spec, streams, process. What it leaves on failure is cleared by `#abandon`.
+   * Root, network, spec, streams, process. What it leaves on failure is cleared by `#abandon`.
    */
   async #launch(
     container: Container,
     endpoints: TaskEndpoint[],
+    sources: string[],
   ): Promise<{ pid: number; startedAtMs: number }> {
     const context = this.#context;
     const { record } = container;
     logDestination(container.log.policy, record, context)?.check();
     const rootPath = mountRoot(context, record);
-    const [network, sources] = await bothSettled(
-      this.#setUpNetwork(container, endpoints),
-      mountSources(context, container),
-    );
+    const network = await this.#setUpNetwork(container, endpoints);
     const sandbox = container.status.sandbox?.state;
     writeNetworkFiles(context, record, network.shared?.status.sandbox?.state ?? sandbox);
     const spec = this.#spec(container, rootPath, sources, network.netnsPath);
@@ -308,10 +307,4 @@ export async function clearRun(context: EngineContext, container: Container): Pr
 
 function conflict(message: string): RpcError {
   return new RpcError(Code.ALREADY_EXISTS, message);
-}
-
-/** Both results; when one fails the other is waited for all the same, so that it can be undone. */
-async function bothSettled<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
-  await Promise.allSettled([first, second]);
-  return [await first, await second];
 }
