@@ -23,7 +23,13 @@ describe('refuseUnsupportedConfig', () => {
   });
 
   it('takes what clients send when nobody asked for it', () => {
-    const endpoint = { IPAMConfig: null, Links: null, MacAddress: '', GwPriority: 0 };
+    const endpoint = {
+      DriverOpts: {},
+      IPAMConfig: null,
+      Links: null,
+      MacAddress: '',
+      GwPriority: 0,
+    };
     expect(() => refuseUnsupportedConfig({ MacAddress: '', ...inNetwork(endpoint) })).not.toThrow();
     expect(() => refuseUnsupportedConfig({ NetworkingConfig: null })).not.toThrow();
   });
@@ -32,6 +38,7 @@ describe('refuseUnsupportedConfig', () => {
     [{ NetworkDisabled: true }, 'use --network none'],
     [{ MacAddress: '02:42:ac:11:00:99' }, '--mac-address is not supported by this engine'],
     [inNetwork({ MacAddress: '02:42:ac:11:00:99' }), '--mac-address is not supported'],
+    [inNetwork({ DriverOpts: { a: 'b' } }), 'driver-opt of --network is not supported'],
     [inNetwork({ GwPriority: 5 }), 'gw-priority of --network is not supported'],
     [inNetwork({ IPAMConfig: { LinkLocalIPs: ['169.254.1.1'] } }), '--link-local-ip is not'],
   ])('refuses %j', (body, text) => {

@@ -52,6 +52,7 @@ export function refuseEndpoint(endpoint: unknown): void {
   const fields = (endpoint ?? {}) as Fields;
   refuseSet(fields, 'MacAddress', '--mac-address');
   refuseSet(fields, 'Links', '--link');
+  refuseSet(fields, 'DriverOpts', 'driver-opt of --network');
   refuseSet(fields, 'GwPriority', 'gw-priority of --network');
   refuseSet((fields['IPAMConfig'] ?? {}) as Fields, 'LinkLocalIPs', '--link-local-ip');
 }

@@ -88,6 +88,11 @@ describe('containerSpec', () => {
     );
   });
 
+  it('has no /dev/shm without IPC', () => {
+    expect(mountOf(spec(), '/dev/shm')).toBeDefined();
+    expect(mountOf(spec({ HostConfig: { IpcMode: 'none' } }), '/dev/shm')).toBeUndefined();
+  });
+
   it('takes effective capabilities from whoever is not root', () => {
     const user = { uid: 7, gid: 7, home: '/' };
     const { capabilities } = spec({}, { user }).process;

@@ -76,7 +76,8 @@ function containerMounts(input: SpecInput): OciMount[] {
   const shm = input.sharedShmPath
     ? fileMount(input.sharedShmPath, '/dev/shm', false)
     : shmMount(hostConfig.ShmSize);
-  const fixed = [...fixedMounts({ privileged: hostConfig.Privileged }), shm].filter(
+  const own = hostConfig.IpcMode === 'none' ? [] : [shm];
+  const fixed = [...fixedMounts({ privileged: hostConfig.Privileged }), ...own].filter(
     (mount) => !taken.has(mount.destination),
   );
   const user = record.mounts.map((mount, index) =>
