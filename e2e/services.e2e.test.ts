@@ -203,7 +203,7 @@ describe('services', () => {
         '{{.UpdateStatus.State}}: {{.UpdateStatus.Message}}',
       );
     expect(await until(status, (text) => text.startsWith('paused'))).toMatch(
-      /^paused: update paused due to failure or early termination of task [0-9a-z]{25}$/,
+      /^paused: update paused due to failure .* of task [0-9a-z]{25}: task: non-zero exit \(1\)$/,
     );
   });
 

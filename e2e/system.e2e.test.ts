@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DaemonSettings, TestDaemon } from './support/daemon.ts';
+import { IMAGE } from './support/sample.ts';
 import { startNode } from './support/swarm.ts';
 
 /** The newest client and the one of Debian, as far as they are installed. */
@@ -30,6 +31,24 @@ describe.each(CLIENTS)('the engine to $docker', (settings) => {
     expect(info).toMatch(/Default Address Pool: 10\.0\.0\.0\/8/);
     expect(info).toMatch(/seccomp/);
     expect(info).not.toMatch(/ERROR/);
+  });
+
+  it('waits for updates and rollbacks, and tells how they end', async () => {
+    const service = (verb: string, ...args: string[]) =>
+      node.dockerResult(['service', verb, '--detach=false', ...args]);
+    const times = ['--update-monitor', '3s', '--rollback-monitor', '100ms'];
+    await node.docker('service', 'create', '-d', '--name', 'web', ...times, IMAGE);
+    const failing = "sh -c 'echo no database >&2; exit 3'";
+    const paused = await service('update', '--args', failing, 'web');
+    expect(paused.code).toBe(1);
+    expect(paused.stderr).toMatch(
+      /service update paused: update paused due to failure or early termination of task \w{25}: /,
+    );
+    expect(paused.stderr).toContain(': task: non-zero exit (3); last log line: no database');
+    const back = await service('rollback', 'web');
+    expect(back).toMatchObject({ code: 0 });
+    expect(back.stdout).toMatch(/rolling back update: 1 out of 1 tasks.* converged/s);
+    await node.docker('service', 'rm', 'web');
   });
 
   it('answers a ping with the state of the swarm', async () => {
