@@ -64,7 +64,8 @@ export function rolledBack(service: ServiceObject, failed: TaskObject): ServiceO
     spec: service.previousSpec,
     specVersion: service.previousSpecVersion,
     previousSpec: undefined,
-    previousSpecVersion: undefined,
+    // Says when the spec that failed was written: who has read that may still write another.
+    previousSpecVersion: service.specVersion,
   };
   return withStatus(restored, {
     state: UpdateState.ROLLBACK_STARTED,

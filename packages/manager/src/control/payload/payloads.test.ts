@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { Code } from '@skep/platform';
+import { completeObject } from '@skep/wire';
 import {
   CreateConfigRequestSchema,
   CreateSecretRequestSchema,
@@ -14,6 +15,7 @@ import {
   type Secret,
   type SecretSpecSchema,
   type Service,
+  TaskSchema,
   TaskState,
   UpdateConfigRequestSchema,
   UpdateSecretRequestSchema,
@@ -23,6 +25,7 @@ import {
   UpdateStatusSchema,
 } from '@skep/wire/swarmkit';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { rolledBack } from '../../updater/status.js';
 import { VERSIONS_MAX } from '../../versions/limits.js';
 import { type Fields, failure, SimControl, webSpec } from '../fixture.sim.js';
 
@@ -325,6 +328,23 @@ describe('a service with secrets', () => {
     expect((await failure(updateService(web, spec, { version }))).message).toBe(
       'update out of sequence',
     );
+  });
+
+  it('may be updated in a deployment that another part of was rolled back meanwhile', async () => {
+    const { id } = await make('key');
+    const web = await makeService(using('web', [id, 'key']));
+    const before = stored(web).meta.version;
+    await renew(id, 'two');
+    const version = stored(web).meta.version;
+    await sim.store.update((tx) => {
+      const failed = completeObject('task', create(TaskSchema, { id: 't1' }));
+      tx.update('service', rolledBack(tx.get('service', web.id)!, failed));
+    });
+    expect(secretIds(stored(web).spec)).toEqual([id]);
+    const stale = await failure(updateService(web, using('web'), { version: before }));
+    expect(stale.message).toBe('update out of sequence');
+    await updateService(web, using('web'), { version });
+    expect(secretIds(stored(web).previousSpec)).toEqual([id]);
   });
 
   it('is not rolled back to a secret that is gone', async () => {

@@ -59,13 +59,19 @@ function jobRun(index: bigint, nowMs: number): JobStatus {
  * changed since: `docker stack deploy` reads all services before it writes the first.
  */
 export function sequenceFor(stored: ServiceObject, read: Version): Version {
-  const { updateStatus, specVersion, previousSpecVersion, meta } = stored;
-  const writtenAt = specVersion?.index ?? 0n;
-  // A rollback brings an old spec version back, so then nothing says when the spec was written.
-  const isOlder = (previousSpecVersion?.index ?? 0n) > writtenAt;
-  const isKnown = writtenAt > 0n && !isOlder && !ROLLED_BACK.includes(updateStatus?.state);
-  const hasSpec = isKnown && read.index > writtenAt && read.index <= meta.version.index;
-  return hasSpec ? meta.version : read;
+  const writtenAt = specWrittenAt(stored);
+  const knows = writtenAt !== undefined && read.index > writtenAt;
+  return knows && read.index <= stored.meta.version.index ? stored.meta.version : read;
+}
+
+/** The store's version that a user last wrote the spec over; undefined where nothing says it. */
+function specWrittenAt(stored: ServiceObject): bigint | undefined {
+  const { updateStatus, specVersion, previousSpec, previousSpecVersion } = stored;
+  const present = specVersion?.index ?? 0n;
+  const previous = previousSpecVersion?.index ?? 0n;
+  // A rollback brings an old version back. One by itself is no user's, so the spec that failed counts.
+  if (previous > present) return previousSpec ? undefined : previous;
+  return present > 0n && !ROLLED_BACK.includes(updateStatus?.state) ? present : undefined;
 }
 
 const ROLLED_BACK: readonly (UpdateStatus_UpdateState | undefined)[] = [
