@@ -324,6 +324,21 @@ describe('services from a registry', () => {
     await running(node, 'with', 1);
   });
 
+  it('are not placed where their image does not run, and rejected where that shows late', async () => {
+    const foreign = await buildImage({ architecture: 'arm64', files: { '/name': 'foreign' } });
+    const image = registryImage(foreign, 'oci');
+    await open.pushIndex('foreign', 'v1', [{ image, architecture: 'arm64' }]);
+    const name = `${open.host}/foreign:v1`;
+    await create('foreign', name);
+    await until(
+      () => node.docker('service', 'ps', '--no-trunc', 'foreign'),
+      (shown) => shown.includes('"no suitable node (unsupported platform on 1 node)"'),
+    );
+    await create('late', name, '--no-resolve-image', '--restart-condition', 'none');
+    const [refused] = await rejected('late');
+    expect(refused?.Status.Err).toBe(`No such image: ${name}`);
+  });
+
   it('leave no image behind that no service has, or had before its last update', async () => {
     const names: string[] = [];
     for (const tag of ['v1', 'v2', 'v3', 'users']) {
