@@ -73,7 +73,7 @@ export class Volumes implements VolumeEngine {
       throw conflict(`${text}: volume name must be unique`);
     }
     if (existing) return this.#inspect(existing);
-    const adopted = wanted ? undefined : await this.#adopt(name);
+    const adopted = wanted || !request.Name ? undefined : await this.#adopt(name);
     if (adopted) return this.#inspect(adopted);
     const driver = wanted ?? this.#options.local;
     const options = request.DriverOpts ?? {};
