@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { TemplateError } from './error.js';
 import { expandTemplate } from './expand.js';
 
 const data = {
@@ -105,5 +107,22 @@ describe('expandTemplate', () => {
     [`{{${'('.repeat(60)}1${')'.repeat(60)}}}`, 'template: too many parentheses'],
   ])('refuses %s', (template, message) => {
     expect(() => expand(template)).toThrow(message);
+  });
+
+  it('comes to an end with a text or a sentence, whatever it is given', () => {
+    const pieces =
+      '{{ }} {{- -}} if else end range with break continue $x $k,$v := = . .Node .Service.Labels ( ) | ' +
+      '"a" `b` 3 -1 secret print printf "%s%5d" index len eq lt slice and not define /* */ text';
+    const piece = fc.constantFrom(...pieces.split(' '), ' ', '\n');
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 30 }), (parts) => {
+        try {
+          expect(typeof expand(`{{${parts.join(' ')}`)).toBe('string');
+        } catch (error) {
+          expect(error).toBeInstanceOf(TemplateError);
+        }
+      }),
+      { numRuns: 2_000, seed: 17 },
+    );
   });
 });
