@@ -1,5 +1,6 @@
 import {
   type AskedAccess,
+  allowsDevice,
   allowsDevices,
   askedAccess,
   canEncrypt,
@@ -50,7 +51,11 @@ export const FILTERS: readonly Filter[] = [
     shortfallOf: missingPlugins,
   },
   { checkFor: encryption, explain: (nodes) => `network cannot be encrypted on ${plural(nodes)}` },
-  { checkFor: devices, explain: (nodes) => `devices not allowed on ${plural(nodes)}` },
+  {
+    checkFor: devices,
+    explain: (nodes) => `devices not allowed on ${plural(nodes)}`,
+    shortfallOf: refusedDevices,
+  },
   { checkFor: privileges, explain: (nodes) => `privileged not allowed on ${plural(nodes)}` },
   {
     checkFor: constraints,
@@ -153,6 +158,16 @@ function devices(task: TaskObject): Check | undefined {
   const wanted = accessOf(task).devices;
   if (wanted.length === 0) return undefined;
   return ({ node }) => allowsDevices(hostAccessOf(node.description), wanted);
+}
+
+function refusedDevices(task: TaskObject): Shortfall {
+  const wanted = accessOf(task).devices;
+  return ({ node }) => {
+    const allowed = hostAccessOf(node.description);
+    return wanted
+      .filter(({ host }) => !allowsDevice(allowed, host))
+      .map(({ host }) => `no leave to use ${host}`);
+  };
 }
 
 function privileges(task: TaskObject): Check | undefined {

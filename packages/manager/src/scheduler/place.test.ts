@@ -143,7 +143,7 @@ describe('place', () => {
     const device = asking('skep.devices', '/dev/fuse');
     expect(placeOn(nodes({}, all, fuse), 1, device)).toEqual(['n2']);
     expect(refusal(nodes({}, all), 1, device)).toBe(
-      'no suitable node (devices not allowed on 2 nodes)',
+      'no suitable node (devices not allowed on 2 nodes): no leave to use /dev/fuse on 2 nodes',
     );
     const privileged = asking('skep.privileged', 'true');
     expect(placeOn(nodes({}, all, fuse), 1, privileged)).toEqual(['n1']);
