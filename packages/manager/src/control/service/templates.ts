@@ -9,22 +9,28 @@ import { invalidArgument } from '../errors.js';
  */
 export function checkTemplates(container: ContainerSpec, service: Annotations): void {
   const data = madeUpTask(service);
-  try {
-    for (const template of templatesOf(container)) expandTemplate(template, { data });
-  } catch (error) {
-    throw invalidArgument(errorMessage(error));
+  for (const { part, template } of templatesOf(container)) {
+    try {
+      expandTemplate(template, { data });
+    } catch (error) {
+      throw invalidArgument(`expanding ${part} failed: ${errorMessage(error)}`);
+    }
   }
 }
 
-function* templatesOf(container: ContainerSpec): Iterable<string> {
-  yield container.hostname;
-  for (const variable of container.env) yield variable.slice(variable.indexOf('=') + 1);
+/** Each template, and the part of the spec it stands in, as Docker names it. */
+function* templatesOf(container: ContainerSpec): Iterable<{ part: string; template: string }> {
   for (const { source, target, volumeOptions } of container.mounts) {
-    yield source;
-    yield target;
-    yield* Object.values(volumeOptions?.labels ?? {});
-    yield* Object.values(volumeOptions?.driverConfig?.options ?? {});
+    const labels = Object.values(volumeOptions?.labels ?? {});
+    const options = Object.values(volumeOptions?.driverConfig?.options ?? {});
+    for (const template of [source, target, ...labels, ...options]) {
+      yield { part: 'mounts', template };
+    }
   }
+  for (const variable of container.env) {
+    yield { part: 'env', template: variable.slice(variable.indexOf('=') + 1) };
+  }
+  yield { part: 'hostname', template: container.hostname };
 }
 
 function madeUpTask(service: Annotations): TemplateValue {

@@ -227,13 +227,16 @@ describe('checkServiceSpec', () => {
   );
 
   it.each([
-    container({ hostname: '{{.Node.Nothing}}' }),
-    container({ env: ['A={{.Task'] }),
-    container({ mounts: [{ source: '{{nothing}}', target: '/a' }] }),
-  ])('refuses templates that cannot be worked out', async (changes) => {
-    const error = await failure(() => checkServiceSpec(webSpec(changes)));
+    ["hostname failed: template: can't evaluate field X", { hostname: '{{.Node.X}}' }],
+    ['env failed: template: unclosed action', { env: ['A={{.Task'] }],
+    [
+      'mounts failed: template: function "nothing" not defined',
+      { mounts: [{ source: '{{nothing}}', target: '/a' }] },
+    ],
+  ])('refuses templates that cannot be worked out: expanding %s', async (text, changes) => {
+    const error = await failure(() => checkServiceSpec(webSpec(container(changes))));
     expect(error.code).toBe(Code.INVALID_ARGUMENT);
-    expect(error.message).toContain('template: ');
+    expect(error.message).toBe(`expanding ${text}`);
   });
 
   it('takes templates of nodes, tasks and services', () => {
