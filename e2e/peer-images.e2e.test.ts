@@ -2,9 +2,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestCluster } from './support/cluster.ts';
+import { loadImage } from './support/docker-engine.ts';
 import { buildImage, type RegistryImage, registryImage } from './support/image.ts';
 import { TestMachines } from './support/machines.ts';
 import { TestRegistry, USER } from './support/registry.ts';
+import { IMAGE } from './support/sample.ts';
 
 /** Images on three nodes whose registries come and go. */
 
@@ -61,11 +63,14 @@ async function spread(service: string, replicas: number): Promise<void> {
 describe('with its registry down', () => {
   it('an image named by digest or by tag starts on every node once one has it', async () => {
     const { host } = open;
+    await loadImage(cluster.machines, 'node1');
+    await cluster.create('--name', 'loaded', '--mode', 'global', IMAGE);
     await runOnOne('pinned', `${host}/pinned:1`);
     await runOnOne('tagged', `${host}/tagged:1`, '--no-resolve-image');
     await open.stop();
     await spread('pinned', 3);
     await spread('tagged', 3);
+    await cluster.running('loaded', 3);
     await cluster.running('pinned', 3);
     const tasks = await cluster.running('tagged', 3);
     const said = tasks

@@ -253,6 +253,8 @@ export interface ImageEngine {
   }>;
   /** The local image of a reference or id; rejects NOT_FOUND `No such image: …`. */
   resolve(reference: string): Promise<ResolvedImage>;
+  /** The same for a task, which is noted: images that tasks pulled go when none has asked for long. */
+  usedByTask(reference: string): Promise<ResolvedImage>;
   /** GET /distribution/{name}/json: asks the registry, stores nothing. */
   distribution(
     reference: string,

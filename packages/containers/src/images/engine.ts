@@ -30,6 +30,7 @@ import { loadArchive } from './load/load.js';
 import { hostPlatform, parsePlatform } from './platform.js';
 import { ProgressChannel } from './progress-channel.js';
 import { type DistributionInspect, inspectDistribution } from './pull/distribution.js';
+import { markTaskUse } from './pull/naming.js';
 import { pullImage } from './pull/pull.js';
 import { Semaphore } from './pull/semaphore.js';
 import { SharedPulls } from './pull/shared-pulls.js';
@@ -197,6 +198,12 @@ export class Images implements ImageEngine {
 
   async resolve(reference: string): Promise<ResolvedImage> {
     return resolvedImage(await this.#context.index.find(reference));
+  }
+
+  async usedByTask(reference: string): Promise<ResolvedImage> {
+    const image = await this.#context.index.find(reference);
+    await markTaskUse(this.#context, image);
+    return resolvedImage(image);
   }
 
   /**

@@ -21,7 +21,7 @@ export type TaskEngine = Pick<
   | 'stop'
   | 'wait'
 >;
-export type TaskImages = Pick<ImageEngine, 'pull' | 'resolve'>;
+export type TaskImages = Pick<ImageEngine, 'pull' | 'usedByTask'>;
 export type TaskVolumes = Pick<VolumeEngine, 'create' | 'drivers'>;
 
 /** What the controllers of a node share. */

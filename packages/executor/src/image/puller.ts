@@ -14,7 +14,7 @@ interface Pull {
 }
 
 export interface ImagePullerOptions {
-  images: Pick<ImageEngine, 'pull' | 'resolve'>;
+  images: Pick<ImageEngine, 'pull' | 'usedByTask'>;
   peers: ImagePeers;
   clock: Clock;
   logger: Logger;
@@ -70,7 +70,7 @@ export class ImagePuller {
   }
 
   async #isHere(reference: string): Promise<boolean> {
-    return this.#options.images.resolve(reference).then(
+    return this.#options.images.usedByTask(reference).then(
       () => true,
       () => false,
     );

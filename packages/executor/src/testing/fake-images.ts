@@ -48,7 +48,7 @@ export class FakeImages implements TaskImages {
     return source ? this.peers(reference) : this.registry(reference);
   }
 
-  async resolve(reference: string): Promise<ResolvedImage> {
+  async usedByTask(reference: string): Promise<ResolvedImage> {
     if (!this.here.has(reference)) {
       throw new RpcError(Code.NOT_FOUND, `No such image: ${reference}`);
     }

@@ -1,9 +1,10 @@
 import type { RegistryAuth, TaskPull } from '../../contract/engine.js';
 import { accessLabels, accessOf, withoutAccess } from '../access.js';
 import type { ImageContext } from '../context.js';
+import type { Image } from '../index-map.js';
 import { type Meaning, setName } from '../record.js';
 import { canonicalString, type Reference } from '../reference.js';
-import { taskMark } from '../task-mark.js';
+import { taskMark, taskUseMs } from '../task-mark.js';
 
 export interface NamingRequest {
   /** With tag or digest. */
@@ -56,4 +57,14 @@ async function newAccess(context: ImageContext, request: NamingRequest, imageId:
     }));
   }
   return access;
+}
+
+/** Notes that a task asks for an image that is here, on those of its names that are no user's. */
+export async function markTaskUse(context: ImageContext, image: Image): Promise<void> {
+  const nowMs = context.clock.now();
+  for (const { labels: before, name, target } of image.names) {
+    if (taskUseMs(before) === undefined) continue;
+    const meaning = { target, manifestDigest: image.manifestDescriptor.digest };
+    await setName(context, name, meaning, (labels) => ({ ...labels, ...taskMark(labels, nowMs) }));
+  }
 }

@@ -250,6 +250,19 @@ describe('an image that may be collected', () => {
     expect(await a.images.collect(id)).toBeUndefined();
   });
 
+  it('is used anew by each task that asks for it, pulled or not', async () => {
+    publish();
+    await a.pull(app(), { task });
+    const [before] = await a.images.unusedTaskImages();
+    await a.clock.advance(DAY_MS);
+    await a.images.usedByTask(app());
+    const [after] = await a.images.unusedTaskImages();
+    expect((after?.lastUseMs ?? 0) - (before?.lastUseMs ?? 0)).toBe(DAY_MS);
+    await a.pull(app());
+    await a.images.usedByTask(app());
+    expect(await a.unused()).toEqual([]);
+  });
+
   it('is none that a user had before', async () => {
     publish();
     await a.pull(app());
