@@ -20,6 +20,8 @@ import { LogJournal } from './journal.js';
 import { LineSplitter } from './line-splitter.js';
 import { readLog } from './log-reader.js';
 import { logPolicy } from './options.js';
+import type { LogDestination } from './remote/log-link.js';
+import { LogShipper } from './remote/shipper.js';
 
 let directory: string;
 let path: string;
@@ -275,5 +277,66 @@ describe('after a kill', () => {
     log.write('stdout', Buffer.from('c\n'));
     log.setLive(false);
     expect(await read(log)).toEqual(['a\n', 'bc\n']);
+  });
+});
+
+describe('a remote log', () => {
+  const got: string[] = [];
+  const destination: LogDestination = {
+    name: 'test',
+    encode: ({ bytes }) => Buffer.from(bytes),
+    check() {},
+    open: async () => ({
+      send: async (records) => got.push(...records.map(String)) && records.length,
+      close() {},
+    }),
+  };
+
+  function openRemote(config: Record<string, string> = {}): ContainerLog {
+    const policy = logPolicy({ Type: 'syslog', Config: config });
+    const { remote } = policy;
+    if (!remote) throw new Error('not remote');
+    const clock = new SimClock();
+    const logger = silentLogger;
+    return new ContainerLog({
+      path,
+      journalPath: join(directory, 'journal'),
+      kernel: new RealKernel(),
+      policy,
+      attributes: () => ({}),
+      openShipper: () =>
+        new LogShipper({ destination, policy: remote, clock, logger, onDropped() {} }),
+      clock,
+      logger,
+    });
+  }
+
+  beforeEach(() => void got.splice(0));
+
+  it('gets what is kept, also the line that a kill cut through', async () => {
+    const killed = openRemote();
+    killed.setLive(true);
+    print(killed, 'a\nhalf');
+    await settle();
+    const next = openRemote();
+    next.recover();
+    next.setLive(true);
+    print(next, ' of it\n');
+    next.setLive(false);
+    await settle();
+    expect(got).toEqual(['a\n', 'half of it\n']);
+    expect(await read(next)).toEqual(got);
+  });
+
+  it('keeps nothing here when that was asked for', async () => {
+    const log = openRemote({ 'cache-disabled': 'true' });
+    log.setLive(true);
+    expect(log.inputBuffer('stdout')).toBeUndefined();
+    log.write('stdout', Buffer.from('a\nb'));
+    log.end('stdout');
+    log.setLive(false);
+    await settle();
+    expect(got).toEqual(['a\n', 'b']);
+    expect(readdirSync(directory)).toEqual([]);
   });
 });
