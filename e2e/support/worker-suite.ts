@@ -2,12 +2,13 @@ import { expect, it } from 'vitest';
 import { inspect, shell } from './docker-engine.ts';
 import { until } from './exec.ts';
 import { IMAGE } from './sample.ts';
-import { IDLE } from './swarm-view.ts';
+import { IDLE, PATIENCE_MS } from './swarm-view.ts';
 import { on, type Scene } from './worker-life.ts';
 
 /** Tests of what a manager has a worker do; the manager is a worker as well. */
 export function testTasks(scene: () => Scene): void {
   testSettings(scene);
+  testModes(scene);
   testHealth(scene);
   testFailures(scene);
   testLogs(scene);
@@ -88,7 +89,9 @@ function testSettings(scene: () => Scene): void {
     expect(await shell(machines, worker, id, command)).toBe(String(48 * 2 ** 20));
     await swarm.remove('small');
   });
+}
 
+function testModes(scene: () => Scene): void {
   it('runs one task of a global service, and updates it', async () => {
     const { machines, swarm, worker } = scene();
     const policy = ['--update-order', 'start-first', '--update-delay', '0s'];
@@ -101,6 +104,25 @@ function testSettings(scene: () => Scene): void {
     );
     expect((await inspect(machines, worker, after)).Config.Env).toContain('NEW=1');
     await swarm.remove('all');
+  });
+
+  it('brings a job to its end, and again when it is updated', async () => {
+    const { swarm } = scene();
+    const job = ['--mode', 'replicated-job', '--replicas', '3', '--max-concurrent', '2'];
+    await swarm.create('--name', 'job', ...job, ...on(scene()), IMAGE, 'true');
+    const progress = () => swarm.docker('service', 'ls', '--format', '{{.Replicas}}');
+    const isDone = (text: string) => text === '0/2 (3/3 completed)';
+    await until(progress, isDone, PATIENCE_MS);
+    await swarm.update('--force', 'job');
+    const columns = '{{.CurrentState}}';
+    await until(
+      () => swarm.docker('service', 'ps', '--format', columns, 'job'),
+      (states) => states.split('\n').filter((state) => state.startsWith('Complete')).length === 6,
+      PATIENCE_MS,
+    );
+    expect(await progress()).toBe('0/2 (3/3 completed)');
+    // Docker Engine 20.10 keeps what ended of a job that is removed, so nobody waits for that.
+    await swarm.docker('service', 'rm', 'job');
   });
 }
 

@@ -6,25 +6,34 @@ import {
   ListServiceStatusesResponse_ServiceStatusSchema,
   TaskState,
 } from '@skep/wire/swarmkit';
-import { isJob } from '../../orchestrator/mode.js';
+import { isJob, isPerNode } from '../../orchestrator/mode.js';
 import { isDone, isLive, isOfPresentRun } from '../../orchestrator/slot.js';
+
+/** Counted in numbers: thousands of tasks are counted for each list of services. */
+interface Counts {
+  running: number;
+  /** Of modes that ask for tasks by the tasks themselves. */
+  desired: number;
+  done: Set<string>;
+}
 
 /** How many tasks of a service run, should run, and are done; all zero for a service that is gone. */
 export function serviceStatus(
   view: ReadView,
   serviceId: string,
 ): ListServiceStatusesResponse_ServiceStatus {
-  const status = create(ListServiceStatusesResponse_ServiceStatusSchema, { serviceId });
   const service = view.get('service', serviceId);
-  if (!service) return status;
-  status.desiredTasks = fixedDesire(service);
-  const done = new Set<string>();
-  for (const task of view.tasksOfService(serviceId)) {
-    if (!isJob(service)) count(service, task, status);
-    else if (isOfPresentRun(service, task)) countOfJob(service, task, status, done);
+  const counts: Counts = { running: 0, desired: 0, done: new Set() };
+  for (const task of service ? view.tasksOfService(serviceId) : []) {
+    if (service && isJob(service)) countOfJob(service, task, counts);
+    else if (service) count(service, task, counts);
   }
-  status.completedTasks = BigInt(done.size);
-  return status;
+  return create(ListServiceStatusesResponse_ServiceStatusSchema, {
+    serviceId,
+    desiredTasks: (service ? fixedDesire(service) : 0n) + BigInt(counts.desired),
+    runningTasks: BigInt(counts.running),
+    completedTasks: BigInt(counts.done.size),
+  });
 }
 
 /** The number of tasks a service asks for by itself; global services ask for one a node, by their tasks. */
@@ -34,26 +43,18 @@ function fixedDesire({ spec: { mode } }: ServiceObject): bigint {
   return 0n;
 }
 
-function count(
-  { spec: { mode } }: ServiceObject,
-  { status: { state }, desiredState }: TaskObject,
-  status: ListServiceStatusesResponse_ServiceStatus,
-): void {
-  if (state === TaskState.RUNNING) status.runningTasks++;
-  if (mode.case === 'global' && desiredState === TaskState.RUNNING) status.desiredTasks++;
+function count({ spec: { mode } }: ServiceObject, task: TaskObject, counts: Counts): void {
+  if (task.status.state === TaskState.RUNNING) counts.running++;
+  if (mode.case === 'global' && task.desiredState === TaskState.RUNNING) counts.desired++;
 }
 
 /**
- * A slot that came to its end twice, since its node was not heard of meanwhile, is one of `done`.
+ * A slot that came to its end twice, since its node was not heard of meanwhile, counts once.
  */
-function countOfJob(
-  { spec: { mode } }: ServiceObject,
-  task: TaskObject,
-  status: ListServiceStatusesResponse_ServiceStatus,
-  done: Set<string>,
-): void {
-  const perNode = mode.case === 'globalJob';
-  if (isDone(task)) done.add(perNode ? task.nodeId : String(task.slot));
-  else if (task.status.state === TaskState.RUNNING) status.runningTasks++;
-  if (perNode && !isDone(task) && isLive(task)) status.desiredTasks++;
+function countOfJob(service: ServiceObject, task: TaskObject, counts: Counts): void {
+  if (!isOfPresentRun(service, task)) return;
+  const perNode = isPerNode(service);
+  if (isDone(task)) counts.done.add(perNode ? task.nodeId : String(task.slot));
+  else if (task.status.state === TaskState.RUNNING) counts.running++;
+  if (perNode && !isDone(task) && isLive(task)) counts.desired++;
 }
