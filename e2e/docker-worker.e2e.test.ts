@@ -1,7 +1,11 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestCluster } from './support/cluster.ts';
-import { complaints, crashes, dockerdPid, loadImage } from './support/docker-engine.ts';
+import { complaints, crashes, dockerdPid, loadImage, shell } from './support/docker-engine.ts';
+import { until } from './support/exec.ts';
 import { TestMachines } from './support/machines.ts';
+import { IMAGE } from './support/sample.ts';
 import { PATIENCE_MS } from './support/swarm-view.ts';
 import {
   expectJoined,
@@ -55,6 +59,34 @@ describe('a Docker Engine', { timeout: 120_000 }, () => {
   });
 
   testTasks(scene);
+
+  it('gets new versions of configs, and the old one back', async () => {
+    const file = join(machines.storage, 'conf');
+    const placement = { constraints: [`node.hostname==${WORKER}`] };
+    const configs = [{ source: 'conf', target: '/conf' }];
+    const web = { image: IMAGE, configs, deploy: { placement } };
+    const stack = { version: '3.8', services: { web }, configs: { conf: { file } } };
+    const command = ['stack', 'deploy', '--resolve-image', 'never', '-c', '-', 'app'];
+    const deploy = (version: string) => {
+      writeFileSync(file, version);
+      return machines.dockerResult(swarm.manager, command, { input: JSON.stringify(stack) });
+    };
+    const untilItHas = (version: string) =>
+      until(
+        async () => {
+          const [id = ''] = await swarm.containerIds('app_web', 1);
+          return shell(machines, WORKER, id, 'cat /conf').catch(() => '');
+        },
+        (text) => text === version,
+      );
+    for (const version of ['one', 'two']) {
+      expect(await deploy(version)).toMatchObject({ code: 0 });
+      await untilItHas(version);
+    }
+    await swarm.docker('service', 'rollback', '-d', 'app_web');
+    await untilItHas('one');
+    await swarm.docker('stack', 'rm', 'app');
+  });
 
   it('runs tasks throughout what follows', async () => {
     steady = await SteadyTasks.start(scene(), 3);
