@@ -72,6 +72,7 @@ export function bareNetworking(): ContainerNetworking {
     async restore() {},
     connect: () => Promise.reject(new Error('no networks here')),
     disconnect: () => Promise.reject(new Error('no networks here')),
+    rename: () => Promise.reject(new Error('no networks here')),
     async counters() {
       return {};
     },
