@@ -7,6 +7,7 @@ import { hasErrno, type Processes, type Random } from '@skep/platform';
 import type { HostAccess } from '@skep/wire';
 import type { GenericResource } from '@skep/wire/swarmkit';
 import { genericResourceJson, parseGenericResources } from './config/generic-resources.js';
+import { imageGcText } from './config/image-gc.js';
 import type { DaemonOptions } from './config/options.js';
 import { BUILD_TIME, COMMIT, VERSION } from './version.js';
 
@@ -60,6 +61,7 @@ export async function gatherFacts(
     })),
     defaultRuntime: 'runc',
     initBinary: 'docker-init',
+    imageGc: imageGcText(options.imageGc),
     runcVersion: await runcVersion(processes),
     logDrivers: LOG_DRIVERS,
     loggingDriver: options.defaultLog.Type,

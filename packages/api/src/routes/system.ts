@@ -31,6 +31,8 @@ export interface SystemFacts {
   defaultAddressPools: { Base: string; Size: number }[];
   defaultRuntime: string;
   initBinary: string;
+  /** When images that tasks left go, in words. */
+  imageGc: string;
   containerdVersion: string;
   runcVersion: string;
   /** Whether containerd answers; false while it is being restarted. */
@@ -186,7 +188,10 @@ function registryIndex(address: string, secure: boolean) {
 function fixedInfo(deps: SystemDependencies, volumeDrivers: string[]) {
   return {
     Driver: 'overlayfs',
-    DriverStatus: [['driver-type', 'io.containerd.snapshotter.v1']],
+    DriverStatus: [
+      ['driver-type', 'io.containerd.snapshotter.v1'],
+      ['image-gc', deps.facts().imageGc],
+    ],
     Plugins: {
       Volume: volumeDrivers,
       Network: ['bridge', 'host', 'null', 'overlay'],

@@ -2,6 +2,8 @@ import { DEFAULT_IMAGE_GC, type ImageGcPolicy } from '@skep/executor';
 import { parseDurationMs } from '@skep/wire';
 import { OptionsError } from './options.js';
 
+const MS_PER_SECOND = 1_000;
+
 /** What the flags `--image-gc-…` say; Docker's durations. */
 export function imageGc(
   high: string | undefined,
@@ -27,4 +29,10 @@ function percent(flag: string, text: string | undefined): number | undefined {
     throw new OptionsError(`invalid value for --${flag}: ${text} (0 to 100 percent)`);
   }
   return Number(text);
+}
+
+/** A policy as `docker info` shows it. */
+export function imageGcText({ highPercent, lowPercent, maxAgeMs }: ImageGcPolicy): string {
+  const marks = `above ${highPercent}% of the disk, down to ${lowPercent}%`;
+  return maxAgeMs === 0 ? marks : `${marks}; unused for ${maxAgeMs / MS_PER_SECOND}s`;
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { imageGcText } from './image-gc.js';
 import { parseCommandLine, resolveOptions } from './parse.js';
 
 const flags = (...args: string[]) => parseCommandLine(args).values;
@@ -56,6 +57,10 @@ describe('options', () => {
     expect(gc()).toEqual({ highPercent: 85, lowPercent: 80, maxAgeMs: 0 });
     const given = gc('--image-gc-high', '70', '--image-gc-max-age', '1h30m');
     expect(given).toEqual({ highPercent: 70, lowPercent: 70, maxAgeMs: 5_400_000 });
+    expect([gc(), given].map(imageGcText)).toEqual([
+      'above 85% of the disk, down to 80%',
+      'above 70% of the disk, down to 70%; unused for 5400s',
+    ]);
   });
 
   it.each([
