@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { fail, output, requireRoot } from '../scripts/lib.mjs';
 import { fiftyTasks } from './cluster/fifty-tasks.mjs';
 import { leaderLost } from './cluster/leader-lost.mjs';
+import { lists } from './cluster/lists.mjs';
 import { manyNodes } from './cluster/many-nodes.mjs';
 import { rollingUpdate } from './cluster/rolling-update.mjs';
 import { stack } from './cluster/stack.mjs';
@@ -21,7 +22,7 @@ import { scheduler } from './scheduler.mjs';
 
 const PARTS = [
   ...[oneNode, scheduler, fiftyTasks, workerLost, leaderLost, writes, manyNodes],
-  ...[rollingUpdate, stack],
+  ...[lists, rollingUpdate, stack],
   ...[networkTasks, networkThroughput, networkMesh, networkServices, networkNames],
 ];
 const NAMES = PARTS.map(({ name }) => name).join(', ');

@@ -5,7 +5,7 @@ const READY_TIMEOUT_MS = 120_000;
 /** The API that both engines serve. */
 const API = '/v1.41';
 
-const filters = (object) => `filters=${encodeURIComponent(JSON.stringify(object))}`;
+export const filters = (object) => `filters=${encodeURIComponent(JSON.stringify(object))}`;
 
 /** What both kinds of engine are asked to run: a process that does nothing. */
 export function sleepers(image, name, replicas, more = {}) {

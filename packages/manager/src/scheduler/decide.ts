@@ -89,7 +89,9 @@ export function writeDecision(
     tx.update('task', { ...current, status: after.status });
   } else if (isOpen(tx, after)) {
     const { nodeId, status, assignedGenericResources } = after;
-    tx.update('task', { ...current, nodeId, status, assignedGenericResources });
+    const isSame = current === before;
+    const assigned = isSame ? after : { ...current, nodeId, status, assignedGenericResources };
+    tx.update('task', assigned);
   } else {
     undo();
     board.waiting.put(current);

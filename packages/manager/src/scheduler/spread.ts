@@ -104,6 +104,8 @@ interface Entry {
   node: NodeInfo;
   /** Recent failures where they are many, else 0: a few do not count against a node. */
   failures: number;
+  /** Tasks of the service on the node; kept here, for it is compared far more often than it changes. */
+  ofService: number;
 }
 
 /** Nodes: fewest failures, then fewest tasks of the service, then fewest tasks at all. */
@@ -120,10 +122,12 @@ class Leaf implements Choice {
     const { serviceId } = task;
     const entries: Entry[] = [];
     for (const node of nodes) {
-      this.#count += node.activeOfService(serviceId);
-      if (accepts(node)) entries.push({ node, failures: manyFailures(task, node, nowMs) });
+      const ofService = node.activeOfService(serviceId);
+      this.#count += ofService;
+      if (!accepts(node)) continue;
+      entries.push({ node, ofService, failures: manyFailures(task, node, nowMs) });
     }
-    this.#heap = new Heap(entries, (a, b) => isBefore(a, b, serviceId));
+    this.#heap = new Heap(entries, isBefore);
   }
 
   get count(): number {
@@ -135,6 +139,7 @@ class Leaf implements Choice {
     if (!best) return false;
     const takesMore = use(best.node);
     this.#count++;
+    best.ofService++;
     if (takesMore) this.#heap.firstChanged();
     else this.#heap.shift();
     return true;
@@ -147,11 +152,9 @@ export function manyFailures(task: TaskObject, { failures }: NodeInfo, nowMs: nu
   return count >= FAILURES_MANY ? count : 0;
 }
 
-function isBefore(a: Entry, b: Entry, serviceId: string): boolean {
+function isBefore(a: Entry, b: Entry): boolean {
   if (a.failures !== b.failures) return a.failures < b.failures;
-  const ofServiceA = a.node.activeOfService(serviceId);
-  const ofServiceB = b.node.activeOfService(serviceId);
-  if (ofServiceA !== ofServiceB) return ofServiceA < ofServiceB;
+  if (a.ofService !== b.ofService) return a.ofService < b.ofService;
   if (a.node.active !== b.node.active) return a.node.active < b.node.active;
   return a.node.order < b.node.order;
 }
