@@ -131,7 +131,7 @@ export function summarise(container: Container, nowMs: number): ContainerSummary
     Names: [`/${record.name}`],
     Image: record.config.Image,
     ImageID: record.imageId,
-    Command: [record.path, ...record.args].join(' '),
+    Command: [record.path, ...record.args.map(quoted)].join(' '),
     Created: Math.floor(Date.parse(record.created) / 1000),
     Ports: publishedPorts(container),
     Labels: record.config.Labels,
@@ -141,6 +141,11 @@ export function summarise(container: Container, nowMs: number): ContainerSummary
     NetworkSettings: { Networks: networks(container) },
     Mounts: record.mounts.map(mountPoint),
   };
+}
+
+/** An argument as `docker ps` shows it. */
+function quoted(argument: string): string {
+  return argument.includes(' ') ? `'${argument}'` : argument;
 }
 
 /** Exposed and bound ports of a running container, in Docker's form. */

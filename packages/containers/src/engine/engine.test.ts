@@ -223,6 +223,12 @@ describe('listing', () => {
     return rows.map((row) => row.Names[0] ?? '');
   }
 
+  it('shows commands with their words apart', async () => {
+    await engine.create('talk', { Image: 'sample', Cmd: ['sh', '-c', 'echo hello'] });
+    const [row] = await engine.list({ all: true, size: false, filters: {} });
+    expect(row?.Command).toBe("sh -c 'echo hello'");
+  });
+
   it('selects by every kind of filter', async () => {
     const done = await started({ Labels: { tier: 'db' } }, 'done');
     const exit = engine.wait(done, 'next-exit');

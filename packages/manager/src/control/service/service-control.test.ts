@@ -185,7 +185,7 @@ describe('services', () => {
     });
     await sim.put('network', { id: 'in', spec: { annotations: { name: 'ing' }, ingress: true } });
     const spec = webSpec();
-    spec.task!.networks.push({ target: 'in' } as never);
+    spec.task!.networks.push(create(NetworkAttachmentConfigSchema, { target: 'in' }));
     const named = await failure(createService(spec));
     expect(named.message).toBe(
       'Service cannot be explicitly attached to the ingress network "ing"',

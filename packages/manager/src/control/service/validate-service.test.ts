@@ -207,6 +207,15 @@ describe('checkServiceSpec', () => {
     expect(error.message).toBe('cluster volumes are not supported by this engine');
   });
 
+  it('says plainly that networks have no options for one service', async () => {
+    const networks = [{ target: 'net1', driverAttachmentOpts: { speed: 'fast' } }];
+    for (const spec of [webSpec(task({ networks })), webSpec({ networks })]) {
+      const error = await failure(() => checkServiceSpec(spec));
+      expect(error.code).toBe(Code.UNIMPLEMENTED);
+      expect(error.message).toBe('driver-opt of --network is not supported by this engine');
+    }
+  });
+
   it.each([
     'nginx',
     'library/nginx:1.25',

@@ -2,12 +2,13 @@ import { type CompleteServiceSpec, completeServiceSpec, durationMs } from '@skep
 import {
   type EndpointSpec,
   EndpointSpec_ResolutionMode,
+  type NetworkAttachmentConfig,
   type PortConfig,
   PortConfig_PublishMode,
   type ServiceSpec,
   type UpdateConfig,
 } from '@skep/wire/swarmkit';
-import { invalidArgument } from '../errors.js';
+import { invalidArgument, unimplemented } from '../errors.js';
 import { PORT_MAX } from '../limits.js';
 import { checkName } from '../names.js';
 import { checkAccessLabels } from './access-labels.js';
@@ -22,6 +23,7 @@ export function checkServiceSpec(given: ServiceSpec | undefined): CompleteServic
   const spec = completeServiceSpec(given);
   checkName(spec.annotations);
   checkTaskSpec(spec.task, spec.annotations);
+  checkNetworks([...spec.task.networks, ...spec.networks]);
   checkMode(spec);
   checkUpdateConfig(spec.update);
   checkEndpoint(spec.endpoint);
@@ -75,6 +77,13 @@ function checkUpdateConfig(config: UpdateConfig | undefined): void {
     throw invalidArgument(
       'TaskSpec: update-maxfailureratio cannot be less than 0 or bigger than 1',
     );
+  }
+}
+
+/** Overlay networks have no options for one service; Docker's take any, and most do nothing. */
+function checkNetworks(networks: readonly NetworkAttachmentConfig[]): void {
+  if (networks.some(({ driverAttachmentOpts }) => Object.keys(driverAttachmentOpts).length > 0)) {
+    throw unimplemented('driver-opt of --network is not supported by this engine');
   }
 }
 
