@@ -21,8 +21,10 @@ const KINDS = {
 
 /** The bytes of a log entry: an `InternalRaftRequest` of full objects (wire-raft.md 4.1, 4.2). */
 export function encodeEntry(requestId: bigint, changes: readonly Change[]): Uint8Array {
-  const action = changes.map((change) =>
-    create(StoreActionSchema, {
+  // Without `create`, which would look through each object again.
+  const action = changes.map(
+    (change): StoreAction => ({
+      $typeName: StoreActionSchema.typeName,
       action: KINDS[change.kind],
       target: { case: change.table, value: change.object } as StoreAction['target'],
     }),
