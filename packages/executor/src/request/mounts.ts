@@ -68,11 +68,14 @@ function volumeOptions({ volumeOptions: options }: Mount): MountRequest['VolumeO
   };
 }
 
+/** Docker's client writes `tmpfs-mode=1777` as it stands, not with Go's own bits. */
+const CLIENT_SPECIAL_BITS = 0o7000;
+
 function tmpfsOptions({ tmpfsOptions: options }: Mount): MountRequest['TmpfsOptions'] {
   if (!options) return undefined;
   return {
     SizeBytes: Number(options.sizeBytes),
-    Mode: posixMode(options.mode),
+    Mode: posixMode(options.mode) | (options.mode & CLIENT_SPECIAL_BITS),
     ...(options.options === '' ? {} : { Options: tmpfsFlags(options.options) }),
   };
 }

@@ -144,6 +144,7 @@ describe('createRequest', () => {
           target: '/tmp',
           tmpfsOptions: { sizeBytes: 64n, mode: (1 << 20) | 0o777 },
         },
+        { type: Mount_Type.TMPFS, target: '/run', tmpfsOptions: { mode: 0o1770 } },
       ],
     });
     expect(HostConfig?.Mounts).toMatchObject([
@@ -159,6 +160,7 @@ describe('createRequest', () => {
         },
       },
       { Type: 'tmpfs', TmpfsOptions: { SizeBytes: 64, Mode: 0o1777 } },
+      { Type: 'tmpfs', TmpfsOptions: { Mode: 0o1770 } },
     ]);
   });
 
