@@ -6,18 +6,21 @@ import { redirected } from './references.js';
 
 /**
  * What a rollback goes back to once this spec has replaced the stored one. Mostly that is the stored
- * one. It stays what it was when nothing changes; and while services still roll to new versions of
+ * one. It stays what it was when nothing changes; while services still roll to new versions of
  * secrets and configs, for what follows is of the same deployment: `docker stack deploy` writes
- * secrets, then configs, then services.
+ * secrets, then configs, then services; and when a new version meets an update that has not come to
+ * its end, for the spec of that may be the very one to go back from.
  */
 export function specBefore(
   stored: ServiceObject,
   spec: CompleteServiceSpec,
 ): Pick<ServiceObject, 'previousSpec' | 'previousSpecVersion'> {
   const { previousSpec, previousSpecVersion } = stored;
-  if (previousSpec && (isSame(stored, spec) || rollsVersions(stored, previousSpec))) {
-    return { previousSpec, previousSpecVersion };
-  }
+  const kept =
+    isSame(stored, spec) ||
+    (previousSpec && rollsVersions(stored, previousSpec)) ||
+    (UNFINISHED.includes(stored.updateStatus?.state) && isSameButVersions(stored.spec, spec));
+  if (previousSpec && kept) return { previousSpec, previousSpecVersion };
   return { previousSpec: stored.spec, previousSpecVersion: stored.specVersion };
 }
 
@@ -37,16 +40,17 @@ export function settlesInMs(service: ServiceObject, nowMs: number): number {
   return leftMs > 0 && rollsVersions(service, previousSpec) ? leftMs : 0;
 }
 
-const UNDECIDED: readonly (UpdateState | undefined)[] = [
-  undefined,
-  UpdateState.UPDATING,
-  UpdateState.PAUSED,
-];
+const UNFINISHED: readonly (UpdateState | undefined)[] = [UpdateState.UPDATING, UpdateState.PAUSED];
+const UNDECIDED: readonly (UpdateState | undefined)[] = [undefined, ...UNFINISHED];
 
 /** Whether the latest change was one of versions alone, and has not come to its end. */
 function rollsVersions(service: ServiceObject, previous: CompleteServiceSpec): boolean {
   if (!UNDECIDED.includes(service.updateStatus?.state) || isSame(service, previous)) return false;
-  return equals(ServiceSpecSchema, unversioned(service.spec), unversioned(previous));
+  return isSameButVersions(service.spec, previous);
+}
+
+function isSameButVersions(one: CompleteServiceSpec, other: CompleteServiceSpec): boolean {
+  return equals(ServiceSpecSchema, unversioned(one), unversioned(other));
 }
 
 /** The spec with what its references are called in the place of their ids. */
