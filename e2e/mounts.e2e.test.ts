@@ -1,35 +1,37 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TestDaemon } from './support/daemon.ts';
-import { exec, must, until } from './support/exec.ts';
+import { until } from './support/exec.ts';
+import { OwnMounts } from './support/own-mounts.ts';
 import { IMAGE } from './support/sample.ts';
 import { containerOf, running, startNode, tasksOf } from './support/swarm.ts';
 import { VolumePlugin } from './support/volume-plugin.ts';
 
 let node: TestDaemon;
+let mounts: OwnMounts;
 let directory: string;
 const plugin = new VolumePlugin();
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'skep-mounts-'));
-  await plugin.start();
+  mounts = await OwnMounts.start(plugin.sockets);
+  await plugin.start(mounts);
   const flags = ['--allow-service-device', '/dev/fuse', '--allow-privileged-services'];
-  node = await startNode({ flags });
+  node = await startNode({ flags, within: mounts.within });
 });
 
 afterAll(async () => {
   await node?.cleanUp();
+  await mounts?.end();
   await plugin.cleanUp();
-  await exec('umount', ['-R', join(directory, 'shared')]);
   rmSync(directory, { recursive: true, force: true });
 });
 
 const create = (...args: string[]) =>
   node.docker('service', 'create', '-d', '-q', '--no-resolve-image', ...args);
 const run = (...args: string[]) => node.docker('run', '--rm', ...args);
-const isMounted = (text: string) => readFileSync('/proc/self/mountinfo', 'utf8').includes(text);
 
 describe('devices', () => {
   it('are given to containers, with no more access than asked for', async () => {
@@ -76,14 +78,14 @@ describe('mounts', () => {
     expect(await node.dockerFails('run', '--rm', '--mount', `${bind}rslave`, IMAGE)).toContain(
       `path ${shared} is mounted on / but it is not a shared or slave mount`,
     );
-    await must('mount', ['-t', 'tmpfs', 'tmpfs', shared]);
-    await must('mount', ['--make-shared', shared]);
-    mkdirSync(join(shared, 'in'));
-    const mounts = ['--mount', `${bind}rslave`, '--mount', `${bind}rprivate`.replace('=/s', '=/p')];
-    await create('--name', 'follow', ...mounts, IMAGE, 'sleep', '1000');
+    await mounts.run('mount', '-t', 'tmpfs', 'tmpfs', shared);
+    await mounts.run('mount', '--make-shared', shared);
+    await mounts.run('mkdir', join(shared, 'in'));
+    const both = ['--mount', `${bind}rslave`, '--mount', `${bind}rprivate`.replace('=/s', '=/p')];
+    await create('--name', 'follow', ...both, IMAGE, 'sleep', '1000');
     const id = await containerOf(node, 'follow');
-    await must('mount', ['-t', 'tmpfs', 'tmpfs', join(shared, 'in')]);
-    writeFileSync(join(shared, 'in/file'), '');
+    await mounts.run('mount', '-t', 'tmpfs', 'tmpfs', join(shared, 'in'));
+    await mounts.run('touch', join(shared, 'in/file'));
     expect(await node.docker('exec', id, 'ls', '/s/in')).toBe('file');
     expect(await node.docker('exec', id, 'ls', '/p/in')).toBe('');
     await node.docker('service', 'rm', 'follow');
@@ -113,10 +115,10 @@ describe('mounts', () => {
     await run('-v', 'whole:/v', IMAGE, 'sh', '-c', 'mkdir -p /v/a/b && echo deep > /v/a/b/c');
     const seen = await run(
       ...['--mount', 'type=volume,source=whole,target=/b,volume-subpath=a/b'],
-      ...['--mount', 'type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=0700'],
+      ...['--mount', 'type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=1700'],
       ...[IMAGE, 'sh', '-c', 'cat /b/c; stat -c %a /t; df -k /t | tail -1'],
     );
-    expect(seen).toMatch(/^deep\n700\n.* 1024 /);
+    expect(seen).toMatch(/^deep\n1700\n.* 1024 /);
     await node.docker('create', '--name', 'source', '-v', 'whole:/v', IMAGE);
     const from = ['--volumes-from', 'source:ro', IMAGE];
     expect(await run(...from, 'sh', '-c', 'cat /v/a/b/c; touch /v/x || true')).toBe('deep');
@@ -133,10 +135,10 @@ describe('volumes of the local driver', () => {
     await node.docker('run', '-d', '--name', 'user', '-v', 'memory:/m', IMAGE, 'sleep', '1000');
     const show = 'df -k /m | tail -1; stat -c %u /m; touch /m/x';
     expect(await run('-v', 'memory:/m', IMAGE, 'sh', '-c', show)).toMatch(/ 1024 .*\n7$/);
-    expect(isMounted('/volumes/memory/_data')).toBe(true);
+    expect(mounts.has('/volumes/memory/_data')).toBe(true);
     expect(await node.docker('exec', 'user', 'ls', '/m')).toBe('x');
     await node.docker('rm', '-f', 'user');
-    expect(isMounted('/volumes/memory/_data')).toBe(false);
+    expect(mounts.has('/volumes/memory/_data')).toBe(false);
     await node.docker('volume', 'create', ...options('none', directory, 'bind'), 'bound');
     await run('-v', 'bound:/b', IMAGE, 'touch', '/b/from-container');
     expect(readFileSync(join(directory, 'from-container'), 'utf8')).toBe('');

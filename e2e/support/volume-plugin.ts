@@ -2,10 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { exec, must } from './exec.ts';
-
-/** Where Docker looks for plugins, and so does skepd. */
-const SOCKETS = '/run/docker/plugins';
+import type { OwnMounts } from './own-mounts.ts';
 
 interface Request {
   ID: string;
@@ -18,7 +15,9 @@ interface Request {
  * while somebody uses it.
  */
 export class VolumePlugin {
-  readonly name = `skep-e2e-${process.pid}`;
+  readonly name = 'skep-e2e';
+  /** Where its socket is. */
+  readonly sockets = mkdtempSync(join(tmpdir(), 'skep-plugin-sockets-'));
   readonly #directory = mkdtempSync(join(tmpdir(), 'skep-plugin-'));
   readonly #options = new Map<string, Record<string, string>>();
   /** Ids of the mounts of each volume. */
@@ -26,9 +25,11 @@ export class VolumePlugin {
   /** Every method that was called, in order. */
   readonly calls: string[] = [];
   #server: Server | undefined;
+  #mounts: OwnMounts | undefined;
 
-  async start(): Promise<void> {
-    mkdirSync(SOCKETS, { recursive: true });
+  /** Mounts go into the namespace of the node that asks. */
+  async start(mounts: OwnMounts): Promise<void> {
+    this.#mounts = mounts;
     const server = createServer((request, response) => {
       const chunks: Buffer[] = [];
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -38,7 +39,9 @@ export class VolumePlugin {
       });
     });
     this.#server = server;
-    await new Promise<void>((resolve) => server.listen(`${SOCKETS}/${this.name}.sock`, resolve));
+    await new Promise<void>((resolve) =>
+      server.listen(`${this.sockets}/${this.name}.sock`, resolve),
+    );
   }
 
   /** Ends the program; its volumes and their mounts stay as they are. */
@@ -51,8 +54,9 @@ export class VolumePlugin {
 
   async cleanUp(): Promise<void> {
     await this.stop();
-    for (const name of this.#options.keys()) await exec('umount', ['-l', this.#path(name)]);
-    rmSync(this.#directory, { recursive: true, force: true });
+    for (const directory of [this.sockets, this.#directory]) {
+      rmSync(directory, { recursive: true, force: true });
+    }
   }
 
   #path(name = ''): string {
@@ -98,7 +102,9 @@ export class VolumePlugin {
   async #mount(name: string, id: string): Promise<object> {
     const users = this.users.get(name);
     if (!users || users.has(id)) return { Err: `${name} cannot be mounted for ${id}` };
-    if (users.size === 0) await must('mount', ['-t', 'tmpfs', this.name, this.#path(name)]);
+    if (users.size === 0) {
+      await this.#mounts?.run('mount', '-t', 'tmpfs', this.name, this.#path(name));
+    }
     users.add(id);
     return { Mountpoint: this.#path(name) };
   }
@@ -106,7 +112,7 @@ export class VolumePlugin {
   async #unmount(name: string, id: string): Promise<object> {
     const users = this.users.get(name);
     if (!users?.delete(id)) return { Err: `${name} is not mounted for ${id}` };
-    if (users.size === 0) await must('umount', [this.#path(name)]);
+    if (users.size === 0) await this.#mounts?.run('umount', this.#path(name));
     return {};
   }
 }
