@@ -6,6 +6,21 @@ import { until } from './support/exec.ts';
 import { IMAGE } from './support/sample.ts';
 import { containerOf, running, startNode, tasksOf } from './support/swarm.ts';
 
+/** What a stack leaves behind it when it goes: ports, subnets, names. */
+const STACK = `
+version: "3.8"
+services:
+  web:
+    image: ${IMAGE}
+    ports: ["8080:80"]
+    networks: [front, back]
+    secrets: [key]
+    configs: [conf]
+networks: {front: {}, back: {ipam: {config: [{subnet: 10.88.0.0/24}]}}}
+secrets: {key: {file: stack.yml}}
+configs: {conf: {file: stack.yml}}
+`;
+
 describe('services', () => {
   let node: TestDaemon;
   beforeAll(async () => {
@@ -497,5 +512,22 @@ describe('services', () => {
     );
     expect(task?.Status.State).toBe('pending');
     expect(task?.Status.Err).toMatch(/^no suitable node \(insufficient resources on 1 node\)/);
+  });
+
+  it('of a stack are removed and deployed again at once, ten times in a row', async () => {
+    const file = join(node.directory, 'stack.yml');
+    writeFileSync(file, STACK);
+    const flags = ['--detach=true', '--resolve-image', 'never', '-c', file];
+    const deploy = () => node.docker('stack', 'deploy', ...flags, 'again');
+    for (let time = 0; time < 10; time++) {
+      await deploy();
+      await node.docker('stack', 'rm', 'again');
+    }
+    await deploy();
+    await until(
+      () => node.fetchFromOutside(8080),
+      (body) => body.startsWith('Hello'),
+    );
+    await node.docker('stack', 'rm', 'again');
   });
 });

@@ -15,10 +15,12 @@ export interface Line {
 
 /**
  * The scenarios in the order of their files' names. A file has a command or request on each line; `until
- * COMMAND = OUTPUT` waits, `~ WHY` before a line says that its answers differ, `#` begins a comment.
+ * COMMAND = OUTPUT` waits, `~ WHY` before a line says that its answers differ, `#` begins a comment. `@IP` is the
+ * engine's address, `@FILES` the scenarios' own directory.
  */
 export function scenarios(): { name: string; lines: Line[] }[] {
   return readdirSync(DIRECTORY)
+    .filter((file) => file.endsWith('.txt'))
     .sort()
     .map((file) => ({
       name: file.replace('.txt', ''),
@@ -49,7 +51,7 @@ function parse(text: string): Line[] {
 /** An engine that is asked. */
 export interface Asked {
   socket: string;
-  /** Address of its machine: `@IP` in a scenario. */
+  /** Address of its machine. */
   address: string;
   hostname: string;
 }
@@ -72,7 +74,8 @@ export function say(engine: Asked, said: string): Promise<Result> {
     DOCKER_HOST: `unix://${engine.socket}`,
     DOCKER_API_VERSION: API_VERSION,
   };
-  return exec('bash', ['-c', said.replaceAll('@IP', engine.address)], { env });
+  const line = said.replaceAll('@IP', engine.address).replaceAll('@FILES', DIRECTORY.pathname);
+  return exec('bash', ['-c', line], { env });
 }
 
 /** Output of curl whose JSON is written in one way: the order of fields means nothing. */
@@ -95,6 +98,8 @@ const VARYING: [RegExp, string][] = [
   [/[0-9a-f]{64}/g, '(long id)'],
   [/\b[0-9a-z]{25}\b/g, '(id)'],
   [/\b(?=[a-z]*[0-9])[0-9a-z]{12}\b/g, '(short id)'],
+  // One in fifty has no figure: it is known by its place.
+  [/(?<=^|\.)[0-9a-z]{12}(?=@| {2}|$)/gm, '(short id)'],
   [/\d{4}-\d\d-\d\d[T ][0-9:.]+(Z| \+0000 (UTC|utc))?/g, '(time)'],
   [/\b(About a|Less than a|\d+) (second|minute)s? ago/gi, '(time) ago'],
   [/SWMTKN-1-\S+/g, '(token)'],
