@@ -269,6 +269,22 @@ describe('a service', () => {
       slots.map((slot) => taskRow(`web\\.${slot}`, '\\S+')),
     );
   });
+
+  it('needs no name, and its logs come from all nodes', async () => {
+    await type('mgr1', `docker service create -d ${IMAGE} ping 127.0.0.1`);
+    const list = "docker service ls --format '{{.Name}}' | grep _";
+    const name = await type('mgr1', list);
+    expect(name).toMatch(/^[a-z]+_[a-z]+$/);
+    const converged = await type('mgr1', `docker service update ${name} --replicas 4`);
+    expect(converged).toMatch(/ converged$/);
+    const names = ['mgr1', 'mgr2', 'worker1', 'worker2'];
+    const nodesOf = (log: string) => new Set(log.match(/(?<=@)\S+(?= +\| .*127\.0\.0\.1)/g));
+    const printed = await type('mgr2', `docker service logs ${name}`);
+    expect([...nodesOf(printed)].sort()).toEqual(names);
+    const follow = `timeout 3 docker service logs --follow --tail 0 ${name} || true`;
+    expect([...nodesOf(await type('mgr2', follow))].sort()).toEqual(names);
+    await type('mgr1', `docker service rm ${name}`);
+  });
 });
 
 describe('nodes', () => {
