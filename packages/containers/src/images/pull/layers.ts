@@ -1,3 +1,4 @@
+import { errorMessage } from '@skep/platform';
 import type { ProgressMessage } from '../../contract/engine.js';
 import type { ImageConfig } from '../config.js';
 import type { ImageContext } from '../context.js';
@@ -16,6 +17,8 @@ export interface LayersRequest {
   manifest: Manifest;
   config: ImageConfig;
   downloads: Semaphore;
+  /** Whether to have also the layers as they are sent that are here unpacked: other nodes get those. */
+  whole: boolean;
   say(message: ProgressMessage): void;
   signal: AbortSignal;
 }
@@ -43,6 +46,8 @@ export async function pullLayers(
   const signal = AbortSignal.any([request.signal, stop.signal]);
   const downloads = missing.map((step) => download(context, scope, { ...request, signal }, step));
   for (const promise of downloads) promise.catch((error: unknown) => stop.abort(error));
+  const spare = request.whole ? plan.slice(0, present) : [];
+  const spares = fetchSpares(context, scope, { ...request, signal }, spare);
   try {
     for (const [index, step] of missing.entries()) {
       await downloads[index];
@@ -51,10 +56,29 @@ export async function pullLayers(
     }
   } catch (error) {
     stop.abort(error);
-    await Promise.allSettled(downloads);
+    await Promise.allSettled([...downloads, spares]);
     throw error;
   }
+  await spares;
   return missing.length > 0;
+}
+
+/** Layers that are of use to other nodes alone: without them the image runs all the same. */
+async function fetchSpares(
+  context: ImageContext,
+  scope: LeaseScope,
+  request: LayersRequest,
+  spare: readonly UnpackLayer[],
+): Promise<void> {
+  const silent = { ...request, say: () => {} };
+  const results = await Promise.allSettled(
+    spare.map((step) => download(context, scope, silent, step)),
+  );
+  for (const result of results) {
+    if (result.status === 'fulfilled' || request.signal.aborted) continue;
+    const error = errorMessage(result.reason);
+    context.logger.info({ error }, 'a layer that is here unpacked cannot be given to other nodes');
+  }
 }
 
 /** How many layers from the bottom have their snapshot already, now held by the lease. */

@@ -8,12 +8,16 @@ export function layerData(seed: number, bytes = 200_000): Buffer {
   return Buffer.from(new SimRandom(seed).bytes(bytes));
 }
 
-/** Puts an image of these layers, uncompressed here, into a repository. */
+/**
+ * Puts an image of these layers, uncompressed here, into a repository. `level` is gzip's: the same
+ * layers have other digests with another one.
+ */
 export function publishImage(
   registry: FakeRegistry,
   repository: string,
   tag: string,
   plain: Buffer[],
+  level = 6,
 ): { id: string; layers: string[]; digest: string } {
   const config = {
     os: 'linux',
@@ -21,7 +25,7 @@ export function publishImage(
     rootfs: { type: 'layers', diff_ids: plain.map(digestOf) },
   };
   const configBlob = registry.addBlob(Buffer.from(JSON.stringify(config)));
-  const layers = plain.map((data) => registry.addBlob(gzipSync(data)));
+  const layers = plain.map((data) => registry.addBlob(gzipSync(data, { level })));
   const digest = registry.addManifest(repository, tag, DOCKER_MANIFEST, {
     schemaVersion: 2,
     mediaType: DOCKER_MANIFEST,

@@ -116,7 +116,7 @@ async function fetchImage(
   request: PullRequest,
 ): Promise<{ digest: string; isNew: boolean }> {
   const { context, downloads } = deps;
-  const { reference, platform, say, signal } = request;
+  const { reference, platform, say, signal, task } = request;
   const remote = await resolveRemote(session, reference, platform);
   say(beginning(reference));
   const config = await fetchConfig(context, scope, session, remote, signal);
@@ -124,7 +124,8 @@ async function fetchImage(
   if (config.diffIds.length !== manifest.layers.length) {
     throw new RegistryError('invalid', 'the manifest and the image config differ in their layers');
   }
-  const layers = { session, manifest, config, downloads, say, signal };
+  const whole = task !== undefined;
+  const layers = { session, manifest, config, downloads, whole, say, signal };
   const fetched = await pullLayers(context, scope, layers);
   await storeDocuments(context, scope, remote);
   await linkParts(scope, remote.manifest.descriptor.digest, manifest, config);

@@ -100,6 +100,30 @@ describe('an image from another node', () => {
     expect(await a.images.find(app())).toBeUndefined();
   });
 
+  it('is whole once a task pulled it, though its layers were here unpacked already', async () => {
+    publish();
+    await a.pull(app());
+    const other = `${registry.host}/other:v1`;
+    const { id, layers } = publishImage(registry, 'other', 'v1', [layerData(1), layerData(2)], 1);
+    await a.pull(other, { task: { keys: ['s1'] } });
+    registry.requests.length = 0;
+    await b.pull(other, { source: await a.source(other) });
+    expect(registry.requests).toEqual([]);
+    expect((await b.images.resolve(other)).id).toBe(id);
+    expect(await b.containerd.content.info(layers[0] as string)).toBeDefined();
+  });
+
+  it('starts a task though the layers for other nodes cannot be had', async () => {
+    publish();
+    await a.pull(app());
+    const other = `${registry.host}/other:v1`;
+    const { id, layers } = publishImage(registry, 'other', 'v1', [layerData(1), layerData(2)], 1);
+    registry.blobs.delete(layers[0] as string);
+    await a.pull(other, { task: { keys: ['s1'] } });
+    expect((await a.images.resolve(other)).id).toBe(id);
+    expect(await a.images.find(other)).toBeUndefined();
+  });
+
   it('is asked for again where a part came damaged', async () => {
     const { layers, id } = publish();
     await a.pull(app());
