@@ -3,7 +3,7 @@ import type { Network } from './gen/docker/swarmkit/v1/objects_pb.js';
 /** Names of an overlay network's options (wire.md 4.2). */
 export const VNI_OPTION = 'com.docker.network.driver.overlay.vxlanid_list';
 export const MTU_OPTION = 'com.docker.network.driver.mtu';
-const ENCRYPTED_OPTION = 'encrypted';
+export const ENCRYPTED_OPTION = 'encrypted';
 
 const MTU_BYTES_MAX = 65_535;
 

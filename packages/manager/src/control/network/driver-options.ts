@@ -1,15 +1,25 @@
-import { MTU_OPTION, VNI_OPTION } from '@skep/wire';
+import { ENCRYPTED_OPTION, MTU_OPTION, VNI_OPTION } from '@skep/wire';
 import type { NetworkSpec } from '@skep/wire/swarmkit';
 import { VNI_LAST, VNI_MIN } from '../../allocator/limits.js';
-import { invalidArgument } from '../errors.js';
+import { invalidArgument, unimplemented } from '../errors.js';
 import { MTU_BYTES_MAX, MTU_BYTES_MIN } from '../limits.js';
+
+/** Docker's option for answers that do not come back by the balancer: here none ever do. */
+const DIRECT_RETURN_OPTION = 'dsr';
+const KNOWN = [ENCRYPTED_OPTION, MTU_OPTION, VNI_OPTION, DIRECT_RETURN_OPTION];
 
 /**
  * Checks the options that the overlay driver knows. Docker finds out on the node that is to run the first
- * task; nobody reads what it says there.
+ * task; nobody reads what it says there. It takes options that it does not know, and does nothing about them.
  */
 export function checkDriverOptions({ driverConfig, ipam }: NetworkSpec): void {
   const options = driverConfig?.options ?? {};
+  const unknown = Object.keys(options).find((name) => !KNOWN.includes(name));
+  if (unknown !== undefined) {
+    throw unimplemented(
+      `overlay networks have no option ${unknown}; there are ${KNOWN.join(', ')}`,
+    );
+  }
   const mtu = options[MTU_OPTION];
   if (mtu !== undefined && !isWithin(mtu, MTU_BYTES_MIN, MTU_BYTES_MAX)) {
     throw invalidArgument(

@@ -54,6 +54,17 @@ describe('a network', () => {
       { driverConfig: { name: 'weave' } },
     ],
     [
+      Code.UNIMPLEMENTED,
+      'overlay networks have no option speed; there are encrypted, com.docker.network.driver.mtu, ' +
+        'com.docker.network.driver.overlay.vxlanid_list, dsr',
+      options({ speed: 'fast' }),
+    ],
+    [
+      Code.UNIMPLEMENTED,
+      '--ipam-opt is not supported by this engine',
+      { ipam: { driver: { name: 'default', options: { a: 'b' } } } },
+    ],
+    [
       Code.INVALID_ARGUMENT,
       'ipam configuration: invalid subnet 10.0.0.0',
       ipam({ subnet: '10.0.0.0' }),

@@ -9,7 +9,7 @@ import {
   rangesOverlap,
   sameAddress,
 } from '../../constraint/address.js';
-import { invalidArgument, permissionDenied } from '../errors.js';
+import { invalidArgument, permissionDenied, unimplemented } from '../errors.js';
 import { SUBNET_BITS_MAX } from '../limits.js';
 
 const DEFAULT_IPAM = 'default';
@@ -37,6 +37,9 @@ function checkIpamDriver(driver: Driver | undefined): void {
   }
   if (driver.name.toLowerCase() !== DEFAULT_IPAM) {
     throw invalidArgument(`error during lookup of plugin ${driver.name}`);
+  }
+  if (Object.keys(driver.options).length > 0) {
+    throw unimplemented('--ipam-opt is not supported by this engine');
   }
 }
 
