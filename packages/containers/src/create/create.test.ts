@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import type { CreateRequest, HostConfig, MountRequest } from '../contract/config.js';
 import type { MountRecord } from '../records/record.js';
@@ -31,6 +32,13 @@ describe('mergeConfig', () => {
 
   it('refuses an image without command', () => {
     expect(() => mergeConfig('f'.repeat(64), {}, {})).toThrow('no command specified');
+  });
+
+  it("gives a container its id as a name, and the host's on the host's network", () => {
+    const request = { Cmd: ['sh'] };
+    expect(mergeConfig('f'.repeat(64), request, {}).Hostname).toBe('f'.repeat(12));
+    const onHost = { ...request, HostConfig: { NetworkMode: 'host' } };
+    expect(mergeConfig('f'.repeat(64), onHost, {}).Hostname).toBe(hostname());
   });
 });
 

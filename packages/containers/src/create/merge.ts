@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { Code, RpcError } from '@skep/platform';
 import type { ContainerConfig, CreateRequest, HostConfig } from '../contract/config.js';
 import { mergeHealth } from '../health/config.js';
@@ -26,7 +27,7 @@ export function mergeConfig(
   const healthcheck = mergeHealth(image.Healthcheck, request.Healthcheck);
   const stopSignal = request.StopSignal || image.StopSignal;
   return {
-    Hostname: request.Hostname || (hostMode ? hostName() : id.slice(0, SHORT_ID_LENGTH)),
+    Hostname: request.Hostname || (hostMode ? hostname() : id.slice(0, SHORT_ID_LENGTH)),
     Domainname: request.Domainname ?? '',
     User: request.User || image.User || '',
     AttachStdin: request.AttachStdin ?? false,
@@ -84,10 +85,6 @@ function mergeMaps(
 ): Record<string, object> | null {
   const merged = { ...base, ...over };
   return Object.keys(merged).length > 0 ? merged : null;
-}
-
-function hostName(): string {
-  return process.env['HOSTNAME'] ?? 'localhost';
 }
 
 /** A host configuration with all of Docker's defaults filled in. */
