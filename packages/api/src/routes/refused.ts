@@ -10,6 +10,7 @@ const REFUSED: readonly (readonly [
   ['POST', '/build', 'building images'],
   ['POST', '/build/cancel', 'building images'],
   ['POST', '/session', 'building images'],
+  ['POST', '/grpc', 'building images'],
   ['POST', '/commit', 'making images from containers'],
   ['GET', '/containers/:id/changes', 'listing changed files'],
   ['GET', '/containers/:id/export', 'exporting containers'],
