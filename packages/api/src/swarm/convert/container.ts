@@ -8,7 +8,7 @@ import {
   ContainerSpecSchema,
 } from '@skep/wire/swarmkit';
 import { healthFromJson, healthToJson } from './health.js';
-import { enumText, enumValue, type Json, omitEmpty, toNumber } from './json.js';
+import { enumText, type Json, knownValue, omitEmpty, toNumber } from './json.js';
 import { mountFromJson, mountToJson } from './mount.js';
 import { privilegesFromJson, privilegesToJson } from './privileges.js';
 import type { JsonReader } from './reader.js';
@@ -84,7 +84,7 @@ export function containerFromJson(json: JsonReader): ContainerSpec {
     secrets: json.objects('Secrets').map(secretReferenceFromJson),
     configs: json.objects('Configs').map(configReferenceFromJson),
     privileges: privilegesFromJson(json.object('Privileges')),
-    isolation: enumValue(ContainerSpec_Isolation, json.string('Isolation')),
+    isolation: knownValue(ContainerSpec_Isolation, json.string('Isolation'), 'Isolation'),
     ulimits: json.objects('Ulimits').map((limit) =>
       create(ContainerSpec_UlimitSchema, {
         name: limit.string('Name'),

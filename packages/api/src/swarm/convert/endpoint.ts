@@ -10,7 +10,7 @@ import {
   PortConfigSchema,
 } from '@skep/wire/swarmkit';
 import { invalid } from '../errors.js';
-import { enumText, enumValue, type Json, omitEmpty } from './json.js';
+import { enumText, enumValue, type Json, knownValue, omitEmpty } from './json.js';
 import type { JsonReader } from './reader.js';
 
 export function portToJson(port: PortConfig): Json {
@@ -26,10 +26,10 @@ export function portToJson(port: PortConfig): Json {
 function portFromJson(json: JsonReader): PortConfig {
   return create(PortConfigSchema, {
     name: json.string('Name'),
-    protocol: enumValue(PortConfig_Protocol, json.string('Protocol')),
+    protocol: knownValue(PortConfig_Protocol, json.string('Protocol'), 'Protocol'),
     targetPort: json.uint32('TargetPort'),
     publishedPort: json.uint32('PublishedPort'),
-    publishMode: enumValue(PortConfig_PublishMode, json.string('PublishMode')),
+    publishMode: knownValue(PortConfig_PublishMode, json.string('PublishMode'), 'PublishMode'),
   });
 }
 

@@ -20,6 +20,13 @@ const REFUSED: [string, object][] = [
     'invalid MountPropagation: "up"',
     container({ Mounts: [{ BindOptions: { Propagation: 'up' } }] }),
   ],
+  ['invalid Isolation: "vm"', container({ Isolation: 'vm' })],
+  ['invalid Protocol: "icmp"', { EndpointSpec: { Ports: [{ Protocol: 'icmp' }] } }],
+  ['invalid PublishMode: "all"', { EndpointSpec: { Ports: [{ PublishMode: 'all' }] } }],
+  [
+    'invalid JSON: json: cannot unmarshal number 1 into Go struct field ServiceSpec.TaskTemplate.ContainerSpec.Mounts.TmpfsOptions.Options of type string',
+    container({ Mounts: [{ TmpfsOptions: { Options: [[1]] } }] }),
+  ],
   [
     'invalid Config: either File or Runtime should be set',
     container({ Configs: [{ ConfigID: 'a', ConfigName: 'b' }] }),

@@ -1,3 +1,5 @@
+import { invalid } from '../errors.js';
+
 /** JSON objects as Docker writes them. */
 export type Json = Record<string, unknown>;
 
@@ -40,6 +42,15 @@ export function enumText(names: NumericEnum, value: number): string {
 export function enumValue(names: NumericEnum, text: string): number | undefined {
   const value = names[text.toUpperCase()];
   return typeof value === 'number' ? value : undefined;
+}
+
+/** The same where nothing else may be said: undefined for '' alone. `field` is what Docker calls it. */
+export function knownValue(names: NumericEnum, text: string, field: string): number | undefined {
+  const value = enumValue(names, text);
+  if (value === undefined && text !== '') {
+    throw invalid(`invalid ${field}: ${JSON.stringify(text)}`);
+  }
+  return value;
 }
 
 /**

@@ -9,8 +9,7 @@ import {
   Mount_VolumeOptionsSchema,
   MountSchema,
 } from '@skep/wire/swarmkit';
-import { invalid } from '../errors.js';
-import { enumText, enumValue, type Json, omitEmpty, toNumber } from './json.js';
+import { enumText, enumValue, type Json, knownValue, omitEmpty, toNumber } from './json.js';
 import { driverFromJson, driverToJson } from './meta.js';
 import type { JsonReader } from './reader.js';
 
@@ -91,10 +90,7 @@ export function mountFromJson(json: JsonReader): Mount {
 }
 
 function typeFromJson(text: string): Mount_Type {
-  if (text === '') return Mount_Type.BIND;
-  const type = enumValue(Mount_Type, text);
-  if (type === undefined) throw invalid(`invalid MountType: ${JSON.stringify(text)}`);
-  return type;
+  return knownValue(Mount_Type, text, 'MountType') ?? Mount_Type.BIND;
 }
 
 function consistencyFromJson(text: string): Mount_Consistency {
@@ -104,10 +100,7 @@ function consistencyFromJson(text: string): Mount_Consistency {
 function bindFromJson(json: JsonReader | undefined) {
   if (!json) return undefined;
   const text = json.string('Propagation');
-  const propagation = enumValue(Mount_BindOptions_Propagation, text);
-  if (propagation === undefined && text !== '') {
-    throw invalid(`invalid MountPropagation: ${JSON.stringify(text)}`);
-  }
+  const propagation = knownValue(Mount_BindOptions_Propagation, text, 'MountPropagation');
   const flags = {
     nonrecursive: json.boolean('NonRecursive'),
     createmountpoint: json.boolean('CreateMountpoint'),

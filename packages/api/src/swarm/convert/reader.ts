@@ -109,7 +109,9 @@ export class JsonReader {
   stringLists(name: string): string[][] {
     return this.#array(name).map((list) => {
       if (!Array.isArray(list)) throw this.#mismatch(name, list, '[]string');
-      return list.map(String);
+      const wrong = list.find((entry) => typeof entry !== 'string');
+      if (wrong !== undefined) throw this.#mismatch(name, wrong, 'string');
+      return list;
     });
   }
 

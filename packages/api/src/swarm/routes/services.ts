@@ -25,6 +25,7 @@ import { findService } from '../lookup.js';
 import { resolveNetworks } from '../service-networks.js';
 import { type ById, manager, type SwarmDependencies } from './dependencies.js';
 import { pinImage } from './pin-image.js';
+import { placementWarnings } from './placement-warnings.js';
 import { labelsOf, strictFlag, versionOf } from './query.js';
 
 const FILTERS = ['name', 'id', 'label', 'mode', 'runtime'];
@@ -88,7 +89,7 @@ async function createService(deps: SwarmDependencies, request: FastifyRequest): 
   const spec = await readSpec(deps, control, request);
   if (spec.annotations.name === '') spec.annotations.name = madeUpName(deps.random, 0);
   setRegistryAuth(spec, registryAuth(request));
-  const Warnings = await pinImage(deps, spec, request);
+  const Warnings = await warningsOf(deps, spec, request);
   const { service } = await control.createService(create(CreateServiceRequestSchema, { spec }));
   return { ID: service?.id ?? '', Warnings };
 }
@@ -107,7 +108,7 @@ async function updateService(deps: SwarmDependencies, request: ById): Promise<Js
     registryAuth(request) || keptAuth(current, text(query, 'registryAuthFrom')),
   );
   if (spec.annotations.name === '') spec.annotations.name = madeUpName(deps.random, 0);
-  const Warnings = await pinImage(deps, spec, request);
+  const Warnings = await warningsOf(deps, spec, request);
   await control.updateService(
     create(UpdateServiceRequestSchema, {
       serviceId: current.id,
@@ -117,6 +118,17 @@ async function updateService(deps: SwarmDependencies, request: ById): Promise<Js
     }),
   );
   return { Warnings };
+}
+
+/** Null where there are none, as in Docker. Names the image by its digest first, for old clients. */
+async function warningsOf(
+  deps: SwarmDependencies,
+  spec: CompleteServiceSpec,
+  request: FastifyRequest,
+): Promise<string[] | null> {
+  const ofImage = await pinImage(deps, spec, request);
+  const warnings = [...(ofImage ?? []), ...placementWarnings(spec)];
+  return warnings.length > 0 ? warnings : null;
 }
 
 async function readSpec(

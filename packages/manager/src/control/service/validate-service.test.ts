@@ -113,6 +113,7 @@ const REFUSED: [string, Spec][] = [
   ],
   ['Unrecognized service mode', { mode: { case: undefined } }],
   ['TaskSpec: update-delay cannot be negative', { update: { delay: durationFromMs(-1) } }],
+  ['TaskSpec: rollback-delay cannot be negative', { rollback: { delay: durationFromMs(-1) } }],
   ['TaskSpec: update-monitor cannot be negative', { update: { monitor: durationFromMs(-1) } }],
   [
     'TaskSpec: update-maxfailureratio cannot be less than 0 or bigger than 1',

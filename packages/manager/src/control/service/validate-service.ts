@@ -25,7 +25,8 @@ export function checkServiceSpec(given: ServiceSpec | undefined): CompleteServic
   checkTaskSpec(spec.task, spec.annotations);
   checkNetworks([...spec.task.networks, ...spec.networks]);
   checkMode(spec);
-  checkUpdateConfig(spec.update);
+  checkUpdateConfig(spec.update, 'update');
+  checkUpdateConfig(spec.rollback, 'rollback');
   checkEndpoint(spec.endpoint);
   checkNetworkLabels(spec);
   checkAccessLabels(spec);
@@ -65,18 +66,14 @@ function checkJob({ update, rollback }: ServiceSpec): void {
   if (rollback) throw invalidArgument('Jobs may not have a rollback config');
 }
 
-function checkUpdateConfig(config: UpdateConfig | undefined): void {
+/** `phase`: what the texts call it. Docker looks at updates alone, and takes any rollback config. */
+function checkUpdateConfig(config: UpdateConfig | undefined, phase: 'update' | 'rollback'): void {
   if (!config) return;
-  if (durationMs(config.delay) < 0) {
-    throw invalidArgument('TaskSpec: update-delay cannot be negative');
-  }
-  if (durationMs(config.monitor) < 0) {
-    throw invalidArgument('TaskSpec: update-monitor cannot be negative');
-  }
+  const refuse = (what: string) => invalidArgument(`TaskSpec: ${phase}-${what}`);
+  if (durationMs(config.delay) < 0) throw refuse('delay cannot be negative');
+  if (durationMs(config.monitor) < 0) throw refuse('monitor cannot be negative');
   if (config.maxFailureRatio < 0 || config.maxFailureRatio > 1) {
-    throw invalidArgument(
-      'TaskSpec: update-maxfailureratio cannot be less than 0 or bigger than 1',
-    );
+    throw refuse('maxfailureratio cannot be less than 0 or bigger than 1');
   }
 }
 
