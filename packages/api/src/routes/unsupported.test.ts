@@ -3,13 +3,20 @@ import { refuseUnsupported, refuseUnsupportedConfig } from './unsupported.js';
 
 describe('refuseUnsupported', () => {
   it('takes what clients send when nobody asked for it', () => {
-    const nothing = { Devices: [], DeviceRequests: null, BlkioWeight: 0, UTSMode: '' };
+    const nothing = {
+      Devices: [],
+      DeviceRequests: null,
+      KernelMemory: 0,
+      BlkioWeight: 0,
+      UTSMode: '',
+    };
     expect(() => refuseUnsupported({ ...nothing, StorageOpt: {}, Runtime: 'runc' })).not.toThrow();
   });
 
   it.each([
     [{ Links: ['db:db'] }, '--link is not supported by this engine'],
     [{ DeviceRequests: [{ Count: -1 }] }, '--gpus is not supported by this engine'],
+    [{ KernelMemory: 1024 }, '--kernel-memory is not supported by this engine'],
     [{ StorageOpt: { size: '1G' } }, '--storage-opt is not supported by this engine'],
     [{ Runtime: 'fast' }, 'unknown or invalid runtime name: fast'],
   ])('refuses %j', (hostConfig, text) => {

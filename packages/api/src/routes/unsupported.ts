@@ -18,6 +18,7 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
   DeviceRequests: '--gpus',
   IOMaximumBandwidth: '--io-maxbandwidth',
   IOMaximumIOps: '--io-maxiops',
+  KernelMemory: '--kernel-memory',
   KernelMemoryTCP: 'KernelMemoryTCP',
   Links: '--link',
   StorageOpt: '--storage-opt',
