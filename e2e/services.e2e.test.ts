@@ -16,6 +16,7 @@ services:
     networks: [front, back]
     secrets: [key]
     configs: [conf]
+    deploy: {update_config: {monitor: 100ms}}
 networks: {front: {}, back: {ipam: {config: [{subnet: 10.88.0.0/24}]}}}
 secrets: {key: {file: stack.yml}}
 configs: {conf: {file: stack.yml}}
@@ -517,17 +518,17 @@ describe('services', () => {
   it('of a stack are removed and deployed again at once, ten times in a row', async () => {
     const file = join(node.directory, 'stack.yml');
     writeFileSync(file, STACK);
-    const flags = ['--detach=true', '--resolve-image', 'never', '-c', file];
-    const deploy = () => node.docker('stack', 'deploy', ...flags, 'again');
+    const flags = ['--resolve-image', 'never', '-c', file];
+    const deploy = (detach: boolean) =>
+      node.docker('stack', 'deploy', `--detach=${detach}`, ...flags, 'again');
     for (let time = 0; time < 10; time++) {
-      await deploy();
+      await deploy(true);
       await node.docker('stack', 'rm', 'again');
     }
-    await deploy();
-    await until(
-      () => node.fetchFromOutside(8080),
-      (body) => body.startsWith('Hello'),
+    expect(await deploy(false)).toMatch(/verify: Service \S+ converged/);
+    expect(await node.fetchFromOutside(8080)).toMatch(/^Hello/);
+    expect(await node.docker('stack', 'rm', '--detach=false', 'again')).toMatch(
+      /^Removing service/,
     );
-    await node.docker('stack', 'rm', 'again');
   });
 });

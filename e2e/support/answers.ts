@@ -99,7 +99,7 @@ const VARYING: [RegExp, string][] = [
   [/\b[0-9a-z]{25}\b/g, '(id)'],
   [/\b(?=[a-z]*[0-9])[0-9a-z]{12}\b/g, '(short id)'],
   // One in fifty has no figure: it is known by its place.
-  [/(?<=^|\.)[0-9a-z]{12}(?=@| {2}|$)/gm, '(short id)'],
+  [/(?<=^|\.|"ID":")[0-9a-z]{12}(?=@|"| {2}|$)/gm, '(short id)'],
   [/\d{4}-\d\d-\d\d[T ][0-9:.]+(Z| \+0000 (UTC|utc))?/g, '(time)'],
   [/\b(About a|Less than a|\d+) (second|minute)s? ago/gi, '(time) ago'],
   [/SWMTKN-1-\S+/g, '(token)'],
