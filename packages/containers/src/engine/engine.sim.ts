@@ -1,19 +1,28 @@
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Clock, RealProcesses, SimRandom, silentLogger } from '@skep/platform';
 import type { ContainerNetworking } from '../contract/networking.js';
 import type { EngineEvent } from '../contract/state.js';
 import type { SwarmNetworks } from '../contract/swarm-networks.js';
-import { RealKernel } from '../linux/kernel.js';
+import { type MountSpec, RealKernel } from '../linux/kernel.js';
 import { testHost } from '../spec/fixtures.js';
 import type { PluginDirectories } from '../volumes/plugins/discovery.js';
 import type { FakeContainerd } from './containerd.fake.js';
 import { createContainerEngine } from './create-engine.js';
 import type { Engine } from './engine.js';
 
-/** Pipes are real, mounts are not: they need root. */
+/** Pipes are real, mounts are not: they need root. What was written to one in memory goes with it. */
 class PipesOnly extends RealKernel {
-  override mount(): void {}
-  override unmount(): void {}
+  readonly #inMemory = new Set<string>();
+
+  override mount({ type }: MountSpec, target: string): void {
+    if (type === 'tmpfs') this.#inMemory.add(target);
+  }
+
+  override unmount(target: string): void {
+    if (!this.#inMemory.delete(target)) return;
+    for (const name of readdirSync(target)) rmSync(join(target, name), { recursive: true });
+  }
 }
 
 const noSuchNetwork = () => Promise.reject(new Error('no such network'));

@@ -3,6 +3,7 @@ import type { Container } from '../engine/container.js';
 import { type EngineContext, emitContainer, saveStatus } from '../engine/context.js';
 import { restartDelayMs } from '../engine/restart-policy.js';
 import { isoTime } from '../records/record.js';
+import { removeInjectedFiles } from './injected-files.js';
 import { emitNetworks } from './network-events.js';
 import { clearRun } from './starter.js';
 
@@ -44,6 +45,7 @@ export class ExitHandler {
     await this.#finishTask(container);
     emitNetworks(context, 'disconnect', container);
     await clearRun(context, container);
+    if (container.record.task) removeInjectedFiles(context, container.id);
     const startedAtMs = Date.parse(state.StartedAt);
     const ranMs = Math.max(0, exit.exitedAtMs - startedAtMs);
     const delayMs = this.#restartDelay(container, exit.exitCode, ranMs);

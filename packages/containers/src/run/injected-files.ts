@@ -1,15 +1,16 @@
-import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Code, RpcError } from '@skep/platform';
 import type { InjectedFile } from '../contract/config.js';
 import type { EngineContext } from '../engine/context.js';
-import type { InjectedFileRecord } from '../records/record.js';
+import type { ContainerRecord, InjectedFileRecord } from '../records/record.js';
 
 const PAGE_BYTES = 4096;
 
 /**
  * Puts secrets and configs into a memory-backed mount of the container's own. It is made at
- * creation and stays until removal: a daemon that is started anew finds them there and need not be
- * given them again.
+ * creation and stays until the container ends: a daemon that is started anew finds them there and
+ * need not be given them again.
  */
 export function writeInjectedFiles(
   context: EngineContext,
@@ -37,6 +38,18 @@ export function writeInjectedFiles(
   });
 }
 
+/** A task runs once: when it has ended, its container is kept for its logs alone. */
 export function removeInjectedFiles(context: EngineContext, id: string): void {
   context.kernel.unmount(context.paths.files(id));
+}
+
+/** Throws where a user starts a task's container again. */
+export function requireInjectedFiles(context: EngineContext, { id, task }: ContainerRecord): void {
+  for (const { index } of task?.files ?? []) {
+    if (existsSync(join(context.paths.files(id), String(index)))) continue;
+    throw new RpcError(
+      Code.FAILED_PRECONDITION,
+      'the task of this container has ended, and its secrets and configs are gone with it',
+    );
+  }
 }

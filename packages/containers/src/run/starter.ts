@@ -15,6 +15,7 @@ import { resolveUser } from '../spec/user.js';
 import { ProcessStreams } from '../stdio/process-streams.js';
 import { givenDevices } from './devices.js';
 import { unmountImages } from './image-mounts.js';
+import { removeInjectedFiles, requireInjectedFiles } from './injected-files.js';
 import { mountSources, releaseVolumes } from './mount-sources.js';
 import { emitNetworks } from './network-events.js';
 import { NETWORK_FILES, writeNetworkFiles } from './network-files.js';
@@ -80,6 +81,7 @@ export class Starter {
       this.#hooks.onStarted(container);
     } catch (error) {
       await this.#gate.run(() => this.#abandon(container));
+      if (container.record.task) removeInjectedFiles(context, container.id);
       const { failure, exitCode } = translateStartError(error, container.record);
       this.#noteFailure(container, exitCode, errorMessage(failure));
       throw failure;
@@ -106,6 +108,7 @@ export class Starter {
   ): Promise<{ pid: number; startedAtMs: number }> {
     const context = this.#context;
     const { record } = container;
+    requireInjectedFiles(context, record);
     logDestination(container.log.policy, record, context)?.check();
     const rootPath = mountRoot(context, record);
     const network = await this.#setUpNetwork(container, endpoints);
