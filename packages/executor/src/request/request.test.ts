@@ -123,6 +123,13 @@ describe('createRequest', () => {
     });
   });
 
+  it('carries log options without a driver, as stacks have them, for that of the node', () => {
+    const options = { 'max-size': '1m' };
+    const { HostConfig } = request({ image: 'a' }, { logDriver: { options } });
+    expect(HostConfig).toMatchObject({ LogConfig: { Type: '', Config: options } });
+    expect(request({ image: 'a' }).HostConfig).not.toHaveProperty('LogConfig');
+  });
+
   it('carries mounts of every kind', () => {
     const propagation = Mount_BindOptions_Propagation.RSLAVE;
     const { HostConfig } = request({

@@ -61,7 +61,7 @@ function optionalHostConfig(task: TaskObject, spec: ContainerSpec): Partial<Host
     ...(security.length > 0 ? { SecurityOpt: security } : {}),
     ...(hosts.length > 0 ? { ExtraHosts: hosts } : {}),
     ...(networkMode ? { NetworkMode: networkMode } : {}),
-    ...(logDriver?.name ? { LogConfig: { Type: logDriver.name, Config: logDriver.options } } : {}),
+    ...(logDriver ? { LogConfig: { Type: logDriver.name, Config: logDriver.options } } : {}),
   };
 }
 
