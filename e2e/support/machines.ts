@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { exec, type Result } from './exec.ts';
+import { exec, type Result, until } from './exec.ts';
 
 const SKEP = new URL('../../bin/skep', import.meta.url).pathname;
 
@@ -85,9 +85,15 @@ export class TestMachines {
     return exec('docker', args, { env, ...options });
   }
 
-  /** Output of a docker command that must succeed, without the last newline. */
+  /**
+   * Output of a docker command that must succeed, without the last newline. A change of a node is asked
+   * for again where the swarm itself wrote to the node meanwhile, which is refused as out of sequence.
+   */
   async docker(name: string, ...args: string[]): Promise<string> {
-    const { code, stdout, stderr } = await this.dockerResult(name, args);
+    const { code, stdout, stderr } = await until(
+      () => this.dockerResult(name, args),
+      (result) => args[0] !== 'node' || !result.stderr.includes('update out of sequence'),
+    );
     const typed = `docker ${args.join(' ')}`;
     if (code !== 0) throw new Error(`${name}: ${typed}: exit ${code}: ${stderr}${stdout}`);
     return stdout.replace(/\n$/, '');

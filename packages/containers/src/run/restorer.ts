@@ -15,9 +15,9 @@ import { LAYER_LABEL } from './layer-labels.js';
 import { openLeftPipes } from './left-pipes.js';
 import { clearRun, removeFromContainerd, type Starter } from './starter.js';
 
-/** Docker's exit code of a container whose end nobody saw. */
 /** Length of a container's id, with which the names of its layers begin. */
 const ID_CHARACTERS = 64;
+/** Docker's exit code of a container whose end nobody saw. */
 const EXIT_UNKNOWN = 255;
 const NS_PER_MS = 1e6;
 
