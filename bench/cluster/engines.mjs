@@ -34,6 +34,26 @@ export function compareSwarms({ managers, rounds, hasDockerd, prepare, cases, me
   });
 }
 
+/**
+ * The same for one manager and two workers that have the image, after a small round that does not count.
+ * `prepare` makes what the swarms need besides.
+ */
+export function compareThreeNodes({ quick, hasDockerd, prepare, cases, measure }) {
+  const count = quick ? 2 : 5;
+  return compareSwarms({
+    managers: 1,
+    rounds: { skepd: count, dockerd: count },
+    hasDockerd,
+    prepare: async (swarm) => {
+      await pullEverywhere(swarm);
+      await prepare?.(swarm);
+      await measure(swarm, swarm.nodes.length);
+    },
+    cases,
+    measure,
+  });
+}
+
 /** Medians of one case's rounds, skepd's and then dockerd's where it was measured. */
 export function medians(times, which) {
   const { skepd, dockerd } = times[which];

@@ -2,7 +2,7 @@
 import { sleepers } from '../lib/swarm.mjs';
 import { row } from '../lib/table.mjs';
 import { createAndRemove } from './create-tasks.mjs';
-import { compareSwarms, medians, pullEverywhere } from './engines.mjs';
+import { compareThreeNodes, medians } from './engines.mjs';
 
 const MANY = 50;
 const ONE_GOAL_MS = 200;
@@ -15,19 +15,8 @@ export const fiftyTasks = {
   name: 'fifty-tasks',
   title: 'Tasks on three nodes',
   peer: 'dockerd',
-  async run({ quick, hasDockerd }) {
-    const count = quick ? 2 : 5;
-    const times = await compareSwarms({
-      managers: 1,
-      rounds: { skepd: count, dockerd: count },
-      hasDockerd,
-      prepare: async (swarm) => {
-        await pullEverywhere(swarm);
-        await measure(swarm, swarm.nodes.length); // warm-up
-      },
-      cases: [1, MANY],
-      measure,
-    });
+  async run(options) {
+    const times = await compareThreeNodes({ ...options, cases: [1, MANY], measure });
     return [
       row('create to 1 running', ...medians(times, 1), { goal: { most: ONE_GOAL_MS } }),
       row(`create to ${MANY} running`, ...medians(times, MANY), { goal: { ratio: 2 } }),

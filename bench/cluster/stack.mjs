@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../../scripts/lib.mjs';
 import { row } from '../lib/table.mjs';
-import { compareSwarms, medians, pullEverywhere } from './engines.mjs';
+import { compareThreeNodes, medians } from './engines.mjs';
 
 const SERVICES = 20;
 const STACK = 'bench';
@@ -66,19 +66,8 @@ export const stack = {
   name: 'stack',
   title: 'A stack of twenty services on three nodes',
   peer: 'dockerd',
-  async run({ quick, hasDockerd }) {
-    const count = quick ? 2 : 5;
-    const times = await compareSwarms({
-      managers: 1,
-      rounds: { skepd: count, dockerd: count },
-      hasDockerd,
-      prepare: async (swarm) => {
-        await pullEverywhere(swarm);
-        await measure(swarm, swarm.nodes.length); // warm-up
-      },
-      cases: [SERVICES],
-      measure,
-    });
+  async run(options) {
+    const times = await compareThreeNodes({ ...options, cases: [SERVICES], measure });
     return [row('deploy to all running', ...medians(times, SERVICES), { goal: { ratio: 3 } })];
   },
 };

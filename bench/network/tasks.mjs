@@ -1,6 +1,6 @@
 // Tasks on an overlay network: one, and fifty on three nodes, from create to all running.
 import { createAndRemove } from '../cluster/create-tasks.mjs';
-import { compareSwarms, medians, pullEverywhere } from '../cluster/engines.mjs';
+import { compareThreeNodes, medians } from '../cluster/engines.mjs';
 import { sleepers } from '../lib/swarm.mjs';
 import { row } from '../lib/table.mjs';
 
@@ -8,11 +8,7 @@ const NETWORK = 'bench';
 const MANY = 50;
 const ONE_GOAL_MS = 300;
 
-async function prepare(swarm) {
-  await pullEverywhere(swarm);
-  await swarm.createNetwork(NETWORK);
-  await measure(swarm, swarm.nodes.length); // warm-up
-}
+const prepare = (swarm) => swarm.createNetwork(NETWORK);
 
 async function measure(swarm, tasks) {
   const image = await swarm.lab.image();
@@ -25,11 +21,8 @@ export const networkTasks = {
   name: 'network-tasks',
   title: 'Tasks on an overlay network of three nodes',
   peer: 'dockerd',
-  async run({ quick, hasDockerd }) {
-    const count = quick ? 2 : 5;
-    const rounds = { skepd: count, dockerd: count };
-    const cases = [1, MANY];
-    const times = await compareSwarms({ managers: 1, rounds, hasDockerd, prepare, cases, measure });
+  async run(options) {
+    const times = await compareThreeNodes({ ...options, prepare, cases: [1, MANY], measure });
     return [
       row('create to 1 running', ...medians(times, 1), { goal: { most: ONE_GOAL_MS } }),
       row(`create to ${MANY} running`, ...medians(times, MANY), { goal: { ratio: 2 } }),

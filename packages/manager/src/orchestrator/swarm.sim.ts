@@ -39,6 +39,8 @@ export type Fate =
 
 /** Time between two steps of the simulated scheduler and nodes. */
 const STEP_MS = 100;
+/** Longer than any of the loops' own waits in tests. */
+const QUIET_MS = 70_000;
 
 /**
  * A swarm for tests: the loops of service orchestration on a store, with a scheduler and nodes that
@@ -92,6 +94,14 @@ export class SimSwarm {
   async restartLoops(): Promise<void> {
     await this.stopLoops();
     this.startLoops();
+  }
+
+  /** How many entries new loops write that find everything done: none, or one has work for ever. */
+  async entriesOfNewLoops(): Promise<number> {
+    const before = this.proposer.entries.length;
+    await this.restartLoops();
+    await this.run(QUIET_MS);
+    return this.proposer.entries.length - before;
   }
 
   async addCluster(historyLimit: number): Promise<void> {
