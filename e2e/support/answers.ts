@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { exec, type Result } from './exec.ts';
+import { exec, type Result, until } from './exec.ts';
 
 const DIRECTORY = new URL('../answers/', import.meta.url);
 
@@ -59,7 +59,10 @@ export interface Asked {
 /** The newest version of the API that Docker Engine 20.10 has: both engines are asked in it. */
 const API_VERSION = '1.41';
 
-/** Runs a line as it stands, or makes its request. */
+/**
+ * Runs a line as it stands, or makes its request. A command is run again where the engine itself wrote to the
+ * object between the command's reading and its writing: whose turn it was is chance.
+ */
 export function say(engine: Asked, said: string): Promise<Result> {
   const [, method, path, body] = /^(GET|POST|DELETE) (\S+)(?: (.*))?$/.exec(said) ?? [];
   if (method !== undefined) {
@@ -75,7 +78,10 @@ export function say(engine: Asked, said: string): Promise<Result> {
     DOCKER_API_VERSION: API_VERSION,
   };
   const line = said.replaceAll('@IP', engine.address).replaceAll('@FILES', DIRECTORY.pathname);
-  return exec('bash', ['-c', line], { env });
+  return until(
+    () => exec('bash', ['-c', line], { env }),
+    (result) => !result.stderr.includes('update out of sequence'),
+  );
 }
 
 /** Output of curl whose JSON is written in one way: the order of fields means nothing. */
