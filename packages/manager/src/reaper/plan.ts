@@ -1,6 +1,6 @@
 import type { ReadView } from '@skep/store';
 import type { ServiceObject, TaskObject } from '@skep/wire';
-import { TaskState } from '@skep/wire/swarmkit';
+import { NodeStatus_State, TaskState } from '@skep/wire/swarmkit';
 import { removeTask, type Step } from '../loop/plan.js';
 import { sinceLeaving } from '../orchestrator/leaving.js';
 import { isJob } from '../orchestrator/mode.js';
@@ -18,6 +18,7 @@ import {
 } from '../orchestrator/slot.js';
 import { isUpdating } from '../updater/config.js';
 import { evidence } from '../updater/progress.js';
+import { UNHEARD_TASKS_MAX } from './limits.js';
 
 /** Tasks kept for each slot when no cluster object says otherwise (features.md 3.2). */
 const HISTORY_LIMIT_DEFAULT = 5;
@@ -47,20 +48,40 @@ export function isGivenUp(view: ReadView, task: TaskObject): boolean {
   return view.get('node', task.nodeId) === undefined;
 }
 
-/** The oldest ended tasks over the limit. All tasks of the slot count, the live one included. */
+/**
+ * The oldest ended tasks over the limit, and the oldest over theirs of those on nodes that are down.
+ * All tasks of the slot count, the live one included.
+ */
 function beyondHistory(view: ReadView, service: ServiceObject, slot: Slot): TaskObject[] {
   const limit = historyLimit(view, service);
   if (limit < 0 || slot.length <= limit) return [];
+  const kept = keptAnyway(view, service, slot);
+  const rest = slot.filter((task) => !kept.has(task)).sort(byStatusTime);
+  const ended = rest.filter((task) => isOver(service, task)).slice(0, slot.length - limit);
+  const unheard = rest.filter((task) => isUnheard(view, task));
+  const tooMany = Math.max(0, unheard.length - Math.max(limit, UNHEARD_TASKS_MAX));
+  return [...ended, ...unheard.slice(0, tooMany)];
+}
+
+/** What the other loops still read of a slot's past. */
+function keptAnyway(view: ReadView, service: ServiceObject, slot: Slot): Set<TaskObject> {
   const kept = isUpdating(service) ? evidence(view, service, slot) : new Set<TaskObject>();
   for (const task of sinceLeaving(view, service, slot)) kept.add(task);
   const present = ofPresentRun(service, slot);
   const newest = present.at(-1);
   // Without a live task the newest is what says that the slot must not be filled again.
   if (newest && !present.some(isLive)) kept.add(newest);
-  return slot
-    .filter((task) => isOver(service, task) && !kept.has(task))
-    .sort((a, b) => statusTimeMs(a) - statusTimeMs(b))
-    .slice(0, slot.length - limit);
+  return kept;
+}
+
+function byStatusTime(a: TaskObject, b: TaskObject): number {
+  return statusTimeMs(a) - statusTimeMs(b);
+}
+
+/** Whether a task was told to stop and its node, which is down, cannot say that it did. */
+function isUnheard(view: ReadView, task: TaskObject): boolean {
+  if (isLive(task) || hasEnded(task) || task.status.state < TaskState.ASSIGNED) return false;
+  return view.get('node', task.nodeId)?.status.state === NodeStatus_State.DOWN;
 }
 
 /** A policy that counts attempts needs that many tasks to count; negative keeps all. */

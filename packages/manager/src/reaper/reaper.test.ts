@@ -10,6 +10,7 @@ import {
 import { describe, expect, it } from 'vitest';
 import { globalSpec, replicatedSpec } from '../orchestrator/specs.sim.js';
 import { SimSwarm } from '../orchestrator/swarm.sim.js';
+import { UNHEARD_TASKS_MAX } from './limits.js';
 
 async function crashing(limit: number, spec = quick()) {
   const swarm = new SimSwarm();
@@ -101,6 +102,41 @@ describe('the task history', () => {
     await swarm.run(10_000);
     expect(swarm.tasks()).toHaveLength(1);
     expect(swarm.running()).toEqual([]);
+  });
+});
+
+describe('the tasks of a node that goes down again and again, and never says what stopped', () => {
+  /** Tasks of service s1 after each time a node went down. */
+  async function flapping(spec: ReturnType<typeof quick>, historyLimit: number) {
+    const swarm = new SimSwarm();
+    await swarm.addCluster(historyLimit);
+    await swarm.addNodes('n1');
+    swarm.frozen.add('n1');
+    swarm.startLoops();
+    await swarm.addService('s1', spec);
+    const inState = (state: NodeStatus_State) =>
+      swarm.changeNode('n1', (node) => ({ status: { ...node.status, state } }));
+    const counts: number[] = [];
+    for (let time = 0; time < 40; time++) {
+      await swarm.run(1_000);
+      for (const task of swarm.tasks()) await swarm.report(task, TaskState.RUNNING);
+      await inState(NodeStatus_State.DOWN);
+      await swarm.run(500);
+      counts.push(swarm.tasks().length);
+      await inState(NodeStatus_State.READY);
+    }
+    await swarm.stopLoops();
+    return counts;
+  }
+
+  it.each([
+    ['replicated', quick(), 5],
+    ['replicated', quick(), 0],
+    ['global', globalSpec({ restart }), 2],
+  ])('are no more than bounds say, where they are %s', async (_, spec, historyLimit) => {
+    const counts = await flapping(spec, historyLimit);
+    expect(Math.max(...counts)).toBeLessThanOrEqual(UNHEARD_TASKS_MAX + 1);
+    expect(counts.at(-1)).toBeGreaterThanOrEqual(UNHEARD_TASKS_MAX);
   });
 });
 

@@ -1,5 +1,6 @@
 import type { Change, ChangeOf, ReadView } from '@skep/store';
 import type { TaskObject } from '@skep/wire';
+import { NodeStatus_State } from '@skep/wire/swarmkit';
 import type { Decision, LoopOptions } from '../loop/planner.js';
 import { PlanningLoop } from '../loop/planning-loop.js';
 import { hasEnded, slotKey } from '../orchestrator/slot.js';
@@ -27,7 +28,7 @@ export class TaskReaper extends PlanningLoop {
     if (change.table === 'task') this.#onTask(change);
     else if (change.table === 'service') this.#onService(change);
     else if (change.table === 'cluster') this.#onCluster(change);
-    else if (change.table === 'node' && change.kind === 'remove') this.#onLost(change.object.id);
+    else if (change.table === 'node') this.#onNode(change);
   }
 
   #onTask({ kind, object: task, before }: ChangeOf<'task'>): void {
@@ -47,7 +48,10 @@ export class TaskReaper extends PlanningLoop {
     if (before?.spec.orchestration.taskHistoryRetentionLimit !== limit) this.markAll();
   }
 
-  #onLost(nodeId: string): void {
+  /** A node that is gone or down does not say any more what has stopped. */
+  #onNode({ kind, object: { id: nodeId, status }, before }: ChangeOf<'node'>): void {
+    const isDown = status.state === NodeStatus_State.DOWN && before?.status.state !== status.state;
+    if (kind !== 'remove' && !isDown) return;
     for (const task of this.store.view.tasksOfNode(nodeId)) this.#markTask(task);
   }
 
