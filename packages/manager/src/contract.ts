@@ -197,8 +197,11 @@ export interface ImagesService {
    * it.
    */
   locate(nodeId: string, request: LocateImageRequest): Promise<LocateImageResponse>;
-  /** Whether another node than the caller has a task with a right to an image. */
-  mayHave(request: MayHaveImageRequest): Promise<MayHaveImageResponse>;
+  /**
+   * Whether another node than the asking one has a task with a right to an image. Rejects
+   * RESOURCE_EXHAUSTED when the latter has asked about too many keys that were wrong.
+   */
+  mayHave(askerId: string, request: MayHaveImageRequest): Promise<MayHaveImageResponse>;
   needed(): Promise<NeededImagesResponse>;
 }
 

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
+import { Code } from '@skep/platform';
 import { LocateImageRequestSchema, MayHaveImageRequestSchema } from '@skep/wire/skep';
 import { NodeStatus_State, TaskState } from '@skep/wire/swarmkit';
 import { describe, expect, it } from 'vitest';
 import { nodeOf, serviceOf, taskOf } from '../testing/objects.sim.js';
 import { SimRoom } from '../testing/room.sim.js';
 import { Images } from './images.js';
-import { HOLDERS_MAX } from './limits.js';
+import { HOLDERS_MAX, KEYS_MAX, WRONG_KEYS_KEPT_MS, WRONG_KEYS_MAX } from './limits.js';
 
 const specOf = (image: string, registryAuth = '') => ({
   runtime: { case: 'container' as const, value: { image, pullOptions: { registryAuth } } },
@@ -78,8 +79,8 @@ describe('who may have an image', () => {
   it('is every node with a task of it, where it was fetched without credentials', async () => {
     const { images, room } = await setUp();
     await room.put('task', taskAt('n1', 'app:1', TaskState.PREPARING), taskAt('n2', 'app:2'));
-    expect((await images.mayHave(ask('n1'))).allowed).toBe(true);
-    expect((await images.mayHave(ask('n2'))).allowed).toBe(false);
+    expect((await images.mayHave('n3', ask('n1'))).allowed).toBe(true);
+    expect((await images.mayHave('n3', ask('n2'))).allowed).toBe(false);
   });
 
   it.each([
@@ -91,8 +92,30 @@ describe('who may have an image', () => {
     const { images, room } = await setUp();
     const own = { serviceId, spec: specOf('app:1', auth) };
     await room.put('task', taskAt('n1', 'app:1', TaskState.PREPARING, own));
-    const answer = await images.mayHave(ask('n1', { salt, keys: [key(held)] }));
+    const answer = await images.mayHave('n3', ask('n1', { salt, keys: [key(held)] }));
     expect(answer.allowed).toBe(allowed);
+  });
+
+  it('is not to be found out by guesses: a node that asks about many wrong keys is not answered', async () => {
+    const { images, room } = await setUp();
+    const own = { serviceId: 'web', spec: specOf('app:1', 'secret') };
+    await room.put('task', taskAt('n1', 'app:1', TaskState.RUNNING, own));
+    const guess = (from: number, more: string[] = []) => {
+      const words = Array.from({ length: KEYS_MAX - more.length }, (_, at) => `guess ${from + at}`);
+      return ask('n1', { salt, keys: [...words, ...more].map(key) });
+    };
+    for (let from = 0; from < WRONG_KEYS_MAX; from += KEYS_MAX) {
+      expect((await images.mayHave('n2', guess(from))).allowed).toBe(false);
+    }
+    const next = guess(WRONG_KEYS_MAX, ['secret']);
+    await expect(images.mayHave('n2', next)).rejects.toMatchObject({
+      code: Code.RESOURCE_EXHAUSTED,
+    });
+    // What it asked about before costs nothing, and other nodes have their own tries.
+    expect((await images.mayHave('n2', guess(0))).allowed).toBe(false);
+    expect((await images.mayHave('n3', next)).allowed).toBe(true);
+    await room.clock.advance(WRONG_KEYS_KEPT_MS);
+    expect((await images.mayHave('n2', next)).allowed).toBe(true);
   });
 });
 

@@ -20,16 +20,21 @@ import { isLive } from '../orchestrator/slot.js';
 import { holdersOf } from './holders.js';
 import { imageOf } from './image-of.js';
 import { KEYS_MAX } from './limits.js';
+import { WrongKeys } from './wrong-keys.js';
+
+type ImagesOptions = Pick<LoopOptions, 'store' | 'random' | 'clock' | 'log'>;
 
 /**
  * Tells nodes where an image may be had from, who may have it, and which images the swarm needs. All
- * of it is read from the store: nothing is kept between calls.
+ * of it is read from the store: nothing is kept between calls, but who asked about wrong keys.
  */
 export class Images implements ImagesService {
-  readonly #options: Pick<LoopOptions, 'store' | 'random'>;
+  readonly #options: ImagesOptions;
+  readonly #wrongKeys: WrongKeys;
 
-  constructor(options: Pick<LoopOptions, 'store' | 'random'>) {
+  constructor(options: ImagesOptions) {
     this.#options = options;
+    this.#wrongKeys = new WrongKeys(options.clock);
   }
 
   async locate(nodeId: string, { image }: LocateImageRequest): Promise<LocateImageResponse> {
@@ -40,14 +45,27 @@ export class Images implements ImagesService {
     return create(LocateImageResponseSchema, { holders });
   }
 
-  async mayHave(request: MayHaveImageRequest): Promise<MayHaveImageResponse> {
-    const { image, nodeId, salt } = request;
-    const tasks = tasksUsing(this.#options.store.view, nodeId, image);
-    const keys = new Set(request.keys.slice(0, KEYS_MAX).map(hex));
-    const holdsKey = (task: TaskObject) =>
-      keysOf(task).some((key) => keys.has(saltedKey(salt, key)));
-    const allowed = salt.length === 0 ? tasks.length > 0 : tasks.some(holdsKey);
+  async mayHave(askerId: string, request: MayHaveImageRequest): Promise<MayHaveImageResponse> {
+    const tasks = tasksUsing(this.#options.store.view, request.nodeId, request.image);
+    const isAnybodys = request.salt.length === 0;
+    const allowed = tasks.length > 0 && (isAnybodys || this.#fits(askerId, request, tasks));
     return create(MayHaveImageResponseSchema, { allowed });
+  }
+
+  /** Whether one of the tasks has one of the keys. */
+  #fits(askerId: string, request: MayHaveImageRequest, tasks: readonly TaskObject[]): boolean {
+    const { salt } = request;
+    const keys = new Set(request.keys.slice(0, KEYS_MAX).map(hex));
+    // The same key under another salt is another guess.
+    const guesses = [...keys].map((key) => saltedKey(salt, key));
+    if (!this.#wrongKeys.hasTriesFor(askerId, guesses)) {
+      const fields = { node: askerId, image: request.image };
+      this.#options.log.warn(fields, 'a node asks about too many keys that are wrong');
+      throw new RpcError(Code.RESOURCE_EXHAUSTED, 'too many keys that are wrong');
+    }
+    const fits = tasks.some((task) => keysOf(task).some((key) => keys.has(saltedKey(salt, key))));
+    if (!fits) this.#wrongKeys.add(askerId, guesses);
+    return fits;
   }
 
   async needed(): Promise<NeededImagesResponse> {

@@ -11,3 +11,7 @@ export const HOLDERS_MAX = 16;
 
 /** Keys of an image that was fetched with credentials; nodes keep fewer. */
 export const KEYS_MAX = 64;
+
+/** Keys that were no task's of which one node may ask, until they are forgotten. */
+export const WRONG_KEYS_MAX = 1_024;
+export const WRONG_KEYS_KEPT_MS = 60 * 60 * 1000;

@@ -20,7 +20,7 @@ export function channelImages(channel: Channel): ImagesLink {
 export function localImages(nodeId: string, images: ImagesService): ImagesLink {
   return {
     locate: (image) => images.locate(nodeId, create(LocateImageRequestSchema, { image })),
-    mayHave: (request) => images.mayHave(create(MayHaveImageRequestSchema, request)),
+    mayHave: (request) => images.mayHave(nodeId, create(MayHaveImageRequestSchema, request)),
     needed: () => images.needed(),
   };
 }

@@ -54,7 +54,7 @@ export function forwardedServices(rooms: Rooms): BoundService[] {
     }),
     implement(Images, {
       locate: (request, context) => rooms().images.locate(nodeIdOf(context), request),
-      mayHave: (request) => rooms().images.mayHave(request),
+      mayHave: (request, context) => rooms().images.mayHave(nodeIdOf(context), request),
       needed: () => rooms().images.needed(),
     }),
     implement(LogBroker, {
