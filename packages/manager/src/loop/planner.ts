@@ -23,6 +23,12 @@ export interface Decision {
   wakes?: readonly (readonly [key: string, delayMs: number])[];
 }
 
+/** Decisions on several keys as one. */
+export function merged(decisions: readonly Decision[]): Decision {
+  const steps = decisions.flatMap((decision) => decision.steps);
+  return { steps, wakes: decisions.flatMap((decision) => decision.wakes ?? []) };
+}
+
 export interface PlannerOptions {
   name: string;
   store: Store;

@@ -3,12 +3,13 @@ import type { NodeObject, ServiceObject } from '@skep/wire';
 import { NodeSpec_Availability, TaskState } from '@skep/wire/swarmkit';
 import { constraintsOf, nodeMatches } from '../constraint/index.js';
 import { createTask, type Step, stop } from '../loop/plan.js';
+import type { Decision } from '../loop/planner.js';
 import { newTask, type PlanContext } from './new-task.js';
 import { isHeld } from './replicated.js';
 import { isLost, slotsOf } from './slot.js';
 
 /** Brings a global service to one task on each node that can have one. */
-export function planGlobal(view: ReadView, service: ServiceObject, context: PlanContext): Step[] {
+export function planGlobal(view: ReadView, service: ServiceObject, context: PlanContext): Decision {
   const slots = slotsOf(view, service);
   const steps: Step[] = [];
   for (const node of view.all('node')) {
@@ -23,7 +24,7 @@ export function planGlobal(view: ReadView, service: ServiceObject, context: Plan
   }
   // What is left was on nodes that are no more; nobody will ever report those tasks stopped.
   for (const slot of slots.values()) steps.push(...stop(slot, TaskState.REMOVE));
-  return steps;
+  return { steps };
 }
 
 /** Whether a running task may stay on the node. */

@@ -3,8 +3,10 @@ import type { ReadView } from '@skep/store';
 import type { ServiceObject, TaskObject } from '@skep/wire';
 import { TaskState } from '@skep/wire/swarmkit';
 import { createTask, type Step, stop } from '../loop/plan.js';
+import type { Decision } from '../loop/planner.js';
 import { mayRestart } from '../restart/policy.js';
 import { isActive, mayHaveTask } from './global.js';
+import { making } from './making.js';
 import { newTask, type PlanContext, type Seat } from './new-task.js';
 import { freeSlots } from './replicated.js';
 import {
@@ -35,7 +37,7 @@ export function planReplicatedJob(
   view: ReadView,
   service: ServiceObject,
   context: PlanContext,
-): Step[] {
+): Decision {
   const { mode } = service.spec;
   invariant(mode.case === 'replicatedJob', 'not a replicated job', { service: service.id });
   const { maxConcurrent, totalCompletions } = mode.value;
@@ -57,10 +59,11 @@ export function planReplicatedJob(
   }
   const room = Number(maxConcurrent) - underWay;
   const open = Number(totalCompletions) - occupied.size;
-  for (const slot of freeSlots(occupied, 0n, Math.min(room, open))) {
+  const { count, wakes = [] } = making(view, service, Math.min(room, open));
+  for (const slot of freeSlots(occupied, 0n, count)) {
     steps.push(begin(view, service, { slot }, slots.get(slot), context));
   }
-  return steps;
+  return { steps, wakes };
 }
 
 /** Brings a global job on: one task that comes to its end on each node that can have one. */
@@ -68,7 +71,7 @@ export function planGlobalJob(
   view: ReadView,
   service: ServiceObject,
   context: PlanContext,
-): Step[] {
+): Decision {
   const slots = slotsOf(view, service);
   const steps: Step[] = [];
   for (const node of view.all('node')) {
@@ -85,7 +88,7 @@ export function planGlobalJob(
   }
   // What is left was on nodes that are no more; nobody will ever report those tasks stopped.
   for (const slot of slots.values()) steps.push(...stop(slot, TaskState.REMOVE));
-  return steps;
+  return { steps };
 }
 
 /** What of earlier runs still goes on is given up; what has ended is history. */

@@ -1,6 +1,6 @@
 import type { Random } from '@skep/platform';
 import type { Change, ChangeOf, ReadView } from '@skep/store';
-import type { Decision, LoopOptions } from '../loop/planner.js';
+import { type Decision, type LoopOptions, merged } from '../loop/planner.js';
 import { PlanningLoop } from '../loop/planning-loop.js';
 import { isPerNode } from './mode.js';
 import { planService } from './plan.js';
@@ -21,7 +21,7 @@ export class Orchestrator extends PlanningLoop {
 
   protected decide(view: ReadView, serviceIds: readonly string[], nowMs: number): Decision {
     const context = { nowMs, random: this.#random };
-    return { steps: serviceIds.flatMap((id) => planService(view, id, context)) };
+    return merged(serviceIds.map((id) => planService(view, id, context)));
   }
 
   protected markAll(): void {

@@ -3,8 +3,10 @@ import type { ReadView } from '@skep/store';
 import { type ServiceObject, type TaskObject, timestampMs } from '@skep/wire';
 import { TaskState, UpdateStatus_UpdateState as UpdateState } from '@skep/wire/swarmkit';
 import { createTask, type Step, stop } from '../loop/plan.js';
+import type { Decision } from '../loop/planner.js';
 import { mayRestart } from '../restart/policy.js';
 import { isTaskDirty } from './dirty.js';
+import { making } from './making.js';
 import { newTask, type PlanContext } from './new-task.js';
 import { isLive, type Slot, slotsOf } from './slot.js';
 import { victims } from './victims.js';
@@ -17,13 +19,14 @@ export function planReplicated(
   view: ReadView,
   service: ServiceObject,
   context: PlanContext,
-): Step[] {
+): Decision {
   const { mode } = service.spec;
   invariant(mode.case === 'replicated', 'not a replicated service', { service: service.id });
   const { held, idle } = sortSlots(view, service);
   const replicas = Number(mode.value.replicas);
   const steps: Step[] = [];
-  const fresh = freeSlots(held, 1n, replicas - held.size);
+  const { count, wakes = [] } = making(view, service, replicas - held.size);
+  const fresh = freeSlots(held, 1n, count);
   for (const slot of fresh) {
     const task = newTask(view, service, { slot }, TaskState.RUNNING, context);
     steps.push([createTask(task)]);
@@ -32,7 +35,7 @@ export function planReplicated(
   const surplus = victims(held, held.size - replicas);
   // A slot is given up history and all; the reaper deletes each task once it has stopped.
   for (const slot of [...surplus, ...idle.values()]) steps.push(...stop(slot, TaskState.REMOVE));
-  return steps;
+  return { steps, wakes };
 }
 
 /**

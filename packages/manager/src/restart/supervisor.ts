@@ -2,8 +2,7 @@ import type { Random } from '@skep/platform';
 import type { Change, ChangeOf, ReadView } from '@skep/store';
 import type { NodeObject, TaskObject } from '@skep/wire';
 import { TaskState } from '@skep/wire/swarmkit';
-import type { Step } from '../loop/plan.js';
-import type { Decision, LoopOptions } from '../loop/planner.js';
+import { type Decision, type LoopOptions, merged } from '../loop/planner.js';
 import { PlanningLoop } from '../loop/planning-loop.js';
 import { hasEnded, isLive, isRefused, slotKey } from '../orchestrator/slot.js';
 import { planSlotRestarts } from './plan.js';
@@ -72,9 +71,4 @@ function reachChanged(node: NodeObject, before: NodeObject | undefined): boolean
     before?.status.state !== node.status.state ||
     before.spec.availability !== node.spec.availability
   );
-}
-
-function merged(decisions: readonly Decision[]): Decision {
-  const steps: Step[] = decisions.flatMap((decision) => decision.steps);
-  return { steps, wakes: decisions.flatMap((decision) => decision.wakes ?? []) };
 }
