@@ -260,6 +260,7 @@ describe('mount requests', () => {
     [{ Type: 'tmpfs', ...target, TmpfsOptions: { Options: [['suid']] } }, 'invalid option: suid'],
     [{ Type: 'image', ...target }, 'field Source must not be empty'],
     [{ Type: 'npipe' as 'bind', Source: 'a', ...target }, 'mount type unknown'],
+    [{ Type: 'tmpfs', Consistency: 'odd', ...target }, 'invalid consistency: odd'],
     [{ Type: 'cluster' as 'bind', Source: 'a', ...target }, 'mount type unknown'],
   ])('refuses %j', (request, text) => {
     const record = testRecord();

@@ -14,6 +14,9 @@ export interface WantedMount extends Omit<MountRecord, 'Source'> {
   volumeOptions?: Record<string, string>;
 }
 
+/** Without effect on Linux. */
+const CONSISTENCIES = new Set(['', 'default', 'consistent', 'cached', 'delegated']);
+
 const PROPAGATIONS = new Set(['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave']);
 
 /**
@@ -134,7 +137,8 @@ const NO_BIND_OPTIONS = 'field BindOptions must not be specified';
 function fromRequest(request: MountRequest): WantedMount {
   const fail: Fail = (why) => invalid(`invalid mount config for type "${request.Type}": ${why}`);
   checkTarget(request.Target ?? '', fail);
-  const { BindOptions, Type } = request;
+  const { BindOptions, Consistency = '', Type } = request;
+  if (!CONSISTENCIES.has(Consistency)) throw fail(`invalid consistency: ${Consistency}`);
   if (Type === 'bind') return bindRequest(request, fail);
   if (Type !== 'volume' && Type !== 'tmpfs' && Type !== 'image') throw fail('mount type unknown');
   if (BindOptions) throw fail(NO_BIND_OPTIONS);

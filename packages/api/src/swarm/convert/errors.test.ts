@@ -20,6 +20,7 @@ const REFUSED: [string, object][] = [
     'invalid MountPropagation: "up"',
     container({ Mounts: [{ BindOptions: { Propagation: 'up' } }] }),
   ],
+  ['invalid Consistency: "eventual"', container({ Mounts: [{ Consistency: 'eventual' }] })],
   ['invalid Isolation: "vm"', container({ Isolation: 'vm' })],
   ['invalid Protocol: "icmp"', { EndpointSpec: { Ports: [{ Protocol: 'icmp' }] } }],
   ['invalid PublishMode: "all"', { EndpointSpec: { Ports: [{ PublishMode: 'all' }] } }],

@@ -9,7 +9,7 @@ import {
   Mount_VolumeOptionsSchema,
   MountSchema,
 } from '@skep/wire/swarmkit';
-import { enumText, enumValue, type Json, knownValue, omitEmpty, toNumber } from './json.js';
+import { enumText, type Json, knownValue, omitEmpty, toNumber } from './json.js';
 import { driverFromJson, driverToJson } from './meta.js';
 import type { JsonReader } from './reader.js';
 
@@ -94,7 +94,7 @@ function typeFromJson(text: string): Mount_Type {
 }
 
 function consistencyFromJson(text: string): Mount_Consistency {
-  return enumValue(Mount_Consistency, text) ?? Mount_Consistency.DEFAULT;
+  return knownValue(Mount_Consistency, text, 'Consistency') ?? Mount_Consistency.DEFAULT;
 }
 
 function bindFromJson(json: JsonReader | undefined) {

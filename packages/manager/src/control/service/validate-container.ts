@@ -20,11 +20,18 @@ function checkImage(image: string): void {
 
 function checkMounts(mounts: readonly Mount[]): void {
   const targets = new Set<string>();
-  for (const { target, type } of mounts) {
+  for (const { target, tmpfsOptions, type } of mounts) {
     if (targets.has(target)) {
       throw invalidArgument(`ContainerSpec: duplicate mount point: ${target}`);
     }
     targets.add(target);
+    const sizeBytes = tmpfsOptions?.sizeBytes ?? 0n;
+    // Docker leaves it to the node, where each container would fail to start.
+    if (sizeBytes < 0n) {
+      throw invalidArgument(
+        `ContainerSpec: tmpfs size of ${target} cannot be negative: ${sizeBytes}`,
+      );
+    }
     // No node could ever be given one: no manager here makes them.
     if (type === Mount_Type.CLUSTER) {
       throw unimplemented('cluster volumes are not supported by this engine');

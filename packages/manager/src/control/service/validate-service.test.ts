@@ -65,6 +65,36 @@ const REFUSED: [string, Spec][] = [
     task({ resources: { limits: { memoryBytes: 4194303n } } }),
   ],
   [
+    'cannot ask for negative resource gpu',
+    task({
+      resources: {
+        reservations: {
+          generic: [
+            { resource: { case: 'discreteResourceSpec', value: { kind: 'gpu', value: -1n } } },
+          ],
+        },
+      },
+    }),
+  ],
+  [
+    'invalid argument for resource gpu',
+    task({
+      resources: {
+        reservations: {
+          generic: [
+            { resource: { case: 'namedResourceSpec', value: { kind: 'gpu', value: 'a' } } },
+          ],
+        },
+      },
+    }),
+  ],
+  [
+    'ContainerSpec: tmpfs size of /a cannot be negative: -1',
+    container({
+      mounts: [{ target: '/a', type: Mount_Type.TMPFS, tmpfsOptions: { sizeBytes: -1n } }],
+    }),
+  ],
+  [
     'You should always set the Memory limit when using Memoryswap limit, see usage',
     task({ resources: { swapBytes: 0n } }),
   ],

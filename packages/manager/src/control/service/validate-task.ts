@@ -1,6 +1,7 @@
 import { durationMs } from '@skep/wire';
 import type {
   Annotations,
+  GenericResource,
   GenericRuntimeSpec,
   ResourceRequirements,
   Resources,
@@ -68,7 +69,7 @@ function checkSwap({ limits, memorySwappiness, swapBytes }: ResourceRequirements
   }
 }
 
-function checkAmounts({ nanoCpus, memoryBytes }: Resources): void {
+function checkAmounts({ generic, nanoCpus, memoryBytes }: Resources): void {
   if (nanoCpus !== 0n && nanoCpus < CPU_NANOS_MIN) {
     const cpus = formatNumber(Number(nanoCpus) / NANOS_PER_CPU);
     const least = formatNumber(CPU_NANOS_MIN / NANOS_PER_CPU);
@@ -77,6 +78,16 @@ function checkAmounts({ nanoCpus, memoryBytes }: Resources): void {
   if (memoryBytes !== 0n && memoryBytes < MEMORY_BYTES_MIN) {
     throw invalidArgument(`invalid memory value ${memoryBytes}: Must be at least 4MiB`);
   }
+  for (const { resource } of generic) checkGenericResource(resource);
+}
+
+/** Docker's clients check this; its managers take the former as nothing, and the latter as room. */
+function checkGenericResource(resource: GenericResource['resource']): void {
+  if (resource.case !== 'discreteResourceSpec') {
+    throw invalidArgument(`invalid argument for resource ${resource.value?.kind ?? ''}`);
+  }
+  const { kind, value } = resource.value;
+  if (value < 0n) throw invalidArgument(`cannot ask for negative resource ${kind}`);
 }
 
 function checkRestartPolicy(policy: RestartPolicy | undefined): void {
