@@ -217,6 +217,17 @@ describe('the removal of a network', () => {
     expect((await failure(remove(id))).code).toBe(Code.NOT_FOUND);
   });
 
+  it('does not wait until tasks of a removed service were told to end', async () => {
+    const id = (await make()).network?.id ?? '';
+    const task = { desiredState: TaskState.RUNNING, networks: [{ network: { id } }] };
+    await sim.put('service', { id: 's' });
+    await sim.put('task', { id: 't', serviceId: 's', ...task });
+    expect((await failure(remove(id))).message).toBe(`network ${id} is in use by task t`);
+    await sim.store.update((tx) => tx.remove('service', 's'));
+    await remove(id);
+    expect((await failure(remove(id))).code).toBe(Code.NOT_FOUND);
+  });
+
   it('of the ingress network is refused while a service publishes; there is one of them', async () => {
     const { network } = await make({ ingress: true, driverConfig: { name: 'overlay' } });
     const id = network?.id ?? '';

@@ -103,7 +103,9 @@ function checkRemovable(tx: Transaction, network: NetworkObject): void {
   for (const task of tx.all('task')) {
     const attached = task.networks.some(({ network: attachedTo }) => attachedTo?.id === id);
     const lives = task.desiredState <= TaskState.COMPLETE && task.status.state <= TaskState.RUNNING;
-    if (attached && lives) {
+    // Tasks of a removed service are told to end a moment after it; their network need not wait for that.
+    const isOrphan = task.serviceId !== '' && !tx.get('service', task.serviceId);
+    if (attached && lives && !isOrphan) {
       throw failedPrecondition(`network ${id} is in use by task ${task.id}`);
     }
   }
