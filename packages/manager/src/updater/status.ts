@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { type ServiceObject, type TaskObject, timestampFromMs } from '@skep/wire';
 import {
+  UpdateConfig_FailureAction as FailureAction,
   UpdateStatus_UpdateState as UpdateState,
   type UpdateStatus,
   UpdateStatusSchema,
@@ -44,12 +45,16 @@ export function completed(service: ServiceObject, nowMs: number): ServiceObject 
   });
 }
 
-/** The service with its update, or rollback, stopped over a task until a user says how to go on. */
+/**
+ * The service with its update, or rollback, stopped over a task until a user says how to go on. Docker
+ * speaks of a rollback only where that was to be rolled back in turn, which nothing ever is.
+ */
 export function paused(service: ServiceObject, failed: TaskObject): ServiceObject {
   const back = isRollingBack(service);
+  const twice = back && service.spec.rollback?.failureAction === FailureAction.ROLLBACK;
   return withStatus(service, {
     state: back ? UpdateState.ROLLBACK_PAUSED : UpdateState.PAUSED,
-    message: `${back ? 'rollback' : 'update'} paused ${because(failed)}`,
+    message: `${twice ? 'rollback' : 'update'} paused ${because(failed)}`,
   });
 }
 

@@ -261,6 +261,16 @@ describe('a failing update', () => {
     expect(message(swarm)).toMatch(/^rollback paused due to failure or early termination of/);
   });
 
+  it('pauses a rollback that fails, in the words that Docker has for an update', async () => {
+    const swarm = await swarmWith(version('web:1', { rollback: { parallelism: 1n } }));
+    const update = { parallelism: 1n, failureAction: FailureAction.ROLLBACK };
+    swarm.fate = (task) => (task.slot === 1n ? TaskState.FAILED : TaskState.RUNNING);
+    await swarm.changeService('s1', version('web:2', { update }));
+    await swarm.run(30_000);
+    expect(state(swarm)).toBe(UpdateState.ROLLBACK_PAUSED);
+    expect(message(swarm)).toMatch(/^update paused due to failure or early termination of/);
+  });
+
   it('pauses where there is nothing to roll back to', async () => {
     const swarm = await swarmWith();
     swarm.fate = failing('web:2');
