@@ -26,7 +26,9 @@ const MONITOR_DEFAULT_MS = 5_000;
 const AFTER_DELAY_MS = 1_000;
 
 export function rolloutOf(service: ServiceObject): Rollout {
-  const config = isRollingBack(service) ? service.spec.rollback : service.spec.update;
+  const back =
+    isRollingBack(service) || service.updateStatus?.state === UpdateState.ROLLBACK_PAUSED;
+  const config = back ? service.spec.rollback : service.spec.update;
   return {
     parallelism: Number(config?.parallelism ?? PARALLELISM_DEFAULT),
     delayMs: durationMs(config?.delay),

@@ -45,7 +45,7 @@ type Dirty = Extract<SlotProgress, { kind: 'dirty' }>;
  */
 export function planUpdate(view: ReadView, serviceId: string, context: UpdateContext): UpdatePlan {
   const service = view.get('service', serviceId);
-  if (!service || !isLongRunning(service) || isPaused(service)) return { steps: [] };
+  if (!service || !isLongRunning(service)) return { steps: [] };
   const settlesMs = settlesInMs(service, context.nowMs);
   if (settlesMs > 0) return { steps: [], waitMs: settlesMs };
   const slots = updatableSlots(view, service);
@@ -53,6 +53,8 @@ export function planUpdate(view: ReadView, serviceId: string, context: UpdateCon
   const rollout = rolloutOf(service);
   const makingWay = slotsMakingWay(view, service, progress, context.nowMs);
   const steps = progress.flatMap((slot) => cleanUp(slot, rollout, makingWay.get(slot) === 0));
+  // Slots that were in work when the update stopped come to their end; no other takes its turn.
+  if (isPaused(service)) return { steps };
   if (isUpdating(service)) {
     const failed = judge(progress, rollout, context);
     if (failed) return { steps: [[updateService(stopped(service, rollout, failed))]] };
@@ -110,7 +112,7 @@ function cleanUp(slot: SlotProgress, { order }: Rollout, makesWay: boolean): Ste
   if (slot.kind !== 'starting' && slot.kind !== 'settled') return [];
   const startsFirst = order === UpdateOrder.START_FIRST && !makesWay;
   const keepServing = startsFirst && !(slot.fresh && serves(slot.fresh));
-  const needless = slot.surplus.filter((task) => !(keepServing && serves(task)));
+  const needless = keepServing ? allButOneServing(slot.surplus) : slot.surplus;
   return needless.map((task) => [desire(task, TaskState.SHUTDOWN)]);
 }
 
@@ -173,7 +175,7 @@ function replace(
   // it go.
   const desiredState = stopFirst ? TaskState.READY : TaskState.RUNNING;
   const fresh = createTask(newTask(view, service, seat, desiredState, context));
-  const given = stopFirst ? live : live.filter((task) => !serves(task));
+  const given = stopFirst ? live : allButOneServing(live);
   return [fresh, ...given.map((task) => desire(task, TaskState.SHUTDOWN))];
 }
 
@@ -191,6 +193,15 @@ function msUntilDone(
     leftMs = Math.max(leftMs, remainingMs(slot.settledMs, watchMs, nowMs));
   }
   return leftMs;
+}
+
+/**
+ * The tasks of a slot that need not wait for a successor: one is enough to serve. There are two where an
+ * update was overtaken by the next just when its task came to run.
+ */
+function allButOneServing(tasks: Slot): Slot {
+  const kept = tasks.findLast(serves);
+  return tasks.filter((task) => task !== kept);
 }
 
 function serves({ status }: TaskObject): boolean {

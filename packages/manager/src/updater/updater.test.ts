@@ -108,6 +108,26 @@ describe('a rolling update', () => {
     expect(images(swarm)).toEqual(['web:2', 'web:2', 'web:2', 'web:2']);
   });
 
+  it('has one task more in a slot where the next update overtakes it, not two', async () => {
+    const swarm = await swarmWith(version('web:1', { replicas: 1 }));
+    const update = { parallelism: 1n, order: UpdateOrder.START_FIRST };
+    const next = (image: string) => version(image, { replicas: 1, update });
+    swarm.fate = (task) => (imageOf(task) === 'web:1' ? TaskState.RUNNING : TaskState.PREPARING);
+    await swarm.changeService('s1', next('web:2'));
+    await swarm.run(600);
+    await swarm.stopLoops();
+    // It comes to run, and before anybody looks it is of an old spec.
+    await swarm.report(swarm.tasks().find((task) => imageOf(task) === 'web:2')!, TaskState.RUNNING);
+    await swarm.changeService('s1', next('web:3'));
+    expect(images(swarm)).toEqual(['web:1', 'web:2']);
+    swarm.startLoops();
+    await swarm.run(1_000);
+    expect(images(swarm)).toEqual(['web:2']);
+    swarm.fate = () => TaskState.RUNNING;
+    await swarm.run(2_000);
+    expect(images(swarm)).toEqual(['web:3']);
+  });
+
   it('stands still, without end, behind a task that does not come up', async () => {
     const swarm = await swarmWith();
     swarm.fate = (task) => (imageOf(task) === 'web:2' ? TaskState.PREPARING : TaskState.RUNNING);
@@ -186,6 +206,26 @@ describe('a failing update', () => {
     await swarm.restartLoops();
     await swarm.run(10_000);
     expect(images(swarm)).toEqual(['web:1', 'web:1', 'web:1']);
+  });
+
+  it('leaves one task a slot when it pauses while others are in work', async () => {
+    const update = { parallelism: 2n, order: UpdateOrder.START_FIRST };
+    const swarm = await swarmWith();
+    const isNew = (task: Parameters<SimSwarm['fate']>[0]) => imageOf(task) === 'web:2';
+    swarm.fate = (task) => {
+      if (!isNew(task)) return TaskState.RUNNING;
+      return task.slot === 1n ? TaskState.REJECTED : TaskState.PREPARING;
+    };
+    await swarm.changeService('s1', version('web:2', { update }));
+    await swarm.run(3_000);
+    expect(state(swarm)).toBe(UpdateState.PAUSED);
+    expect(images(swarm)).toEqual(new Array(4).fill('web:1'));
+    swarm.fate = () => TaskState.RUNNING;
+    await swarm.run(30_000);
+    expect(state(swarm)).toBe(UpdateState.PAUSED);
+    expect(images(swarm)).toEqual(['web:1', 'web:1', 'web:2', 'web:2']);
+    expect(new Set(swarm.running().map(({ slot }) => slot)).size).toBe(4);
+    expect(await swarm.entriesOfNewLoops()).toBe(0);
   });
 
   it('goes on when told to continue', async () => {
