@@ -6,6 +6,7 @@ export * from './contract.js';
 export * from './control/index.js';
 export * from './dispatcher/index.js';
 export * from './enforcer/enforcer.js';
+export type { SwarmFlaw, SwarmFlaws } from './flaws.js';
 export * from './health/index.js';
 export * from './images/index.js';
 export * from './keymanager/index.js';

@@ -10,10 +10,10 @@ import {
 } from '@skep/wire/skep';
 import { TaskState } from '@skep/wire/swarmkit';
 import type { ControlLoop, NetworksService } from '../contract.js';
+import type { SwarmFlaws } from '../flaws.js';
 import type { LoopOptions } from '../loop/planner.js';
 import { whenAborted } from '../loop/when-aborted.js';
 import { within } from '../loop/within.js';
-import type { NetworksFlaws } from './flaws.js';
 import { WITHDRAWAL_MS_MAX } from './limits.js';
 import { NodeFeed } from './node-feed.js';
 import { networkIdsOf } from './rows.js';
@@ -22,7 +22,7 @@ import { Withdrawals } from './withdrawals.js';
 
 export interface NetworksOptions extends LoopOptions {
   /** Known bugs, for the simulator. */
-  flaws?: NetworksFlaws | undefined;
+  flaws?: SwarmFlaws | undefined;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { type Cancel, type Clock, Code, type Logger, RpcError } from '@skep/platform';
 import type { NetworksUpdate } from '@skep/wire/skep';
 import { type EndReason, NodeStream } from '../dispatcher/stream.js';
-import type { NetworksFlaws } from './flaws.js';
+import type { SwarmFlaws } from '../flaws.js';
 import { BEHIND_MS, UPDATES_UNDER_WAY_MAX } from './limits.js';
 import { NodeTables } from './node-tables.js';
 import type { RowKey, TableRows } from './table-rows.js';
@@ -19,7 +19,7 @@ export interface NodeFeedOptions {
   log: Logger;
   /** Of the last commit. */
   version(): bigint;
-  flaws?: NetworksFlaws | undefined;
+  flaws?: SwarmFlaws | undefined;
 }
 
 /** What goes to one node over one call, and how much of it the node has in its kernel. */

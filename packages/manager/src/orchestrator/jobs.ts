@@ -2,6 +2,7 @@ import { invariant } from '@skep/platform';
 import type { ReadView } from '@skep/store';
 import type { ServiceObject, TaskObject } from '@skep/wire';
 import { TaskState } from '@skep/wire/swarmkit';
+import type { SwarmFlaws } from '../flaws.js';
 import { createTask, type Step, stop } from '../loop/plan.js';
 import type { Decision } from '../loop/planner.js';
 import { mayRestart } from '../restart/policy.js';
@@ -52,8 +53,8 @@ export function planReplicatedJob(
       steps.push(...stop(slot, TaskState.REMOVE));
       continue;
     }
-    steps.push(...stopEarlierRuns(service, slot));
-    const progress = progressOf(service, slot);
+    steps.push(...stopEarlierRuns(service, slot, context.flaws));
+    const progress = progressOf(service, slot, context.flaws);
     if (progress === 'taken') underWay++;
     if (progress !== 'open') occupied.add(number);
   }
@@ -77,8 +78,8 @@ export function planGlobalJob(
   for (const node of view.all('node')) {
     const slot = slots.get(node.id) ?? [];
     slots.delete(node.id);
-    steps.push(...stopEarlierRuns(service, slot));
-    const progress = progressOf(service, slot);
+    steps.push(...stopEarlierRuns(service, slot, context.flaws));
+    const progress = progressOf(service, slot, context.flaws);
     if (progress === 'done') continue;
     if (!mayHaveTask(service, node)) {
       steps.push(...stop(ofPresentRun(service, slot), TaskState.SHUTDOWN));
@@ -92,13 +93,15 @@ export function planGlobalJob(
 }
 
 /** What of earlier runs still goes on is given up; what has ended is history. */
-function stopEarlierRuns(service: ServiceObject, slot: Slot): Step[] {
+function stopEarlierRuns(service: ServiceObject, slot: Slot, flaws?: SwarmFlaws): Step[] {
+  if (flaws?.has('former-run-goes-on')) return [];
   const late = slot.filter((task) => !isOfPresentRun(service, task) && !hasEnded(task));
   return stop(late, TaskState.REMOVE);
 }
 
-function progressOf(service: ServiceObject, slot: Slot): Progress {
-  const own = ofPresentRun(service, slot).filter((task) => task.desiredState < TaskState.REMOVE);
+function progressOf(service: ServiceObject, slot: Slot, flaws?: SwarmFlaws): Progress {
+  const run = flaws?.has('former-completions-count') ? slot : ofPresentRun(service, slot);
+  const own = run.filter((task) => task.desiredState < TaskState.REMOVE);
   if (own.some(isDone)) return 'done';
   if (own.some(isLive)) return 'taken';
   const newest = own.at(-1);

@@ -9,12 +9,15 @@ import {
   timestampFromMs,
 } from '@skep/wire';
 import { EndpointSchema, TaskSchema, TaskState, TaskStatusSchema } from '@skep/wire/swarmkit';
+import type { SwarmFlaws } from '../flaws.js';
 
 /** What a plan needs from outside the store. */
 export interface PlanContext {
   /** Wall clock, ms since the epoch. */
   nowMs: number;
   random: Random;
+  /** Known bugs, for the simulator. */
+  flaws?: SwarmFlaws | undefined;
 }
 
 /**

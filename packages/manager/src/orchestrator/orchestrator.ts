@@ -1,10 +1,16 @@
 import type { Random } from '@skep/platform';
 import type { Change, ChangeOf, ReadView } from '@skep/store';
+import type { SwarmFlaws } from '../flaws.js';
 import { type Decision, type LoopOptions, merged } from '../loop/planner.js';
 import { PlanningLoop } from '../loop/planning-loop.js';
 import { isPerNode } from './mode.js';
 import { planService } from './plan.js';
 import { hasEnded } from './slot.js';
+
+export interface OrchestratorOptions extends LoopOptions {
+  /** Known bugs, for the simulator. */
+  flaws?: SwarmFlaws | undefined;
+}
 
 /**
  * Keeps every service at the tasks its spec asks for: slots of replicated services, nodes of global
@@ -13,14 +19,16 @@ import { hasEnded } from './slot.js';
  */
 export class Orchestrator extends PlanningLoop {
   readonly #random: Random;
+  readonly #flaws: SwarmFlaws | undefined;
 
-  constructor(options: LoopOptions) {
+  constructor(options: OrchestratorOptions) {
     super('orchestrator', options);
     this.#random = options.random;
+    this.#flaws = options.flaws;
   }
 
   protected decide(view: ReadView, serviceIds: readonly string[], nowMs: number): Decision {
-    const context = { nowMs, random: this.#random };
+    const context = { nowMs, random: this.#random, flaws: this.#flaws };
     return merged(serviceIds.map((id) => planService(view, id, context)));
   }
 

@@ -2,6 +2,7 @@ import type { Random } from '@skep/platform';
 import type { Change, ChangeOf, ReadView } from '@skep/store';
 import type { TaskObject } from '@skep/wire';
 import { TaskState } from '@skep/wire/swarmkit';
+import type { SwarmFlaws } from '../flaws.js';
 import type { Decision, LoopOptions } from '../loop/planner.js';
 import { PlanningLoop } from '../loop/planning-loop.js';
 import { isGlobal } from '../orchestrator/mode.js';
@@ -18,6 +19,11 @@ import { planUpdate } from './plan.js';
 
 const { RUNNING } = TaskState;
 
+export interface UpdaterOptions extends LoopOptions {
+  /** Known bugs, for the simulator. */
+  flaws?: SwarmFlaws | undefined;
+}
+
 /**
  * Replaces tasks of an old spec as the service's update configuration says, watches the new ones,
  * and pauses or rolls back when too many fail. A newer spec is simply what the next look compares
@@ -25,12 +31,16 @@ const { RUNNING } = TaskState;
  */
 export class Updater extends PlanningLoop {
   readonly #random: Random;
+  readonly #forgets: boolean;
+  /** Services whose update another leader began, where a known bug has this one forget it. */
+  readonly #forgotten = new Set<string>();
   /** By service under update: for how long (ms) its tasks that ended had been running. */
   readonly #ranMs = new Map<string, Map<string, number>>();
 
-  constructor(options: LoopOptions) {
+  constructor(options: UpdaterOptions) {
     super('updater', options);
     this.#random = options.random;
+    this.#forgets = options.flaws?.has('update-forgotten') ?? false;
   }
 
   override async stop(): Promise<void> {
@@ -42,6 +52,7 @@ export class Updater extends PlanningLoop {
     const steps: Decision['steps'][number][] = [];
     const wakes: [string, number][] = [];
     for (const id of serviceIds) {
+      if (this.#forgotten.has(id)) continue;
       const ranFor = (taskId: string) => this.#ranMs.get(id)?.get(taskId);
       const plan = planUpdate(view, id, { nowMs, random: this.#random, ranFor });
       for (const step of plan.steps) steps.push(step);
@@ -51,7 +62,10 @@ export class Updater extends PlanningLoop {
   }
 
   protected markAll(): void {
-    for (const service of this.store.view.all('service')) this.mark(service.id);
+    for (const service of this.store.view.all('service')) {
+      if (this.#forgets && isUpdating(service)) this.#forgotten.add(service.id);
+      else this.mark(service.id);
+    }
   }
 
   protected onChange(change: Change): void {
@@ -61,7 +75,10 @@ export class Updater extends PlanningLoop {
   }
 
   #onService({ kind, object: service }: ChangeOf<'service'>): void {
-    if (kind === 'remove' || !isUpdating(service)) this.#ranMs.delete(service.id);
+    if (kind === 'remove' || !isUpdating(service)) {
+      this.#ranMs.delete(service.id);
+      this.#forgotten.delete(service.id);
+    }
     this.mark(service.id);
   }
 

@@ -15,12 +15,12 @@ import {
   type ManagerMembers,
   type ManagerPeer,
   Networks,
-  type NetworksFlaws,
   Orchestrator,
   ResourceAllocator,
   RestartSupervisor,
   RoleManager,
   Scheduler,
+  type SwarmFlaws,
   TaskReaper,
   Updater,
   VersionKeeper,
@@ -38,8 +38,8 @@ export interface LeaderRoomsOptions extends LoopOptions {
   hostSubnets?(): readonly string[];
   /** Resolves when this manager is known to have led at the time of the call. */
   readBarrier(): Promise<void>;
-  /** Known bugs in what nodes are told of networks, for the simulator. */
-  flaws?: NetworksFlaws | undefined;
+  /** Known bugs, for the simulator. */
+  flaws?: SwarmFlaws | undefined;
 }
 
 /**

@@ -6,9 +6,9 @@ import {
   type Control,
   Health,
   type LogBrokerService,
-  type NetworksFlaws,
   RAFT_SERVICE,
   StoreWatch,
+  type SwarmFlaws,
   type WatchService,
 } from '@skep/manager';
 import { invariant } from '@skep/platform';
@@ -55,8 +55,8 @@ export interface ManagerOptions extends MemberPlatform {
   founding: Founding | undefined;
   /** Subnets in use on this manager's host, as CIDRs: new networks keep clear of them. */
   hostSubnets(): readonly string[];
-  /** Known bugs in what nodes are told of networks, for the simulator. */
-  networksFlaws?: NetworksFlaws | undefined;
+  /** Known bugs, for the simulator. */
+  swarmFlaws?: SwarmFlaws | undefined;
   /** Has this node's keys under the swarm's unlock key: its own, and by `rewrap` that of Raft's log. */
   protect(
     unlockKey: Uint8Array | undefined,
@@ -254,7 +254,7 @@ export class Manager {
       external: this.#options.external,
       hostSubnets: () => this.#options.hostSubnets(),
       readBarrier: () => this.#raft.readBarrier(),
-      flaws: this.#options.networksFlaws,
+      flaws: this.#options.swarmFlaws,
       newJoinToken: () => generateJoinToken(rootCertificate(store.view), random),
     });
   }

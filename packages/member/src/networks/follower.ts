@@ -1,4 +1,4 @@
-import type { NetworksFlaws } from '@skep/manager';
+import type { SwarmFlaws } from '@skep/manager';
 import { type Clock, Code, errorMessage, type Logger, RpcError } from '@skep/platform';
 import type { NetworksUpdate } from '@skep/wire/skep';
 import { Acknowledgements } from './acknowledgements.js';
@@ -11,7 +11,7 @@ export interface NetworksFollowerOptions {
   log: Logger;
   sink: NetworkTablesSink;
   /** Known bugs, for the simulator. */
-  flaws?: NetworksFlaws | undefined;
+  flaws?: SwarmFlaws | undefined;
 }
 
 /** Follows the tables of whichever manager this node has its session with, for as long as it has. */

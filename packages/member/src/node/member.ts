@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { Agent, type Executor, type NetworkResources } from '@skep/agent';
 import type { ExternalAuthority, NodeRole } from '@skep/ca';
-import type { NetworksFlaws } from '@skep/manager';
+import type { SwarmFlaws } from '@skep/manager';
 import { Code, errorMessage, invariant, RpcError } from '@skep/platform';
 import type { Entry } from '@skep/raft';
 import type { Dialer, Host, IdentitySource } from '@skep/rpc';
@@ -48,7 +48,7 @@ export interface MemberOptions extends MemberPlatform {
   /** How this node can encrypt overlay packets. Asked each time it describes itself. */
   encryption?(): Omit<DataPath, 'address'>;
   /** Known bugs, for the simulator. */
-  networksFlaws?: NetworksFlaws | undefined;
+  swarmFlaws?: SwarmFlaws | undefined;
 }
 
 /** How the first manager of this run starts, where that is not as usual. */
@@ -98,7 +98,7 @@ export class SwarmMember {
     this.#doors = doors;
     this.#file = new SwarmStateFile(options.disk, options.directory);
     this.#keys = new KeyKeeper(identity, random);
-    const { networkTables: sink, networksFlaws: flaws } = options;
+    const { networkTables: sink, swarmFlaws: flaws } = options;
     this.#networks = sink && new NetworksFollower({ clock, log, sink, flaws });
     this.#images = options.imageShelf && new SwarmImages({ dialer: doors.dialer, log });
     const shared = { clock, random, logger: log, remotes, dialer: doors.dialer };
@@ -350,7 +350,7 @@ export class SwarmMember {
       keyWrapping: this.#keys.wrapping,
       entry: first?.entry ?? { kind: 'join', join },
       founding: first?.founding,
-      networksFlaws: this.#options.networksFlaws,
+      swarmFlaws: this.#options.swarmFlaws,
       hostSubnets: () => this.#options.hostSubnets?.() ?? [],
       protect: (key, version, rewrap) => this.#keys.protect(key, version, rewrap),
     });

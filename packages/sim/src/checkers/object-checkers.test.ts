@@ -6,8 +6,11 @@ import {
   ConfigSchema,
   NodeSchema,
   NodeSpec_Availability,
+  ServiceSchema,
   TaskSchema,
   TaskState,
+  type UpdateConfigSchema,
+  UpdateConfig_UpdateOrder as UpdateOrder,
 } from '@skep/wire/swarmkit';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { PlaceChecker, SlotChecker, TaskForwardChecker } from './tasks.js';
@@ -111,12 +114,18 @@ describe('SlotChecker', () => {
   let store: Store;
   let checker: SlotChecker;
 
-  beforeEach(() => {
+  beforeEach(async () => {
     const options = { clock: new SimClock(), random: new SimRandom(1), log: silentLogger };
     store = new Store(options);
     store.attach(new SimProposer(store));
     checker = new SlotChecker();
+    await store.update((tx) => tx.create('service', serviceOf({})));
   });
+
+  function serviceOf(update: MessageInitShape<typeof UpdateConfigSchema>) {
+    const init = { id: 's', spec: { annotations: { name: 's' }, update, rollback: update } };
+    return completeObject('service', create(ServiceSchema, init));
+  }
 
   async function check(...tasks: TaskObject[]): Promise<void> {
     await store.update((tx) => {
@@ -132,6 +141,19 @@ describe('SlotChecker', () => {
     await check(running('a'), leaving, failed, running('d', { slot: 2n }));
     await check(running('a', { serviceId: '' }), running('b', { serviceId: '' }));
     await expect(check(running('a'), running('b'))).rejects.toThrow('slot-once');
+  });
+
+  it('lets as many slots have two as are updated at a time, where the new one starts first', async () => {
+    const update = { order: UpdateOrder.START_FIRST, parallelism: 1n };
+    await store.update((tx) => {
+      tx.remove('service', 's');
+      tx.create('service', serviceOf(update));
+    });
+    const other = (id: string) => running(id, { slot: 2n });
+    await check(running('a'), running('b'), other('c'));
+    const two = [running('a'), running('b'), other('c'), other('d')];
+    await expect(check(...two)).rejects.toThrow('slot-once: c and d');
+    await expect(check(running('a'), running('b'), running('e'))).rejects.toThrow('slot-once');
   });
 
   it('takes a node for the slot of a global service', async () => {

@@ -1,6 +1,10 @@
 import type { Commit, ReadView } from '@skep/store';
-import type { TaskObject } from '@skep/wire';
-import { NodeSpec_Availability, TaskState } from '@skep/wire/swarmkit';
+import type { ServiceObject, TaskObject } from '@skep/wire';
+import {
+  NodeSpec_Availability,
+  TaskState,
+  UpdateConfig_UpdateOrder as UpdateOrder,
+} from '@skep/wire/swarmkit';
 import { must } from '../engine/index.js';
 
 /** States of a task only move forward, what is wished for it too, and its node never changes. */
@@ -48,8 +52,9 @@ function slotOf(task: TaskObject): string {
 }
 
 /**
- * No slot twice: never two tasks RUNNING with both wished to be. A task whose node was drained while
- * it ran does not count: it hands over to the next, and may be overtaken by its node's return.
+ * No slot twice: never two tasks RUNNING with both wished to be, but in as many slots as a service that
+ * starts first is updated at a time. A task whose node was drained while it ran does not count: it hands
+ * over to the next, and may be overtaken by its node's return.
  */
 export class SlotChecker {
   /** Tasks seen on a node that is being drained; shared by managers that are at different entries. */
@@ -58,16 +63,34 @@ export class SlotChecker {
   /** Asked of one consistent state. */
   check(view: ReadView): void {
     const holders = new Map<string, string>();
+    const beyond = new Map<string, number>();
     for (const task of view.all('task')) {
       if (task.serviceId === '' || !holdsSlot(task)) continue;
       if (isDrained(view, task)) this.#leaving.add(task.id);
       if (this.#leaving.has(task.id)) continue;
       const slot = slotOf(task);
       const other = holders.get(slot);
-      must(other === undefined, 'slot-once', () => `${other} and ${task.id} both run in ${slot}`);
       holders.set(slot, task.id);
+      if (other === undefined) continue;
+      const count = (beyond.get(task.serviceId) ?? 0) + 1;
+      beyond.set(task.serviceId, count);
+      must(
+        count <= beyondMax(view.get('service', task.serviceId)),
+        'slot-once',
+        () => `${other} and ${task.id} both run in ${slot}, as ${count} of the service do`,
+      );
     }
   }
+}
+
+/** How many tasks more than its slots a service may have that run. */
+function beyondMax(service: ServiceObject | undefined): number {
+  // Of one that is gone nothing says how it was updated.
+  if (!service) return Number.POSITIVE_INFINITY;
+  const { rollback, update } = service.spec;
+  if (update?.order !== UpdateOrder.START_FIRST) return 0;
+  const atOnce = [update, rollback].map((config) => Number(config?.parallelism ?? 1));
+  return atOnce.includes(0) ? Number.POSITIVE_INFINITY : Math.max(...atOnce);
 }
 
 function isDrained(view: ReadView, { nodeId }: TaskObject): boolean {

@@ -2,7 +2,14 @@ import type { Manager } from '@skep/member';
 import type { Commit } from '@skep/store';
 import type { TaskObject } from '@skep/wire';
 import { TaskState } from '@skep/wire/swarmkit';
-import { Ledger, SlotChecker, TaskForwardChecker, TermChecker } from '../checkers/index.js';
+import {
+  JobChecker,
+  Ledger,
+  SlotChecker,
+  TaskForwardChecker,
+  TermChecker,
+  UpdateChecker,
+} from '../checkers/index.js';
 
 /** What one manager's store says while it runs. */
 export interface Feed {
@@ -14,6 +21,8 @@ export interface Feed {
 export class ClusterInvariants {
   /** All unlock keys there have been, the newest last. */
   readonly unlockKeys: Uint8Array[] = [];
+  /** Tasks whose containers ended by themselves without a failure. */
+  readonly endedWell = new Set<string>();
   readonly #terms = new TermChecker();
   readonly #ledger = new Ledger();
   readonly #slots = new SlotChecker();
@@ -25,11 +34,15 @@ export class ClusterInvariants {
 
   follow(name: string, manager: Manager): Feed {
     const forward = new TaskForwardChecker(name);
+    const jobs = new JobChecker(name, (taskId) => this.endedWell.has(taskId));
+    const updates = new UpdateChecker(name);
     return {
       commit: (commit) => {
         const text = describe(commit);
         this.#note(name, `commits ${commit.index}: ${text}`);
         forward.commit(commit);
+        jobs.commit(commit, manager.view);
+        updates.commit(commit, manager.view);
         this.#remember(commit);
         if (commit.index > 0n) this.#ledger.applied(name, commit.index, Buffer.from(text));
         if (commit.changes.some(({ table }) => table === 'task' || table === 'node')) {

@@ -1,4 +1,4 @@
-import { type NetworksFlaws, SimTables } from '@skep/manager';
+import { SimTables, type SwarmFlaws } from '@skep/manager';
 import { Membership } from '@skep/member';
 import {
   errorMessage,
@@ -41,7 +41,7 @@ export interface ClusterMachineOptions {
   network: SimNetwork;
   /** How much faster than the world's its clock goes, in parts of 1. */
   drift: number;
-  networksFlaws: NetworksFlaws;
+  swarmFlaws: SwarmFlaws;
   note(who: string, what: string): void;
   /** Follows what one life of the machine does; called at each change of its membership. */
   onChange(machine: ClusterMachine): void;
@@ -136,7 +136,7 @@ export class ClusterMachine {
         withdraw: async (taskId, signal) => membership.member?.withdraw(taskId, signal),
       }),
       networkTables: new KernelSink({ clock, draw: this.#draw, tables: this.tables }),
-      networksFlaws: this.#options.networksFlaws,
+      swarmFlaws: this.#options.swarmFlaws,
       doors: (identity) => ({
         dialer: host.dialer({ identity, clock, random }),
         host: host.server({ identity, clock, onFatal }),

@@ -1,11 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { NETWORKS_FLAWS } from './flaws.js';
-import { clusterKind } from './kind.js';
 import { TestSwarm } from './testing-swarm.js';
 
 const TEST_TIMEOUT_MS = 60_000;
-const SEEDS_MAX = 40;
 
 describe('the tables of all nodes', { timeout: TEST_TIMEOUT_MS }, () => {
   it('have lost a task on every node when its withdrawal is answered', async () => {
@@ -31,22 +27,5 @@ describe('the tables of all nodes', { timeout: TEST_TIMEOUT_MS }, () => {
     const others = [swarm.machine(1), swarm.machine(2)];
     const anyReady = () => others.some(({ tables }) => taskIds.some((id) => tables.isReady(id)));
     await swarm.until('nobody uses them', () => !anyReady(), 6_000);
-  });
-
-  it.each(Object.entries(NETWORKS_FLAWS))('are found wrong with %s', async (flaw, known) => {
-    for (let seed = known.seed; seed < known.seed + SEEDS_MAX; seed++) {
-      const options = { flaws: new Set([flaw]), onlyFaults: known.shownBy };
-      const { failure } = await clusterKind.run(seed, options);
-      if (!failure) continue;
-      expect(failure).toMatchObject({ rule: 'liveness' });
-      expect(failure.message).toMatch(/lacks|still has/);
-      return;
-    }
-    expect.fail(`none of ${SEEDS_MAX} seeds shows it`);
-  });
-
-  it('say in the document of the simulator which flaws they were tried with', async () => {
-    const text = await readFile(new URL('../../../../docs/simulator.md', import.meta.url), 'utf8');
-    for (const flaw of Object.keys(NETWORKS_FLAWS)) expect(text).toContain(`| \`${flaw}\` |`);
   });
 });

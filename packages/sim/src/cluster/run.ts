@@ -1,4 +1,4 @@
-import type { NetworksFlaws } from '@skep/manager';
+import type { SwarmFlaws } from '@skep/manager';
 import { checkEqualStores } from '../checkers/index.js';
 import { Draw, streamOf, type Trace } from '../engine/index.js';
 import { removeDeparted } from './administrator.js';
@@ -20,7 +20,7 @@ const LAST_ANSWERS_MS = 200;
 export interface ClusterRunOptions {
   scenario: ClusterScenario;
   trace: Trace;
-  networksFlaws?: NetworksFlaws;
+  flaws?: SwarmFlaws;
 }
 
 /** A run of one scenario, from the founding of a swarm to the last comparison. Throws a violation. */
@@ -29,9 +29,9 @@ export class ClusterRun {
   readonly #world: ClusterWorld;
   readonly #users: User[] = [];
 
-  constructor({ networksFlaws, scenario, trace }: ClusterRunOptions) {
+  constructor({ flaws, scenario, trace }: ClusterRunOptions) {
     this.#scenario = scenario;
-    this.#world = new ClusterWorld(scenario, trace, networksFlaws);
+    this.#world = new ClusterWorld(scenario, trace, flaws);
   }
 
   /** Events that happened. */

@@ -5,7 +5,7 @@ import { Trace } from '../engine/index.js';
 import { addNode, foundSwarm } from './formation.js';
 import type { ClusterMachine } from './machine.js';
 import { drawClusterScenario } from './scenario.js';
-import { serviceSpec } from './specs.js';
+import { type ServiceWish, serviceSpec } from './services/index.js';
 import { notWell } from './well.js';
 import { ClusterWorld } from './world.js';
 
@@ -80,8 +80,14 @@ export class TestSwarm {
     return settled;
   }
 
-  async createService(name: string, replicas: number): Promise<void> {
-    const spec = serviceSpec({ name, replicas, image: `${name}:1` });
+  /** A replicated service that goes on, or what is wished for. */
+  async createService(
+    name: string,
+    replicas: number,
+    wish: Partial<ServiceWish> = {},
+  ): Promise<void> {
+    const mode = { kind: 'replicated', replicas } as const;
+    const spec = serviceSpec({ name, mode, image: `${name}:1`, ...wish });
     const request = create(CreateServiceRequestSchema, { spec });
     await this.during(this.control.createService(request));
     await this.untilWell();

@@ -6,18 +6,29 @@ import {
   ListServicesRequestSchema,
   RemoveServiceRequestSchema,
   type Service,
+  type ServiceSpec,
+  type UpdateServiceRequest,
+  UpdateServiceRequest_Rollback,
   UpdateServiceRequestSchema,
 } from '@skep/wire/swarmkit';
 import type { Draw } from '../engine/index.js';
-import { serviceSpec, type Wish } from './specs.js';
+import {
+  describeSpec,
+  drawChange,
+  drawMode,
+  drawService,
+  serviceSpec,
+  withForce,
+  withImage,
+  withMode,
+  worsened,
+} from './services/index.js';
 import { Wishes } from './wishes.js';
 import type { ClusterWorld } from './world.js';
 
 /** Time after which a user gives a request up, ms; its outcome is then not known. */
 const ANSWER_WITHIN_MS = 20_000;
-const REPLICAS_MAX = 6;
 const SERVICES_MAX = 2;
-const GLOBAL_PROBABILITY = 0.2;
 
 export interface UserOptions {
   name: string;
@@ -76,40 +87,52 @@ export class User {
     const filters = { names: [name] };
     const listed = await control.listServices(create(ListServicesRequestSchema, { filters }));
     const [service] = listed.services;
-    if (!service) return await this.#create(control, name);
-    const wish = wishOf(service);
-    const kind = draw.weighted({ scale: 4, update: 3, remove: 1 });
-    if (kind === 'remove') return await this.#remove(control, service);
-    if (kind === 'update' || wish.replicas === undefined) {
-      return await this.#update(control, service, { ...wish, image: this.#newImage(name) });
+    if (!service?.spec) return await this.#create(control, name);
+    const { spec } = service;
+    const change = drawChange(draw, spec);
+    switch (change) {
+      case 'remove':
+        return await this.#remove(control, service);
+      case 'rollback':
+        return await this.#rollBack(control, service);
+      case 'force':
+        return await this.#update(control, service, withForce(spec));
+      case 'resize': {
+        const mode = drawMode(draw, spec.mode.case ?? 'replicated');
+        return await this.#update(control, service, withMode(spec, mode));
+      }
+      case 'update':
+        return await this.#update(control, service, withImage(spec, this.#newImage(name)));
+      case 'worsen': {
+        const image = worsened(this.#newImage(name));
+        return await this.#update(control, service, withImage(spec, image));
+      }
     }
-    return await this.#update(control, service, { ...wish, replicas: this.#someReplicas() });
   }
 
   async #create(control: Control, name: string): Promise<string> {
-    const { draw } = this.#options;
-    const isGlobal = draw.chance(GLOBAL_PROBABILITY);
-    const replicas = isGlobal ? undefined : this.#someReplicas();
-    const wish = { name, replicas, image: this.#newImage(name) };
-    const acknowledge = this.wishes.create(wish);
-    const spec = serviceSpec(wish);
+    const spec = serviceSpec(drawService(this.#options.draw, name, this.#newImage(name)));
+    const acknowledge = this.wishes.create(spec);
     await control.createService(create(CreateServiceRequestSchema, { spec }));
     acknowledge();
-    return `created, ${replicas ?? 'global'}`;
+    return `created, ${describeSpec(spec)}`;
   }
 
-  async #update(control: Control, service: Service, wish: Wish): Promise<string> {
-    const acknowledge = this.wishes.update(wish);
-    const serviceVersion = service.meta?.version;
-    await control.updateService(
-      create(UpdateServiceRequestSchema, {
-        serviceId: service.id,
-        spec: serviceSpec(wish),
-        ...(serviceVersion && { serviceVersion }),
-      }),
-    );
+  async #update(control: Control, service: Service, spec: ServiceSpec): Promise<string> {
+    const acknowledge = this.wishes.update(spec);
+    await control.updateService(updateOf(service, { spec }));
     acknowledge();
-    return `updated, ${wish.replicas ?? 'global'} of ${wish.image}`;
+    return `updated, ${describeSpec(spec)}`;
+  }
+
+  async #rollBack(control: Control, service: Service): Promise<string> {
+    const { previousSpec, spec } = service;
+    if (!previousSpec || !spec) return 'has nothing to go back to';
+    const acknowledge = this.wishes.update(previousSpec);
+    const rollback = UpdateServiceRequest_Rollback.PREVIOUS;
+    await control.updateService(updateOf(service, { rollback, spec }));
+    acknowledge();
+    return `rolled back, ${describeSpec(previousSpec)}`;
   }
 
   async #remove(control: Control, { id, spec }: Service): Promise<string> {
@@ -119,20 +142,20 @@ export class User {
     return 'removed';
   }
 
-  #someReplicas(): number {
-    return this.#options.draw.between(0, REPLICAS_MAX);
-  }
-
   #newImage(name: string): string {
     return `${name}:${++this.#images}`;
   }
 }
 
-function wishOf({ spec }: Service): Wish {
-  const name = spec?.annotations?.name ?? '';
-  const { mode } = spec ?? {};
-  const replicas = mode?.case === 'replicated' ? Number(mode.value.replicas) : undefined;
-  const runtime = spec?.task?.runtime;
-  const image = runtime?.case === 'container' ? runtime.value.image : '';
-  return { name, replicas, image };
+/** Asks for a change of the service as it was read. */
+function updateOf(
+  { id: serviceId, meta }: Service,
+  change: { spec: ServiceSpec; rollback?: UpdateServiceRequest_Rollback },
+): UpdateServiceRequest {
+  const serviceVersion = meta?.version;
+  return create(UpdateServiceRequestSchema, {
+    serviceId,
+    ...change,
+    ...(serviceVersion && { serviceVersion }),
+  });
 }

@@ -2,14 +2,9 @@ import { networksOfNode, SimTables } from '@skep/manager';
 import type { Manager } from '@skep/member';
 import type { ReadView } from '@skep/store';
 import type { TaskObject } from '@skep/wire';
-import {
-  IssuanceStatus_State,
-  NodeRole,
-  NodeSpec_Availability,
-  NodeStatus_State,
-  TaskState,
-} from '@skep/wire/swarmkit';
+import { IssuanceStatus_State, NodeRole, NodeStatus_State, TaskState } from '@skep/wire/swarmkit';
 import type { ClusterMachine } from './machine.js';
+import { notServed } from './services/index.js';
 import type { ClusterWorld } from './world.js';
 
 /** Why a swarm without faults is not at rest yet; undefined when it is. */
@@ -75,44 +70,8 @@ function notReady({ departed, wanted }: ClusterWorld, view: ReadView): string | 
   return cluster?.rootCa.rootRotation ? 'the root is being rotated' : undefined;
 }
 
-/** Every service has as many tasks running as it should, all of what it asks for. */
-function notServed(view: ReadView): string | undefined {
-  const tasks = [...view.all('task')].filter(
-    ({ desiredState }) => desiredState === TaskState.RUNNING,
-  );
-  const active = new Set(
-    [...view.all('node')]
-      .filter(({ spec, status }) => {
-        const isReady = status.state === NodeStatus_State.READY;
-        return isReady && spec.availability === NodeSpec_Availability.ACTIVE;
-      })
-      .map(({ id }) => id),
-  );
-  for (const service of view.all('service')) {
-    const { mode } = service.spec;
-    // Paused nodes keep what they have of a global service, as it is.
-    const own = tasks.filter(
-      ({ nodeId, serviceId }) =>
-        serviceId === service.id && (mode.case === 'replicated' || active.has(nodeId)),
-    );
-    const name = service.spec.annotations.name;
-    if (active.size === 0) continue;
-    const count = own.filter(isRunning).length;
-    const wanted = mode.case === 'replicated' ? Number(mode.value.replicas) : active.size;
-    if (count !== wanted) return `${name} has ${count} of ${wanted}`;
-    if (own.some((task) => !isRunning(task))) return `${name} has a task on its way`;
-    if (own.some((task) => imageOf(task) !== imageOf(service.spec))) return `${name} is old`;
-  }
-  return undefined;
-}
-
 function isRunning({ status }: TaskObject): boolean {
   return status.state === TaskState.RUNNING;
-}
-
-function imageOf({ spec, task }: { spec?: TaskObject['spec']; task?: TaskObject['spec'] }): string {
-  const runtime = (spec ?? task)?.runtime;
-  return runtime?.case === 'container' ? runtime.value.image : '';
 }
 
 /** What machines run is what the store says of them, in both directions. */

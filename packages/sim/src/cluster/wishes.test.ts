@@ -1,20 +1,28 @@
 import { create } from '@bufbuild/protobuf';
 import { completeObject, type ServiceObject } from '@skep/wire';
-import { ServiceSchema } from '@skep/wire/swarmkit';
+import {
+  UpdateConfig_FailureAction as FailureAction,
+  ServiceSchema,
+  type ServiceSpec,
+} from '@skep/wire/swarmkit';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { serviceSpec, type Wish } from './specs.js';
+import { serviceSpec } from './services/index.js';
 import { Wishes } from './wishes.js';
 
-const WEB: Wish = { name: 'web', replicas: 2, image: 'web:1' };
-const MORE: Wish = { ...WEB, replicas: 5 };
+function webOf(replicas: number): ServiceSpec {
+  return serviceSpec({ name: 'web', mode: { kind: 'replicated', replicas }, image: 'web:1' });
+}
 
-function found(wish: Wish): ServiceObject {
-  return completeObject('service', create(ServiceSchema, { spec: serviceSpec(wish) }));
+const WEB = webOf(2);
+const MORE = webOf(5);
+
+function found(spec: ServiceSpec): ServiceObject {
+  return completeObject('service', create(ServiceSchema, { spec }));
 }
 
 describe('what a user was told', () => {
   let wishes: Wishes;
-  const check = (...services: Wish[]) => wishes.check(services.map(found));
+  const check = (...services: ServiceSpec[]) => wishes.check(services.map(found));
 
   beforeEach(() => {
     wishes = new Wishes();
@@ -38,7 +46,7 @@ describe('what a user was told', () => {
     check(WEB);
     wishes.update(MORE);
     check(MORE);
-    expect(() => check({ ...WEB, replicas: 3 })).toThrow('acknowledged');
+    expect(() => check(webOf(3))).toThrow('acknowledged');
   });
 
   it('rules out an unanswered update by a later answer, but not a removal', () => {
@@ -52,5 +60,16 @@ describe('what a user was told', () => {
     check();
     wishes.create(WEB)();
     expect(() => check()).toThrow('acknowledged');
+  });
+
+  it('rules out nothing by an update that may be taken back', () => {
+    wishes.create(WEB)();
+    const update = { ...MORE.update, failureAction: FailureAction.ROLLBACK } as typeof MORE.update;
+    wishes.update({ ...MORE, update })();
+    check(MORE);
+    check(WEB);
+    expect(() => check()).toThrow('acknowledged');
+    wishes.update(webOf(3))();
+    expect(() => check(WEB)).toThrow('acknowledged');
   });
 });

@@ -1,11 +1,12 @@
 import { formatUnlockKey } from '@skep/ca';
-import type { NetworksFlaws } from '@skep/manager';
+import type { SwarmFlaws } from '@skep/manager';
 import type { Manager } from '@skep/member';
 import { type Random, SimPowerCutError } from '@skep/platform';
 import { SimNetwork } from '@skep/rpc';
 import type { TaskObject } from '@skep/wire';
 import { PlaceChecker } from '../checkers/index.js';
 import {
+  Draw,
   MachineClock,
   must,
   Repairs,
@@ -18,6 +19,7 @@ import { Cuts } from './cuts.js';
 import { ClusterInvariants } from './invariants.js';
 import { type ClusterLife, ClusterMachine, throwIfBroken } from './machine.js';
 import type { ClusterScenario } from './scenario.js';
+import { fateOf } from './services/index.js';
 
 /** How long a program that ended by itself stays down, ms, at least; its supervisor starts it again. */
 const RESTART_MS = 500;
@@ -43,17 +45,20 @@ export class ClusterWorld {
   readonly #places = new PlaceChecker();
   readonly #trace: Trace;
   readonly #random: Random;
+  readonly #fates: Draw;
+  #isMended = false;
   readonly repairs = new Repairs(this.timeline);
   readonly #managers = new Map<ClusterMachine, Manager>();
   #violation: ViolationError | undefined;
 
-  readonly #networksFlaws: NetworksFlaws;
+  readonly #flaws: SwarmFlaws;
 
-  constructor(scenario: ClusterScenario, trace: Trace, networksFlaws: NetworksFlaws = new Set()) {
+  constructor(scenario: ClusterScenario, trace: Trace, flaws: SwarmFlaws = new Set()) {
     this.scenario = scenario;
-    this.#networksFlaws = networksFlaws;
+    this.#flaws = flaws;
     this.#trace = trace;
     this.#random = streamOf(scenario.seed, 'world');
+    this.#fates = new Draw(streamOf(scenario.seed, 'fates'));
     this.network = new SimNetwork({
       clock: new MachineClock({ timeline: this.timeline }),
       random: streamOf(scenario.seed, 'network'),
@@ -124,7 +129,7 @@ export class ClusterWorld {
     const machine = new ClusterMachine({
       ...{ name: `m${number}`, ip: `10.0.0.${FIRST_IP + number - 1}`, seed },
       ...{ timeline: this.timeline, network: this.network, drift: drifts[number - 1] ?? 0 },
-      networksFlaws: this.#networksFlaws,
+      swarmFlaws: this.#flaws,
       note: (who, what) => this.note(who, what),
       onChange: (changed) => this.#follow(changed),
       onStarted: (where, task) => this.#onStarted(where, task),
@@ -176,6 +181,15 @@ export class ClusterWorld {
   #onStarted(machine: ClusterMachine, task: TaskObject): void {
     this.note(machine.name, `runs ${task.id} of ${task.serviceAnnotations.name}.${task.slot}`);
     this.#check(() => this.#places.started(task.id, machine.name));
+    const fate = fateOf(task, this.#fates, this.#isMended);
+    if (fate) this.timeline.after(fate.afterMs, () => this.exit(machine, task.id, fate.exitCode));
+  }
+
+  /** A container ends by itself, unless it has ended already. */
+  exit({ containers }: ClusterMachine, taskId: string, exitCode: number): void {
+    if (containers.find(taskId)?.state !== 'running') return;
+    if (exitCode === 0) this.invariants.endedWell.add(taskId);
+    containers.exit(taskId, exitCode);
   }
 
   /** Runs until nothing is wrong, by the words of `wrong`; fails when that takes too long. */
@@ -196,6 +210,7 @@ export class ClusterWorld {
   /** The end of all faults: from here on everything must come right by itself. */
   mendAll(): void {
     this.note('world', 'is mended');
+    this.#isMended = true;
     this.network.setDelay(PERFECT_DELAY);
     this.network.setLoss(0);
     this.repairs.all();

@@ -55,7 +55,7 @@ function strikeMachine(world: ClusterWorld, target: ClusterMachine, fault: Targe
     case 'exit': {
       const running = target.containers.running;
       const taskId = running[Math.floor(fault.place * running.length)];
-      if (taskId) target.containers.exit(taskId, fault.exitCode);
+      if (taskId) world.exit(target, taskId, fault.exitCode);
       return;
     }
     case 'role':

@@ -1,0 +1,4 @@
+export * from './draw.js';
+export * from './fates.js';
+export * from './served.js';
+export * from './spec.js';
