@@ -2,7 +2,10 @@ import { invariant } from '@skep/platform';
 import type { StoreObjects, TableName, TaskObject } from '@skep/wire';
 import { TABLES } from './schema.js';
 
-/** One secondary index: key → objects under it, by id. */
+/**
+ * One secondary index: key → objects under it, by id, in the order in which they came under it. One
+ * that changes keeps its place.
+ */
 class Index<O extends { id: string }> {
   readonly #byKey = new Map<string, Map<string, O>>();
 
@@ -60,14 +63,17 @@ export class Table<T extends TableName> {
   set(id: string, object: StoreObjects[T] | undefined): StoreObjects[T] | undefined {
     invariant(object === undefined || object.id === id, 'object stored under a foreign id', { id });
     const before = this.#byId.get(id);
-    if (before) this.unindex(before);
-    if (object) {
-      this.#byId.set(id, object);
-      this.index(object);
-    } else {
-      this.#byId.delete(id);
-    }
+    if (object) this.#byId.set(id, object);
+    else this.#byId.delete(id);
+    if (before && object) this.reindex(before, object);
+    else if (before) this.unindex(before);
+    else if (object) this.index(object);
     return before;
+  }
+
+  protected reindex(before: StoreObjects[T], object: StoreObjects[T]): void {
+    this.unindex(before);
+    this.index(object);
   }
 
   protected index(object: StoreObjects[T]): void {
@@ -100,22 +106,39 @@ export class TaskTable extends Table<'task'> {
   }
 
   ofSlot(serviceId: string, slot: bigint): Iterable<TaskObject> {
-    return this.#bySlot.get(`${serviceId}/${slot}`);
+    return this.#bySlot.get(seatKey(serviceId, slot));
+  }
+
+  /** Most changes of a task leave it where it is: its place in the indexes is kept. */
+  protected override reindex(before: TaskObject, task: TaskObject): void {
+    if (before.serviceId !== task.serviceId || before.slot !== task.slot) this.#unseat(before);
+    this.#seat(task);
+    if (before.nodeId !== task.nodeId) this.#byNode.remove(before.nodeId, before.id);
+    if (task.nodeId) this.#byNode.add(task.nodeId, task);
   }
 
   protected override index(task: TaskObject): void {
-    super.index(task);
-    if (task.serviceId) {
-      this.#byService.add(task.serviceId, task);
-      this.#bySlot.add(`${task.serviceId}/${task.slot}`, task);
-    }
+    this.#seat(task);
     if (task.nodeId) this.#byNode.add(task.nodeId, task);
   }
 
   protected override unindex(task: TaskObject): void {
-    super.unindex(task);
-    this.#byService.remove(task.serviceId, task.id);
-    this.#bySlot.remove(`${task.serviceId}/${task.slot}`, task.id);
+    this.#unseat(task);
     this.#byNode.remove(task.nodeId, task.id);
   }
+
+  #seat(task: TaskObject): void {
+    if (!task.serviceId) return;
+    this.#byService.add(task.serviceId, task);
+    this.#bySlot.add(seatKey(task.serviceId, task.slot), task);
+  }
+
+  #unseat(task: TaskObject): void {
+    this.#byService.remove(task.serviceId, task.id);
+    this.#bySlot.remove(seatKey(task.serviceId, task.slot), task.id);
+  }
+}
+
+function seatKey(serviceId: string, slot: bigint): string {
+  return `${serviceId}/${slot}`;
 }

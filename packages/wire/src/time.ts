@@ -23,6 +23,12 @@ export function timestampMs(timestamp: Timestamp | undefined): number {
   return Number(timestamp.seconds) * MS_PER_S + timestamp.nanos / NANOS_PER_MS;
 }
 
+/** Below 0 when `a` is earlier than `b`, 0 when they are the same; an absent one is the epoch. */
+export function compareTimestamps(a: Timestamp | undefined, b: Timestamp | undefined): number {
+  if (a && b && a.seconds === b.seconds) return a.nanos - b.nanos;
+  return timestampMs(a) - timestampMs(b);
+}
+
 /** RFC 3339 with nanoseconds, as Docker's API writes times; Go's zero time when absent. */
 export function timestampIso(timestamp: Timestamp | undefined): string {
   if (!timestamp) return '0001-01-01T00:00:00Z';

@@ -11,6 +11,7 @@ import {
   type Version,
 } from '@skep/wire/swarmkit';
 import { constraintsOf, nodeMatches } from '../constraint/index.js';
+import { memoOfPairs } from './pair-memo.js';
 
 /** In what two task specs differ. */
 interface SpecDifferences {
@@ -22,11 +23,6 @@ interface SpecDifferences {
 }
 
 const NONE: SpecDifferences = { placement: false, pullOptions: false, other: false };
-
-/**
- * Specs never change in place, so comparing the same two again gives the same: tasks share theirs.
- */
-const compared = new WeakMap<TaskSpec, WeakMap<TaskSpec, SpecDifferences>>();
 
 /**
  * Whether a task does not do what its service's spec asks for and has to be replaced (wire-raft.md
@@ -69,29 +65,28 @@ function placementHolds(view: ReadView, service: ServiceObject, task: TaskObject
   return node !== undefined && nodeMatches(constraintsOf(service.spec.task.placement), node);
 }
 
+const NO_ENDPOINT = create(EndpointSpecSchema);
+const NO_PLACEMENT = create(PlacementSchema);
+
 function sameEndpoint(a: EndpointSpec | undefined, b: EndpointSpec | undefined): boolean {
-  if (a === b) return true;
-  const empty = create(EndpointSpecSchema);
-  return equals(EndpointSpecSchema, a ?? empty, b ?? empty);
+  return a === b || endpointsEqual(a ?? NO_ENDPOINT, b ?? NO_ENDPOINT);
 }
+
+const endpointsEqual = memoOfPairs((a: EndpointSpec, b: EndpointSpec) =>
+  equals(EndpointSpecSchema, a, b),
+);
 
 function compare(a: TaskSpec, b: TaskSpec): SpecDifferences {
-  if (a === b) return NONE;
-  let known = compared.get(a);
-  if (!known) compared.set(a, (known = new WeakMap()));
-  let differences = known.get(b);
-  if (!differences) known.set(b, (differences = compareInFull(a, b)));
-  return differences;
+  return a === b ? NONE : compareInFull(a, b);
 }
 
-function compareInFull(a: TaskSpec, b: TaskSpec): SpecDifferences {
-  const empty = create(PlacementSchema);
+const compareInFull = memoOfPairs((a: TaskSpec, b: TaskSpec): SpecDifferences => {
   return {
-    placement: !equals(PlacementSchema, a.placement ?? empty, b.placement ?? empty),
+    placement: !equals(PlacementSchema, a.placement ?? NO_PLACEMENT, b.placement ?? NO_PLACEMENT),
     pullOptions: registryAuth(a) !== registryAuth(b),
     other: !equals(TaskSpecSchema, essence(a), essence(b)),
   };
-}
+});
 
 function registryAuth(spec: TaskSpec): string {
   return spec.runtime.case === 'container'

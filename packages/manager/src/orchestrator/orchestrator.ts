@@ -1,11 +1,12 @@
 import type { Random } from '@skep/platform';
 import type { Change, ChangeOf, ReadView } from '@skep/store';
+import type { TaskObject } from '@skep/wire';
 import type { SwarmFlaws } from '../flaws.js';
 import { type Decision, type LoopOptions, merged } from '../loop/planner.js';
 import { PlanningLoop } from '../loop/planning-loop.js';
-import { isPerNode } from './mode.js';
+import { isLongRunning, isPerNode } from './mode.js';
 import { planService } from './plan.js';
-import { hasEnded } from './slot.js';
+import { hasEnded, isLive, slotKey, slotOfKey } from './slot.js';
 
 export interface OrchestratorOptions extends LoopOptions {
   /** Known bugs, for the simulator. */
@@ -52,9 +53,18 @@ export class Orchestrator extends PlanningLoop {
    * a job's task that ends may make room for the next.
    */
   #onTask({ kind, object: task, before }: ChangeOf<'task'>): void {
+    if (!task.serviceId) return;
     const given = kind === 'remove' || (before && before.desiredState !== task.desiredState);
     const ended = task.jobIteration && before && hasEnded(task) && !hasEnded(before);
-    if (task.serviceId && (given || ended)) this.mark(task.serviceId);
+    if (ended || (given && this.#mayBeFree(task))) this.mark(task.serviceId);
+  }
+
+  /** An update gives up every task of a service, but no slot: there is nothing to do about those. */
+  #mayBeFree(task: TaskObject): boolean {
+    const { view } = this.store;
+    const service = view.get('service', task.serviceId);
+    if (!service || !isLongRunning(service)) return true;
+    return !slotOfKey(view, slotKey(view, task)).some(isLive);
   }
 
   /** Any word about a node may open or close it to global services. */

@@ -43,10 +43,10 @@ export function planReplicated(
  * restarted. The latter keeps its slot empty until the service is updated.
  */
 export function isHeld(view: ReadView, service: ServiceObject, slot: Slot): boolean {
+  if (slot.some(isLive)) return true;
   const own = slot.filter((task) => task.desiredState < TaskState.REMOVE);
   const newest = own.at(-1);
   if (!newest) return false;
-  if (own.some(isLive)) return true;
   return !mayRestart(newest, own) && !isRevived(view, service, newest);
 }
 

@@ -1,5 +1,11 @@
 import type { ReadView } from '@skep/store';
-import { type NodeObject, type ServiceObject, type TaskObject, timestampMs } from '@skep/wire';
+import {
+  compareTimestamps,
+  type NodeObject,
+  type ServiceObject,
+  type TaskObject,
+  timestampMs,
+} from '@skep/wire';
 import { NodeSpec_Availability, NodeStatus_State, TaskState } from '@skep/wire/swarmkit';
 import { isJob, isPerNode } from './mode.js';
 import type { Seat } from './new-task.js';
@@ -78,8 +84,8 @@ function byCreation(tasks: Iterable<TaskObject>): TaskObject[] {
 }
 
 function compareCreation(a: TaskObject, b: TaskObject): number {
-  const apartMs = timestampMs(a.meta.createdAt) - timestampMs(b.meta.createdAt);
-  if (apartMs !== 0) return apartMs;
+  const apart = compareTimestamps(a.meta.createdAt, b.meta.createdAt);
+  if (apart !== 0) return apart;
   if (isLive(a) !== isLive(b)) return isLive(a) ? 1 : -1;
   if (a.meta.version.index !== b.meta.version.index) {
     return a.meta.version.index < b.meta.version.index ? -1 : 1;

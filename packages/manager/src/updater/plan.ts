@@ -78,7 +78,7 @@ export function planUpdate(view: ReadView, serviceId: string, context: UpdateCon
 function updatableSlots(view: ReadView, service: ServiceObject): Slot[] {
   const slots = [...slotsOf(view, service)].filter(([, slot]) => isHeld(view, service, slot));
   if (isReplicated(service)) {
-    return slots.sort(([a], [b]) => Number(a) - Number(b)).map(([, slot]) => slot);
+    return slots.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, slot]) => slot);
   }
   const onActive = slots.filter(([nodeId]) => {
     const node = view.get('node', String(nodeId));
@@ -128,10 +128,7 @@ function nextTurns(
   rollout: Rollout,
   nowMs: number,
 ): { slots: readonly Dirty[]; waitMs?: number } {
-  // What another update had in work comes first: overtaking it takes no more slots than one update.
-  const dirty = progress
-    .filter((slot) => slot.kind === 'dirty')
-    .sort((a, b) => Number(isAtRest(a)) - Number(isAtRest(b)));
+  const dirty = inTurn(progress.filter((slot) => slot.kind === 'dirty'));
   let starting = 0;
   let delayed = 0;
   let nextMs = Number.POSITIVE_INFINITY;
@@ -146,6 +143,12 @@ function nextTurns(
   const free = Math.max(0, rollout.parallelism - starting - delayed);
   const slots = mayTakeAll(service, rollout) ? dirty : dirty.slice(0, free);
   return slots.length < dirty.length && delayed > 0 ? { slots, waitMs: nextMs } : { slots };
+}
+
+/** What another update had in work comes first: overtaking it takes no more slots than one update. */
+function inTurn(dirty: readonly Dirty[]): Dirty[] {
+  const atRest = new Set(dirty.filter(isAtRest));
+  return [...dirty.filter((slot) => !atRest.has(slot)), ...atRest];
 }
 
 /** Whether the slot has one task, and that serves. */

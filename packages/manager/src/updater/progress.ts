@@ -31,14 +31,14 @@ export type SlotProgress =
  */
 export function progressOf(view: ReadView, service: ServiceObject, slot: Slot): SlotProgress {
   const own = slot.filter((task) => task.desiredState < TaskState.REMOVE);
-  const dirty = new Set(own.filter((task) => isTaskDirty(view, service, task)));
+  const isDirty = (task: TaskObject) => isTaskDirty(view, service, task);
   const live = staying(view, service, own.filter(isLive));
   const newest = own.at(-1);
-  const fresh = preferred(live.filter((task) => !dirty.has(task)));
-  if (!fresh && newest && (live.length > 0 || dirty.has(newest))) return { kind: 'dirty', slot };
+  const fresh = preferred(live.filter((task) => !isDirty(task)));
+  if (!fresh && newest && (live.length > 0 || isDirty(newest))) return { kind: 'dirty', slot };
 
   const surplus = live.filter((task) => task !== fresh);
-  const chain = updatedTasks(service, own, dirty);
+  const chain = updatedTasks(service, own, isDirty);
   const settled = chain.find((task) => task.status.state >= TaskState.RUNNING);
   if (settled) {
     return { kind: 'settled', task: settled, settledMs: statusTimeMs(settled), fresh, surplus };
@@ -66,10 +66,10 @@ function preferred(clean: readonly TaskObject[]): TaskObject | undefined {
 function updatedTasks(
   service: ServiceObject,
   own: Slot,
-  dirty: ReadonlySet<TaskObject>,
+  isDirty: (task: TaskObject) => boolean,
 ): readonly TaskObject[] {
   if (!service.updateStatus) return [];
-  const lastDirty = own.findLastIndex((task) => dirty.has(task));
+  const lastDirty = own.findLastIndex(isDirty);
   const first = own[lastDirty + 1];
   if (lastDirty < 0 || !first) return [];
   const sinceMs = timestampMs(service.updateStatus.startedAt);
