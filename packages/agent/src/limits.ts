@@ -31,6 +31,11 @@ export interface AgentLimits {
   describePeriodMs: number;
   /** Statuses in one report; the rest follows in the next. */
   reportBatchMax: number;
+  /**
+   * How long a state on the way to RUNNING may wait for others to share a report with. Nobody acts
+   * on one, and mostly the task is past it by then: on a cluster that is updated, reports are halved.
+   */
+  reportDelayMsMax: number;
   /** First wait after a failed report; doubles up to `reconnectMaxMs`. */
   reportRetryMs: number;
   /** Log subscriptions at one time; more are closed at once, unread. */
@@ -59,6 +64,7 @@ export const DEFAULT_LIMITS: AgentLimits = {
   heartbeatFallbackMs: 5_000,
   describePeriodMs: 20_000,
   reportBatchMax: 1_000,
+  reportDelayMsMax: 50,
   reportRetryMs: 100,
   logSubscriptionsMax: 256,
   logMessagesWaitingMax: 1_024,

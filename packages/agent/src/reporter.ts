@@ -1,5 +1,5 @@
 import { type Clock, Code, errorMessage, type Logger, RpcError } from '@skep/platform';
-import type { TaskStatus } from '@skep/wire/swarmkit';
+import { TaskState, type TaskStatus } from '@skep/wire/swarmkit';
 import type { AgentLimits } from './limits.js';
 
 export interface StatusUpdate {
@@ -24,9 +24,14 @@ function isRefusal(error: unknown): boolean {
   );
 }
 
+/** Whether the swarm acts on a status: the task serves, has ended, or something is wrong with it. */
+function isUrgent({ state, err }: TaskStatus): boolean {
+  return state >= TaskState.RUNNING || err !== '';
+}
+
 /**
  * Brings statuses to the manager: one report on its way at a time, and whatever came meanwhile in the next
- * one. Only the last status of a task waits, so that there are never more than the node has tasks. Without
+ * one. States on the way to RUNNING wait a moment for company, what the swarm acts on does not. Only the last status of a task waits, so that there are never more than the node has tasks. Without
  * a session everything waits.
  */
 export class Reporter {
@@ -36,6 +41,8 @@ export class Reporter {
   #sending = false;
   /** Aborts when the session changes: waiting for the old one to work again is pointless then. */
   #pause = new AbortController();
+  /** Ends the wait for company. */
+  #hurry = () => {};
 
   constructor(options: ReporterOptions) {
     this.#options = options;
@@ -49,6 +56,7 @@ export class Reporter {
   report(taskId: string, status: TaskStatus): void {
     this.#waiting.delete(taskId); // goes to the end: those that waited longest are sent first
     this.#waiting.set(taskId, status);
+    if (isUrgent(status)) this.#hurry();
     this.#wake();
   }
 
@@ -72,6 +80,7 @@ export class Reporter {
   #endPause(): void {
     this.#pause.abort();
     this.#pause = new AbortController();
+    this.#hurry();
   }
 
   #wake(): void {
@@ -83,15 +92,32 @@ export class Reporter {
   async #run(): Promise<void> {
     await Promise.resolve(); // statuses of the same turn go together
     let retryMs = this.#options.limits.reportRetryMs;
-    while (this.#send && this.#waiting.size > 0)
-      retryMs = await this.#sendOnce(this.#send, retryMs);
+    while (this.#send && this.#waiting.size > 0) {
+      await this.#gather();
+      retryMs = await this.#sendOnce(retryMs);
+    }
     // In the turn of the last look: a status that came in a later one would be sent by nobody.
     this.#sending = false;
   }
 
-  /** Resolves the time to wait should the next attempt fail. Never rejects. */
-  async #sendOnce(send: SendStatuses, retryMs: number): Promise<number> {
+  /** Lets states on the way wait, for something urgent at most {@link AgentLimits.reportDelayMsMax}. */
+  async #gather(): Promise<void> {
+    for (const status of this.#waiting.values()) if (isUrgent(status)) return;
     const { clock, limits } = this.#options;
+    await new Promise<void>((resolve) => {
+      const cancel = clock.after(limits.reportDelayMsMax, resolve);
+      this.#hurry = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+
+  /** Resolves the time to wait should the next attempt fail. Never rejects. */
+  async #sendOnce(retryMs: number): Promise<number> {
+    const { clock, limits } = this.#options;
+    const send = this.#send;
+    if (!send || this.#waiting.size === 0) return retryMs;
     const batch = this.#take();
     const error = await send(batch).then(
       () => undefined,
