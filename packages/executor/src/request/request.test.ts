@@ -87,7 +87,7 @@ describe('createRequest', () => {
         capabilityAdd: ['CAP_NET_ADMIN'],
         capabilityDrop: ['ALL'],
         oomScoreAdj: 5n,
-        hosts: ['10.1.1.1 db alias', 'broken'],
+        hosts: ['10.1.1.1 db alias', '[::1] six', 'broken'],
         dnsConfig: { nameservers: ['1.1.1.1'], search: ['lan'], options: ['ndots:1'] },
         privileges: {
           noNewPrivileges: true,
@@ -114,7 +114,7 @@ describe('createRequest', () => {
       CapAdd: ['CAP_NET_ADMIN'],
       CapDrop: ['ALL'],
       OomScoreAdj: 5,
-      ExtraHosts: ['db:10.1.1.1'],
+      ExtraHosts: ['db:10.1.1.1', 'alias:10.1.1.1', 'six:::1'],
       Dns: ['1.1.1.1'],
       DnsSearch: ['lan'],
       DnsOptions: ['ndots:1'],

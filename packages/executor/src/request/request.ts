@@ -25,11 +25,13 @@ function healthConfig(health: SpecHealth): HealthConfig {
   };
 }
 
-/** SwarmKit writes lines of /etc/hosts, `IP name`; the engine takes `name:IP`. */
+/** SwarmKit writes lines of /etc/hosts, `IP name alias…`; the engine takes `name:IP`. */
 function extraHosts(hosts: readonly string[]): string[] {
   return hosts.flatMap((line) => {
-    const [address, name] = line.trim().split(/\s+/);
-    return address && name ? [`${name}:${address}`] : [];
+    const [address, ...names] = line.trim().split(/\s+/);
+    // IPv6 may stand in brackets, as in the client's `--host name:[::1]`.
+    const bare = address?.replace(/^\[(.*)\]$/, '$1');
+    return names.map((name) => `${name}:${bare}`);
   });
 }
 

@@ -53,6 +53,27 @@ const REFUSED: [string, Spec][] = [
     container({ healthcheck: { retries: -1 } }),
   ],
   [
+    'ContainerSpec: unknown kind of health check "FOO": expected CMD',
+    container({ healthcheck: { test: ['FOO', 'x'] } }),
+  ],
+  [
+    'ContainerSpec: invalid mount config for type "bind": /a: field VolumeOptions must not be specified',
+    container({ mounts: [{ target: '/a', source: '/', volumeOptions: { nocopy: true } }] }),
+  ],
+  [
+    'ContainerSpec: invalid mount config for type "volume": /a: field BindOptions must not be specified',
+    container({
+      mounts: [{ target: '/a', type: Mount_Type.VOLUME, bindOptions: { nonrecursive: true } }],
+    }),
+  ],
+  [
+    'ContainerSpec: invalid mount config for type "bind": /a: field TmpfsOptions must not be specified',
+    container({ mounts: [{ target: '/a', source: '/', tmpfsOptions: { sizeBytes: 9n } }] }),
+  ],
+  ['bad format for add-host: "1.2.3.4"', container({ hosts: ['1.2.3.4'] })],
+  ['invalid IP address in add-host: "a"', container({ hosts: ['a 1.2.3.4'] })],
+  ['IP address is not correctly formatted: a', container({ dnsConfig: { nameservers: ['a'] } })],
+  [
     'invalid cpu value 1e-09: Must be at least 0.001',
     task({ resources: { limits: { nanoCpus: 1n } } }),
   ],
@@ -277,6 +298,13 @@ describe('checkServiceSpec', () => {
     const error = await failure(() => checkServiceSpec(webSpec(container(changes))));
     expect(error.code).toBe(Code.INVALID_ARGUMENT);
     expect(error.message).toBe(`expanding ${text}`);
+  });
+
+  it('takes what clients write of names, health and mounts', () => {
+    const mounts = [{ target: '/a', type: Mount_Type.TMPFS, volumeOptions: {} }];
+    const hosts = ['1.2.3.4 a b', 'host-gateway c', '[::1] d'];
+    const given = { hosts, mounts, dnsConfig: { nameservers: ['::1'] }, healthcheck: {} };
+    expect(() => checkServiceSpec(webSpec(container(given)))).not.toThrow();
   });
 
   it('takes templates of nodes, tasks and services', () => {
