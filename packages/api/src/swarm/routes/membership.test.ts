@@ -15,10 +15,13 @@ const { REACHABLE, UNREACHABLE } = RaftMemberStatus_Reachability;
 
 let node: SimSwarmNode;
 let app: FastifyInstance;
+/** Of the node's only link. */
+let ownAddresses: string[];
 
 beforeEach(() => {
   node = new SimSwarmNode();
-  const eth0 = { name: 'eth0', up: true, loopback: false, device: true, addresses: ['10.1.0.5'] };
+  ownAddresses = ['10.1.0.5'];
+  const eth0 = { name: 'eth0', up: true, loopback: false, device: true, addresses: ownAddresses };
   const addresses = {
     interfaces: () => [eth0],
     defaultAdvertiseAddress: '',
@@ -92,6 +95,20 @@ describe('a node that is no working manager', () => {
     }
   });
 
+  it.each([
+    [
+      'notReady',
+      'This node is not a swarm manager. Manager is being prepared or has trouble connecting to the cluster.',
+    ],
+    [
+      'certificatesExpired',
+      'Swarm certificates have expired. To replace them, leave the swarm and join again.',
+    ],
+  ] as const)('says %s in Docker’s words', async (reason, text) => {
+    node.become('error', reason);
+    expect(await call('GET', '/nodes')).toEqual(refused(503, text));
+  });
+
   it('is part of a swarm all the same', async () => {
     for (const state of ['active', 'pending', 'locked', 'error'] as const) {
       node.become(state, 'worker');
@@ -107,6 +124,13 @@ describe('a node that is no working manager', () => {
     const answer = await init({ ForceNewCluster: true });
     expect(answer).toEqual(refused(503, MEMBERSHIP_TEXTS.worker));
   });
+});
+
+it('that listens everywhere and has several addresses is asked for one, where the advertised is not its own', async () => {
+  ownAddresses.push('10.2.0.5');
+  const text =
+    "must specify a listening address because the address to advertise is not recognized as a system address, and a system's IP address to use could not be uniquely identified";
+  expect(await init({ AdvertiseAddr: '192.0.2.1' })).toEqual(refused(400, text));
 });
 
 describe('docker info', () => {
