@@ -148,6 +148,26 @@ describe('a replicated job', () => {
     expect(done(swarm, 0)).toHaveLength(1);
   });
 
+  it('begins nothing more in a slot whose lost task is heard of again, and is done', async () => {
+    const swarm = await swarmOf('n1', 'n2');
+    swarm.fate = () => TaskState.RUNNING;
+    await swarm.addService('s1', replicatedJobSpec({ total: 1 }));
+    await swarm.run(1_000);
+    const [first] = swarm.running();
+    const down = (node: string) =>
+      swarm.changeNode(node, ({ status }) => ({
+        status: { ...status, state: NodeStatus_State.DOWN },
+      }));
+    await down(first!.nodeId);
+    expect(live(swarm)).toHaveLength(1);
+    await swarm.report(first!, TaskState.COMPLETE);
+    expect(live(swarm)).toHaveLength(0);
+    await swarm.run(10_000);
+    expect(swarm.running()).toEqual([]);
+    expect(done(swarm, 0)).toHaveLength(1);
+    expect(await swarm.entriesOfNewLoops()).toBe(0);
+  });
+
   it('goes with its service', async () => {
     const swarm = await swarmOf('n1');
     await swarm.addService('s1', replicatedJobSpec({ total: 3, concurrent: 1 }));

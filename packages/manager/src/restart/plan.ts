@@ -65,7 +65,8 @@ class SlotPlan {
   decide(task: TaskObject): TaskDecision {
     if (!isLive(task) || isDone(task)) return {};
     if (isLeaving(this.#view, this.#service, task)) return this.#handOver(task);
-    if (this.#isSuperfluous(task)) return { step: [desire(task, TaskState.SHUTDOWN)] };
+    if (this.#isLate(task) || this.#isSuperfluous(task))
+      return { step: [desire(task, TaskState.SHUTDOWN)] };
     const held = task.desiredState < TaskState.RUNNING;
     if (this.#isSpent(task)) {
       // One that dies while held back serves out its delay: no tight loop around a missing image.
@@ -90,6 +91,14 @@ class SlotPlan {
       case 'vain':
         return { step: this.#replace(task) };
     }
+  }
+
+  /**
+   * Whether a job's task has not begun yet what another has done: one that was taken for lost with its
+   * node, and was heard of again.
+   */
+  #isLate(task: TaskObject): boolean {
+    return task.status.state < TaskState.STARTING && this.slot.some(isDone);
   }
 
   /**
