@@ -1,1 +1,2 @@
 export { VersionKeeper } from './keeper.js';
+export { nameOf, versionsOf } from './versions.js';

@@ -1,3 +1,4 @@
+export * from './configs.js';
 export * from './equality.js';
 export * from './history.js';
 export * from './holdings.js';

@@ -3,6 +3,7 @@ import { SimClock, SimRandom, silentLogger } from '@skep/platform';
 import { SimProposer, Store } from '@skep/store';
 import { completeObject, type ServiceObject, type TaskObject } from '@skep/wire';
 import {
+  ConfigSchema,
   UpdateConfig_FailureAction as FailureAction,
   NodeSchema,
   NodeStatus_State,
@@ -12,6 +13,7 @@ import {
   UpdateStatus_UpdateState as UpdateState,
 } from '@skep/wire/swarmkit';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { ConfigChecker } from './configs.js';
 import { JobChecker } from './jobs.js';
 import { UpdateChecker } from './updates.js';
 
@@ -174,5 +176,52 @@ describe('UpdateChecker', () => {
     await told.task('a', { nodeId: 'n', desiredState: RUNNING, image: 'web:0' });
     const completed = goes(FailureAction.PAUSE, UPDATING, COMPLETED);
     expect(String(await completed)).toContain('update-complete');
+  });
+});
+
+describe('ConfigChecker', () => {
+  let told: Told;
+  let wrong: unknown;
+  const reading = (configId: string) => ({
+    annotations: { name: 's' },
+    task: { runtime: { case: 'container' as const, value: { configs: [{ configId }] } } },
+  });
+  const configOf = (id: string, data = 'a') => {
+    const spec = { annotations: { name: id }, data: Buffer.from(data) };
+    return completeObject('config', create(ConfigSchema, { id, spec }));
+  };
+
+  beforeEach(async () => {
+    told = new Told();
+    wrong = undefined;
+    const checker = new ConfigChecker('m1');
+    told.store.subscribe((commit) => {
+      try {
+        checker.commit(commit, told.store.view);
+      } catch (error) {
+        wrong ??= error;
+      }
+    });
+    await told.store.update((tx) => {
+      for (const id of ['c1', 'c2', 'c3']) tx.create('config', configOf(id));
+    });
+  });
+
+  it('lets go what nobody has, and nothing else', async () => {
+    await told.service({ spec: reading('c1'), previousSpec: reading('c2') });
+    await told.store.update((tx) => tx.remove('config', 'c3'));
+    expect(wrong).toBeUndefined();
+    await told.store.update((tx) => tx.remove('config', 'c2'));
+    expect(String(wrong)).toContain('config-kept');
+    wrong = undefined;
+    await told.store.update((tx) => tx.remove('config', 'c1'));
+    expect(String(wrong)).toContain('config-kept');
+  });
+
+  it('finds data that changes', async () => {
+    await told.store.update((tx) => {
+      tx.update('config', { ...tx.get('config', 'c1')!, spec: configOf('c1', 'b').spec });
+    });
+    expect(String(wrong)).toContain('config-stays');
   });
 });

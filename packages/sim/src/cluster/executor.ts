@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import {
+  type Dependencies,
   type Executor,
   type OperationContext,
   type TaskController,
@@ -14,6 +15,7 @@ import {
 } from '@skep/wire/swarmkit';
 import type { Draw, MachineClock } from '../engine/index.js';
 import type { Containers } from './containers.js';
+import { configIdsOf } from './services/index.js';
 
 export interface SimExecutorOptions {
   hostname: string;
@@ -61,18 +63,20 @@ export class SimExecutor implements Executor {
     for (const { task } of containers.all) if (!kept.has(task.id)) containers.remove(task.id);
   }
 
-  controller(task: TaskObject): TaskController {
-    return new SimController(task, this.#options);
+  controller(task: TaskObject, dependencies: Dependencies): TaskController {
+    return new SimController(task, dependencies, this.#options);
   }
 }
 
 /** The hands of one task. */
 class SimController implements TaskController {
   readonly #task: TaskObject;
+  readonly #dependencies: Dependencies;
   readonly #options: SimExecutorOptions;
 
-  constructor(task: TaskObject, options: SimExecutorOptions) {
+  constructor(task: TaskObject, dependencies: Dependencies, options: SimExecutorOptions) {
     this.#task = task;
+    this.#dependencies = dependencies;
     this.#options = options;
   }
 
@@ -85,6 +89,7 @@ class SimController implements TaskController {
 
   async start({ signal, busy }: OperationContext): Promise<void> {
     await busy(() => this.#work('start', signal));
+    for (const id of configIdsOf(this.#task.spec)) this.#dependencies.config(id);
     if (this.#options.containers.start(this.#task.id)) this.#options.onStarted(this.#task);
   }
 

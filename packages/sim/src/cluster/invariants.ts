@@ -3,6 +3,7 @@ import type { Commit } from '@skep/store';
 import type { TaskObject } from '@skep/wire';
 import { TaskState } from '@skep/wire/swarmkit';
 import {
+  ConfigChecker,
   JobChecker,
   Ledger,
   SlotChecker,
@@ -36,6 +37,7 @@ export class ClusterInvariants {
     const forward = new TaskForwardChecker(name);
     const jobs = new JobChecker(name, (taskId) => this.endedWell.has(taskId));
     const updates = new UpdateChecker(name);
+    const configs = new ConfigChecker(name);
     return {
       commit: (commit) => {
         const text = describe(commit);
@@ -43,6 +45,7 @@ export class ClusterInvariants {
         forward.commit(commit);
         jobs.commit(commit, manager.view);
         updates.commit(commit, manager.view);
+        configs.commit(commit, manager.view);
         this.#remember(commit);
         if (commit.index > 0n) this.#ledger.applied(name, commit.index, Buffer.from(text));
         if (commit.changes.some(({ table }) => table === 'task' || table === 'node')) {

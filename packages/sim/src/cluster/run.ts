@@ -5,6 +5,7 @@ import { removeDeparted } from './administrator.js';
 import { strike } from './faults/index.js';
 import { addNode, foundSwarm } from './formation.js';
 import type { ClusterScenario } from './scenario.js';
+import { textsOfConfigs, wishOf } from './services/index.js';
 import { User } from './user.js';
 import { notWell } from './well.js';
 import { ClusterWorld } from './world.js';
@@ -93,6 +94,12 @@ export class ClusterRun {
       return parts ? [[name, Buffer.concat([...parts])] as const] : [];
     });
     checkEqualStores(new Map(stores));
-    for (const user of this.#users) user.wishes.check(managers[0]?.view.all('service') ?? []);
+    const view = managers[0]?.view;
+    if (!view) return;
+    const found = textsOfConfigs(view);
+    for (const { spec } of view.all('service')) {
+      found.set(spec.annotations.name, wishOf(spec).text);
+    }
+    for (const user of this.#users) user.wishes.check(found);
   }
 }

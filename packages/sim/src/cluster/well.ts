@@ -4,7 +4,7 @@ import type { ReadView } from '@skep/store';
 import type { TaskObject } from '@skep/wire';
 import { IssuanceStatus_State, NodeRole, NodeStatus_State, TaskState } from '@skep/wire/swarmkit';
 import type { ClusterMachine } from './machine.js';
-import { notServed } from './services/index.js';
+import { notCollected, notServed } from './services/index.js';
 import type { ClusterWorld } from './world.js';
 
 /** Why a swarm without faults is not at rest yet; undefined when it is. */
@@ -17,6 +17,7 @@ export function notWell(world: ClusterWorld): string | undefined {
     notManaging(world, leader) ??
     notReady(world, leader.view) ??
     notServed(leader.view) ??
+    notCollected(leader.view) ??
     notRunning(world, leader.view) ??
     notConnected(world, leader.view)
   );

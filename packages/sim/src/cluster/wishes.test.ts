@@ -1,28 +1,17 @@
-import { create } from '@bufbuild/protobuf';
-import { completeObject, type ServiceObject } from '@skep/wire';
-import {
-  UpdateConfig_FailureAction as FailureAction,
-  ServiceSchema,
-  type ServiceSpec,
-} from '@skep/wire/swarmkit';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { serviceSpec } from './services/index.js';
-import { Wishes } from './wishes.js';
+import { type Wish, Wishes } from './wishes.js';
 
-function webOf(replicas: number): ServiceSpec {
-  return serviceSpec({ name: 'web', mode: { kind: 'replicated', replicas }, image: 'web:1' });
+function webOf(replicas: number): Wish {
+  return { name: 'web', text: `${replicas} of web:1` };
 }
 
 const WEB = webOf(2);
 const MORE = webOf(5);
 
-function found(spec: ServiceSpec): ServiceObject {
-  return completeObject('service', create(ServiceSchema, { spec }));
-}
-
 describe('what a user was told', () => {
   let wishes: Wishes;
-  const check = (...services: ServiceSpec[]) => wishes.check(services.map(found));
+  const check = (...found: Wish[]) =>
+    wishes.check(new Map(found.map(({ name, text }) => [name, text])));
 
   beforeEach(() => {
     wishes = new Wishes();
@@ -64,8 +53,7 @@ describe('what a user was told', () => {
 
   it('rules out nothing by an update that may be taken back', () => {
     wishes.create(WEB)();
-    const update = { ...MORE.update, failureAction: FailureAction.ROLLBACK } as typeof MORE.update;
-    wishes.update({ ...MORE, update })();
+    wishes.update({ ...MORE, returns: true })();
     check(MORE);
     check(WEB);
     expect(() => check()).toThrow('acknowledged');

@@ -1,37 +1,39 @@
-import type { ServiceObject } from '@skep/wire';
-import { UpdateConfig_FailureAction as FailureAction, type ServiceSpec } from '@skep/wire/swarmkit';
 import { must } from '../engine/index.js';
-import { describeSpec } from './services/index.js';
 
-/** What is said of a service that is not there. */
+/** What is said of what is not there. */
 const NOT_THERE = 'not there';
 
+/** What somebody asks for, in words. */
+export interface Wish {
+  /** Of a service, or a config. */
+  name: string;
+  text: string;
+  /** It may be taken back by itself, to any of what was possible before. */
+  returns?: boolean;
+}
+
 /**
- * What becomes of services, as far as their owner was told, in words. A request without an answer, or with an error, may have
- * been carried out or not; one that was acknowledged was, and rules out all before it: they named an older version.
- * Only a removal names none, so one that is not answered may yet be carried out later. An update that fails may be
- * taken back by itself, to any of what was possible before.
+ * What becomes of services and configs, as far as their owner was told. A request without an answer, or with an error,
+ * may have been carried out or not; one that was acknowledged was, and rules out all before it: they named an older
+ * version. Only a removal names none, so one that is not answered may yet be carried out later.
  */
 export class Wishes {
   readonly #possible = new Map<string, readonly string[]>();
   readonly #mayVanish = new Set<string>();
 
-  /** A service is asked for; the result is called when that was acknowledged. */
-  create(spec: ServiceSpec): () => void {
-    const name = nameOf(spec);
-    this.#add(name, describeSpec(spec));
+  /** Something is asked for; the result is called when that was acknowledged. */
+  create({ name, text }: Wish): () => void {
+    this.#add(name, text);
     return () => {
       // The one before is gone, and so is whatever might have happened to it.
       this.#mayVanish.delete(name);
-      this.#settle(name, [describeSpec(spec)]);
+      this.#settle(name, [text]);
     };
   }
 
-  update(spec: ServiceSpec): () => void {
-    const name = nameOf(spec);
-    const before = this.#add(name, describeSpec(spec));
-    const returns = spec.update?.failureAction === FailureAction.ROLLBACK;
-    return () => this.#settle(name, [describeSpec(spec), ...(returns ? before : [])]);
+  update({ name, returns, text }: Wish): () => void {
+    const before = this.#add(name, text);
+    return () => this.#settle(name, [text, ...(returns ? before : [])]);
   }
 
   remove(name: string): () => void {
@@ -40,11 +42,10 @@ export class Wishes {
     return () => this.#settle(name, [NOT_THERE]);
   }
 
-  /** Nothing acknowledged is lost, and nothing is there that nobody asked for. */
-  check(services: Iterable<ServiceObject>): void {
-    const found = new Map([...services].map((service) => [service.spec.annotations.name, service]));
+  /** Nothing acknowledged is lost, and nothing is there that nobody asked for. `found` is by name. */
+  check(found: ReadonlyMap<string, string>): void {
     for (const [name, possible] of this.#possible) {
-      const text = textOf(found.get(name));
+      const text = found.get(name) ?? NOT_THERE;
       must(
         possible.includes(text),
         'acknowledged',
@@ -53,7 +54,7 @@ export class Wishes {
     }
   }
 
-  /** Returns what was possible of a service that is there. */
+  /** Returns what was possible of something that is there. */
   #add(name: string, possible: string): readonly string[] {
     const before = this.#possible.get(name) ?? [NOT_THERE];
     this.#possible.set(name, [...before, possible]);
@@ -64,12 +65,4 @@ export class Wishes {
     const mayVanish = this.#mayVanish.has(name);
     this.#possible.set(name, mayVanish ? [...possible, NOT_THERE] : possible);
   }
-}
-
-function nameOf({ annotations }: ServiceSpec): string {
-  return annotations?.name ?? '';
-}
-
-function textOf(service: ServiceObject | undefined): string {
-  return service ? describeSpec(service.spec) : NOT_THERE;
 }

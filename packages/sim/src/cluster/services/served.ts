@@ -79,14 +79,15 @@ function notDone({ active, all, service }: Tasks): string | undefined {
       desiredState <= TaskState.COMPLETE && status.state < TaskState.COMPLETE,
   );
   if (waits) return `has a task on its way: ${waits.id}`;
-  const placesIn = (states: readonly TaskState[]) => {
-    const found = all.filter((task) => ofRun(task) && states.includes(task.status.state));
+  const placesOf = (counts: (state: TaskState) => boolean) => {
+    const found = all.filter((task) => ofRun(task) && counts(task.status.state));
     return new Set(found.map(({ nodeId, slot }) => (mode.case === 'globalJob' ? nodeId : slot)));
   };
-  const done = placesIn([TaskState.COMPLETE]);
-  const ended = placesIn([TaskState.COMPLETE, TaskState.FAILED, TaskState.REJECTED]);
-  // What failed and is not to be started again stays as it is.
-  const settled = spec.restart?.condition === Condition.NONE ? ended : done;
+  // What failed, or was lost, and is not to be started again stays as it is.
+  const isFinal = spec.restart?.condition === Condition.NONE;
+  const settled = placesOf((state) =>
+    isFinal ? state >= TaskState.COMPLETE : state === TaskState.COMPLETE,
+  );
   if (mode.case === 'globalJob') {
     const missing = [...active].find((nodeId) => !settled.has(nodeId));
     return missing && `is not done on ${missing}`;

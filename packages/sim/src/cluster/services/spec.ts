@@ -14,6 +14,7 @@ import {
   UpdateConfig_UpdateOrder as UpdateOrder,
 } from '@skep/wire/swarmkit';
 import { NETWORK } from '../specs.js';
+import type { Wish } from '../wishes.js';
 
 /** How many tasks a service is to have, and whether they run on or come to their end. */
 export type Mode =
@@ -41,6 +42,8 @@ export interface ServiceWish {
   image: string;
   /** Of services that run on. */
   rollout?: Rollout;
+  /** What its containers read. */
+  config?: { id: string; name: string };
   /** When tasks that ended are replaced; always unless given. */
   restart?: Condition;
 }
@@ -58,13 +61,13 @@ const CALM_ROLLOUT: Rollout = {
 };
 
 export function serviceSpec(wish: ServiceWish): ServiceSpec {
-  const { image, mode, name, restart = Condition.ANY, rollout = CALM_ROLLOUT } = wish;
+  const { config, image, mode, name, restart = Condition.ANY, rollout = CALM_ROLLOUT } = wish;
   const runsOn = mode.kind === 'replicated' || mode.kind === 'global';
   return create(ServiceSpecSchema, {
     annotations: { name },
     task: {
       networks: [{ target: NETWORK, aliases: [`${name}-alias`] }],
-      runtime: { case: 'container', value: { image } },
+      runtime: { case: 'container', value: { image, configs: config ? [configFile(config)] : [] } },
       restart: { condition: restart, delay: durationFromMs(RESTART_DELAY_MS) },
     },
     mode: modeOf(mode),
@@ -75,6 +78,11 @@ export function serviceSpec(wish: ServiceWish): ServiceSpec {
       rollback: updateConfig({ ...rollout, failureAction: actionOfRollback(rollout) }),
     }),
   });
+}
+
+function configFile({ id: configId, name: configName }: { id: string; name: string }) {
+  const file = { name: '/config', uid: '0', gid: '0', mode: 0o444 };
+  return { configId, configName, target: { case: 'file' as const, value: file } };
 }
 
 function modeOf(mode: Mode): ServiceSpec['mode'] {
@@ -125,6 +133,12 @@ export function withImage(spec: ServiceSpec, image: string): ServiceSpec {
 export function withForce(spec: ServiceSpec): ServiceSpec {
   const { task } = spec;
   return task ? { ...spec, task: { ...task, forceUpdate: task.forceUpdate + 1n } } : spec;
+}
+
+/** What a user asks for with a spec. */
+export function wishOf(spec: Pick<ServiceSpec, 'annotations' | 'mode' | 'task' | 'update'>): Wish {
+  const returns = spec.update?.failureAction === FailureAction.ROLLBACK;
+  return { name: spec.annotations?.name ?? '', text: describeSpec(spec), returns };
 }
 
 /** What a user may change of a service, in words: two specs of a service are one when they read the same. */
