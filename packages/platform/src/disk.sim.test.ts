@@ -120,6 +120,15 @@ describe('SimDisk', () => {
     expect(text(await disk.readFile('/d/a'))).toBe('');
   });
 
+  it('cuts the power also at an operation that would have failed', async () => {
+    let cuts = 0;
+    disk.usedBy({ delay: () => Promise.resolve(), onPowerCut: () => void cuts++ });
+    disk.cutPowerAt(disk.operations + 1);
+    disk.readFile('/d/nothing').catch(() => {});
+    await settle();
+    expect(cuts).toBe(1);
+  });
+
   it('replaces a file atomically wherever the power goes', async () => {
     for (let step = 1; step < 8; step++) {
       disk = new SimDisk();

@@ -268,7 +268,11 @@ export class SimDisk implements Disk {
     if (!this.#powered || boot !== this.#boot) return this.#withoutPower();
     if (cutsPower) {
       this.#powered = false;
-      if (!SYNCS.includes(operation)) effect();
+      try {
+        if (!SYNCS.includes(operation)) effect();
+      } catch {
+        // What fails, as the read of a file that is not there, has no effect; nobody hears of it.
+      }
       this.#user?.onPowerCut();
       return this.#withoutPower();
     }
