@@ -30,7 +30,7 @@ export const SWARM_FLAWS: Readonly<Record<SwarmFlaw, ClusterFlaw>> = {
     foundIn: 'swarmkit 2878',
     shownBy: ['exit'],
     told: /has done \d of|is not done on/,
-    seed: 2,
+    seed: 3,
   },
   'former-run-goes-on': {
     foundIn: 'swarmkit 2899',
@@ -42,6 +42,6 @@ export const SWARM_FLAWS: Readonly<Record<SwarmFlaw, ClusterFlaw>> = {
     foundIn: 'deploykit 401',
     shownBy: ['crash'],
     told: /is (UPDATING|ROLLBACK_STARTED)/,
-    seed: 1,
+    seed: 2,
   },
 };
