@@ -1,9 +1,11 @@
 /**
- * Lets at most a fixed number of pieces of work run at once; the others wait in the order they came. The
- * number of waiters is that of the node's tasks, each of which does one thing at a time.
+ * Lets at most a fixed number of pieces of work run at once; the others wait in the order they came, those
+ * that come first before all others. The number of waiters is that of the node's tasks, each of which does
+ * one thing at a time.
  */
 export class Slots {
-  readonly #waiting: (() => void)[] = [];
+  readonly #first: (() => void)[] = [];
+  readonly #others: (() => void)[] = [];
   #free: number;
 
   constructor(count: number) {
@@ -11,8 +13,8 @@ export class Slots {
   }
 
   /** Runs `work` when a slot is free. Rejects with the signal's reason when that aborts while waiting. */
-  async run<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
-    await this.#take(signal);
+  async run<T>(work: () => Promise<T>, signal: AbortSignal, comesFirst = false): Promise<T> {
+    await this.#take(signal, comesFirst ? this.#first : this.#others);
     try {
       return await work();
     } finally {
@@ -20,7 +22,7 @@ export class Slots {
     }
   }
 
-  #take(signal: AbortSignal): Promise<void> {
+  #take(signal: AbortSignal, waiting: (() => void)[]): Promise<void> {
     if (signal.aborted) return Promise.reject(signal.reason);
     if (this.#free > 0) {
       this.#free--;
@@ -32,16 +34,16 @@ export class Slots {
         resolve();
       };
       const onAbort = () => {
-        this.#waiting.splice(this.#waiting.indexOf(granted), 1);
+        waiting.splice(waiting.indexOf(granted), 1);
         reject(signal.reason);
       };
-      this.#waiting.push(granted);
+      waiting.push(granted);
       signal.addEventListener('abort', onAbort, { once: true });
     });
   }
 
   #give(): void {
-    const next = this.#waiting.shift();
+    const next = this.#first.shift() ?? this.#others.shift();
     if (next) next();
     else this.#free++;
   }

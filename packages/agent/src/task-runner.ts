@@ -146,7 +146,7 @@ export class TaskRunner {
 
   async #perform(action: TaskAction, signal: AbortSignal): Promise<ActionOutcome> {
     try {
-      await this.controller[action](this.#context(signal));
+      await this.controller[action](this.#context(signal, action === 'start'));
       return { ok: true };
     } catch (error) {
       if (signal.aborted) return { ok: false, temporary: true };
@@ -181,8 +181,9 @@ export class TaskRunner {
     onStatus(this.#task, status);
   }
 
-  #context(signal: AbortSignal): OperationContext {
-    return { signal, busy: (work) => this.#options.slots.run(work, signal) };
+  /** What is prepared starts before others are prepared: of many tasks the first ones serve soon. */
+  #context(signal: AbortSignal, comesFirst = false): OperationContext {
+    return { signal, busy: (work) => this.#options.slots.run(work, signal, comesFirst) };
   }
 
   get state(): TaskState {

@@ -164,6 +164,23 @@ describe('Worker', () => {
     expect(executor.of('t3').running).toBe(1);
     await worker.stop();
   });
+
+  it('starts what it has prepared before it prepares others', async () => {
+    const { worker, executor } = await setUpWorker(new SimDisk(), { engineOperationsMax: 1 });
+    executor.onController = (controller) => controller.held.add('prepare').add('start');
+    await worker.apply(complete('t1', 't2', 't3'));
+    await settle();
+    for (const id of ['t1', 't2']) {
+      executor.of(id).finish('prepare');
+      await settle();
+    }
+    const calls = () => ['t1', 't2', 't3'].map((id) => executor.of(id).calls);
+    expect(calls()).toEqual([['prepare', 'start'], ['prepare'], []]);
+    executor.of('t1').finish('start');
+    await settle();
+    expect(calls()).toEqual([['prepare', 'start', 'wait'], ['prepare', 'start'], []]);
+    await worker.stop();
+  });
 });
 
 describe('dependencies of a task', () => {

@@ -13,7 +13,8 @@ export interface ReadView {
   count(table: TableName): number;
   tasksOfService(serviceId: string): Iterable<TaskObject>;
   tasksOfNode(nodeId: string): Iterable<TaskObject>;
-  tasksOfSlot(serviceId: string, slot: bigint): Iterable<TaskObject>;
+  /** See {@link Slots}: each list stays the same one until a task of its slot changes. */
+  slotsOfService(serviceId: string): ReadonlyMap<bigint, readonly TaskObject[]>;
 }
 
 /** All tables at one point of the log. */
@@ -59,8 +60,8 @@ export class State implements ReadView {
     return this.#tables.task.ofNode(nodeId);
   }
 
-  tasksOfSlot(serviceId: string, slot: bigint): Iterable<TaskObject> {
-    return this.#tables.task.ofSlot(serviceId, slot);
+  slotsOfService(serviceId: string): ReadonlyMap<bigint, readonly TaskObject[]> {
+    return this.#tables.task.slotsOf(serviceId);
   }
 
   /** Puts or (undefined) removes an object; returns the one that stood there. */

@@ -74,7 +74,12 @@ describe('Store', () => {
     });
     await expect(failed).rejects.toThrow('changed my mind');
     expect(proposer.entries).toHaveLength(1);
-    const ids = await store.update((tx) => [...tx.tasksOfSlot('s1', 1n)].map(({ id }) => id));
+    const ids = await store.update((tx) =>
+      tx
+        .slotsOfService('s1')
+        .get(1n)
+        ?.map(({ id }) => id),
+    );
     expect(ids).toEqual(['t1']);
   });
 

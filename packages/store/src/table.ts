@@ -1,6 +1,7 @@
 import { invariant } from '@skep/platform';
 import type { StoreObjects, TableName, TaskObject } from '@skep/wire';
 import { TABLES } from './schema.js';
+import { Slots } from './slots.js';
 
 /**
  * One secondary index: key → objects under it, by id, in the order in which they came under it. One
@@ -91,7 +92,7 @@ export class Table<T extends TableName> {
 export class TaskTable extends Table<'task'> {
   readonly #byService = new Index<TaskObject>();
   readonly #byNode = new Index<TaskObject>();
-  readonly #bySlot = new Index<TaskObject>();
+  readonly #slots = new Slots();
 
   constructor() {
     super('task');
@@ -105,8 +106,8 @@ export class TaskTable extends Table<'task'> {
     return this.#byNode.get(nodeId);
   }
 
-  ofSlot(serviceId: string, slot: bigint): Iterable<TaskObject> {
-    return this.#bySlot.get(seatKey(serviceId, slot));
+  slotsOf(serviceId: string): ReadonlyMap<bigint, readonly TaskObject[]> {
+    return this.#slots.of(serviceId);
   }
 
   /** Most changes of a task leave it where it is: its place in the indexes is kept. */
@@ -130,15 +131,11 @@ export class TaskTable extends Table<'task'> {
   #seat(task: TaskObject): void {
     if (!task.serviceId) return;
     this.#byService.add(task.serviceId, task);
-    this.#bySlot.add(seatKey(task.serviceId, task.slot), task);
+    this.#slots.put(task);
   }
 
   #unseat(task: TaskObject): void {
     this.#byService.remove(task.serviceId, task.id);
-    this.#bySlot.remove(seatKey(task.serviceId, task.slot), task.id);
+    this.#slots.remove(task);
   }
-}
-
-function seatKey(serviceId: string, slot: bigint): string {
-  return `${serviceId}/${slot}`;
 }

@@ -64,8 +64,8 @@ export class HeadTransaction implements Transaction {
     return this.#head.tasksOfNode(nodeId);
   }
 
-  tasksOfSlot(serviceId: string, slot: bigint) {
-    return this.#head.tasksOfSlot(serviceId, slot);
+  slotsOfService(serviceId: string) {
+    return this.#head.slotsOfService(serviceId);
   }
 
   create<T extends TableName>(table: T, object: StoreObjects[T]): StoreObjects[T] {

@@ -79,7 +79,7 @@ export class FakeController implements TaskController {
     this.calls.push('update');
   }
   prepare = (context: OperationContext) => context.busy(() => this.#do('prepare', context));
-  start = (context: OperationContext) => this.#do('start', context);
+  start = (context: OperationContext) => context.busy(() => this.#do('start', context));
   wait = (context: OperationContext) => this.#do('wait', context);
   shutdown = (context: OperationContext) => this.#do('shutdown', context);
   terminate = (context: OperationContext) => this.#do('terminate', context);

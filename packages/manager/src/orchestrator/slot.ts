@@ -35,7 +35,9 @@ export function serviceOfSlotKey(key: string): string {
 export function slotOfKey(view: ReadView, key: string): Slot {
   const serviceId = serviceOfSlotKey(key);
   const seat = key.slice(serviceId.length + 1);
-  if (!seat.startsWith(NODE_MARK)) return byCreation(view.tasksOfSlot(serviceId, BigInt(seat)));
+  if (!seat.startsWith(NODE_MARK)) {
+    return ordered(view.slotsOfService(serviceId).get(BigInt(seat)) ?? []);
+  }
   const nodeId = seat.slice(NODE_MARK.length);
   const onNode = nodeId === '' ? view.tasksOfService(serviceId) : view.tasksOfNode(nodeId);
   const mine = [...onNode].filter(
@@ -46,17 +48,25 @@ export function slotOfKey(view: ReadView, key: string): Slot {
 
 /** All slots of a service, by slot number or node id. */
 export function slotsOf(view: ReadView, service: ServiceObject): Map<bigint | string, Slot> {
-  const perNode = isPerNode(service);
-  const groups = new Map<bigint | string, TaskObject[]>();
-  for (const task of view.tasksOfService(service.id)) {
-    const name = perNode ? task.nodeId : task.slot;
-    const group = groups.get(name);
-    if (group) group.push(task);
-    else groups.set(name, [task]);
-  }
   const slots = new Map<bigint | string, Slot>();
-  for (const [name, group] of groups) slots.set(name, byCreation(group));
+  if (isPerNode(service)) {
+    for (const [nodeId, group] of byNode(view.tasksOfService(service.id))) {
+      slots.set(nodeId, byCreation(group));
+    }
+  } else {
+    for (const [number, list] of view.slotsOfService(service.id)) slots.set(number, ordered(list));
+  }
   return slots;
+}
+
+function byNode(tasks: Iterable<TaskObject>): Map<string, TaskObject[]> {
+  const groups = new Map<string, TaskObject[]>();
+  for (const task of tasks) {
+    const group = groups.get(task.nodeId);
+    if (group) group.push(task);
+    else groups.set(task.nodeId, [task]);
+  }
+  return groups;
 }
 
 /** The seat of a new task in the place of this one. */
@@ -75,6 +85,15 @@ export function isOfPresentRun(
   { jobIteration }: TaskObject,
 ): boolean {
   return (jobIteration?.index ?? 0n) === (jobStatus?.jobIteration?.index ?? 0n);
+}
+
+/** What {@link byCreation} made of the store's lists, which never change in place. */
+const inOrder = new WeakMap<readonly TaskObject[], Slot>();
+
+function ordered(list: readonly TaskObject[]): Slot {
+  let slot = inOrder.get(list);
+  if (!slot) inOrder.set(list, (slot = byCreation(list)));
+  return slot;
 }
 
 /** Oldest first. Of tasks made in the same instant the ones given up come first. */

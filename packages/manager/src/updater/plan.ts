@@ -22,11 +22,13 @@ import {
 } from './config.js';
 import { exceeds, isFailure, type RanFor } from './failure.js';
 import { slotsMakingWay } from './making-way.js';
-import { progressOf, type SlotProgress } from './progress.js';
+import { KnownProgress, type SlotProgress } from './progress.js';
 import { completed, paused, rolledBack, started, stopsFirst } from './status.js';
 
 export interface UpdateContext extends PlanContext {
   ranFor: RanFor;
+  /** What is known of slots in which nothing has changed since the last look. */
+  known?: KnownProgress | undefined;
 }
 
 /**
@@ -48,8 +50,9 @@ export function planUpdate(view: ReadView, serviceId: string, context: UpdateCon
   if (!service || !isLongRunning(service)) return { steps: [] };
   const settlesMs = settlesInMs(service, context.nowMs);
   if (settlesMs > 0) return { steps: [], waitMs: settlesMs };
+  const known = context.known ?? new KnownProgress();
   const slots = updatableSlots(view, service);
-  const progress = slots.map((slot) => progressOf(view, service, slot));
+  const progress = slots.map((slot) => known.of(view, service, slot));
   const rollout = rolloutOf(service);
   const makingWay = slotsMakingWay(view, service, progress, context.nowMs);
   const steps = progress.flatMap((slot) => cleanUp(slot, rollout, makingWay.get(slot) === 0));
@@ -128,7 +131,7 @@ function nextTurns(
   rollout: Rollout,
   nowMs: number,
 ): { slots: readonly Dirty[]; waitMs?: number } {
-  const dirty = inTurn(progress.filter((slot) => slot.kind === 'dirty'));
+  const dirty = progress.filter((slot) => slot.kind === 'dirty');
   let starting = 0;
   let delayed = 0;
   let nextMs = Number.POSITIVE_INFINITY;
@@ -141,14 +144,15 @@ function nextTurns(
     nextMs = Math.min(nextMs, leftMs);
   }
   const free = Math.max(0, rollout.parallelism - starting - delayed);
-  const slots = mayTakeAll(service, rollout) ? dirty : dirty.slice(0, free);
+  const slots = mayTakeAll(service, rollout) ? dirty : firstInTurn(dirty, free);
   return slots.length < dirty.length && delayed > 0 ? { slots, waitMs: nextMs } : { slots };
 }
 
 /** What another update had in work comes first: overtaking it takes no more slots than one update. */
-function inTurn(dirty: readonly Dirty[]): Dirty[] {
+function firstInTurn(dirty: readonly Dirty[], count: number): Dirty[] {
+  if (count === 0 || dirty.length === 0) return [];
   const atRest = new Set(dirty.filter(isAtRest));
-  return [...dirty.filter((slot) => !atRest.has(slot)), ...atRest];
+  return [...dirty.filter((slot) => !atRest.has(slot)), ...atRest].slice(0, count);
 }
 
 /** Whether the slot has one task, and that serves. */

@@ -47,6 +47,28 @@ export function progressOf(view: ReadView, service: ServiceObject, slot: Slot): 
   return starting && fresh ? { kind: 'starting', fresh, surplus } : { kind: 'untouched' };
 }
 
+/**
+ * Progress read before. Most looks at a large service come from one slot; what the others are at is
+ * read anew only when one of their tasks, the service or a node has changed.
+ */
+export class KnownProgress {
+  #service: ServiceObject | undefined;
+  #bySlot = new WeakMap<Slot, SlotProgress>();
+
+  of(view: ReadView, service: ServiceObject, slot: Slot): SlotProgress {
+    if (service !== this.#service) this.forget();
+    this.#service = service;
+    let progress = this.#bySlot.get(slot);
+    if (!progress) this.#bySlot.set(slot, (progress = progressOf(view, service, slot)));
+    return progress;
+  }
+
+  /** What nodes are like counts as well: tasks hand over on one that is drained. */
+  forget(): void {
+    this.#bySlot = new WeakMap();
+  }
+}
+
 /** The live tasks of a slot that an update deals with: not one that already hands over to another. */
 function staying(view: ReadView, service: ServiceObject, live: Slot): Slot {
   if (live.length < 2) return live;
