@@ -103,6 +103,9 @@ export const ELECTION_TICKS = 10;
 export const APPEND_BYTES_MAX = 65_535;
 export const APPENDS_IN_FLIGHT_MAX = 4;
 
+/** How often a leader looks whether those that are to stay have answered it, ms. */
+export const ANSWER_POLL_MS = 20;
+
 /** A change of membership must be applied within this time, ms. */
 export const CHANGE_TIMEOUT_MS = 10_000;
 

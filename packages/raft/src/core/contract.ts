@@ -134,6 +134,8 @@ export interface FollowerProgress {
   next: bigint;
   /** Heard of since the last check of the quorum. */
   recentlyActive: boolean;
+  /** How often it answered this leader, in this term. */
+  answers: number;
 }
 
 export interface CoreStatus {

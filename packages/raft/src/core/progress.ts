@@ -10,6 +10,7 @@ export class Progress implements FollowerProgress {
   /** First index to send next. */
   next: bigint;
   recentlyActive = false;
+  answers = 0;
   /** Probing, and an answer is awaited. */
   isPaused = false;
   /** Something must be sent, if only an empty append that finds out where the follower is. */
@@ -116,9 +117,15 @@ export class Progress implements FollowerProgress {
     this.isPaused = true;
   }
 
+  /** It answered anything. */
+  answered(): void {
+    this.recentlyActive = true;
+    this.answers++;
+  }
+
   /** It answered a heartbeat: what seemed under way may be lost, so a little more may be sent. */
   heard(lastIndex: bigint): void {
-    this.recentlyActive = true;
+    this.answered();
     this.isPaused = false;
     if (this.inflights.isFull) this.inflights.freeFirst();
     if (this.match < lastIndex) this.isDue = true;

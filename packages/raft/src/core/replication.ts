@@ -23,8 +23,8 @@ export class Replication {
   /** A copy of each follower's state, for others to look at. */
   get report(): ReadonlyMap<bigint, FollowerProgress> {
     const report = new Map<bigint, FollowerProgress>();
-    for (const [id, { state, match, next, recentlyActive }] of this.#followers) {
-      report.set(id, { state, match, next, recentlyActive });
+    for (const [id, { state, match, next, recentlyActive, answers }] of this.#followers) {
+      report.set(id, { state, match, next, recentlyActive, answers });
     }
     return report;
   }
@@ -128,7 +128,7 @@ export class Replication {
     const progress = this.#followers.get(from);
     if (!progress) return false;
     const { entries } = this.#common.log;
-    progress.recentlyActive = true;
+    progress.answered();
     if (reject) {
       // A zero term comes from etcd 3.3, whose hint is just the end of its log.
       const hint = logTerm > 0n ? entries.lastWithTermAtMost(rejectHint, logTerm) : rejectHint;

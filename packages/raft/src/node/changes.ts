@@ -23,6 +23,8 @@ export interface ChangesOptions {
    */
   propose(data: Uint8Array): boolean;
   canRemove(raftId: bigint): boolean;
+  /** Whether those that stay are a quorum of themselves, by their answers from now on. */
+  quorumStaysWithout(raftId: bigint): Promise<boolean>;
   /** Whether anything ever came from this member since this node started. */
   hasHeardFrom(raftId: bigint): boolean;
 }
@@ -108,12 +110,12 @@ export class MembershipChanges {
   }
 
   async #remove(raftId: bigint): Promise<void> {
-    const { membership, canRemove, checkLeads } = this.#options;
+    const { membership, canRemove, quorumStaysWithout, checkLeads } = this.#options;
     checkLeads();
     if (!membership.hasVoter(raftId) && !membership.member(raftId)) {
       throw new RpcError(Code.NOT_FOUND, 'raft: member not found');
     }
-    if (!canRemove(raftId)) {
+    if (!canRemove(raftId) || !(await quorumStaysWithout(raftId))) {
       const text =
         'raft: member cannot be removed, because removing it may result in loss of quorum';
       throw new RpcError(Code.FAILED_PRECONDITION, text);

@@ -115,7 +115,10 @@ export interface RaftMember extends Proposer {
    * got lost), and a member that says by `heldRaftId` whose log it still has.
    */
   addMember(nodeId: string, address: string, heldRaftId?: bigint): Promise<JoinAnswer>;
-  /** Removes a manager; the leader's. Resolves when applied here. */
+  /**
+   * Removes a manager; the leader's. Resolves when applied here. Rejects with FAILED_PRECONDITION
+   * unless of those that stay a quorum answers within an election timeout.
+   */
   removeMember(raftId: bigint): Promise<void>;
   /** Whether the others that are reachable keep a quorum without this member (wire-raft.md 1.4). */
   canRemove(raftId: bigint): boolean;

@@ -123,6 +123,11 @@ export class Engine {
     return this.#isRenewing;
   }
 
+  /** How often one of the others answered this node, as the leader of its term. */
+  answersOf(raftId: bigint): number {
+    return this.#core.progress.get(raftId)?.answers ?? 0;
+  }
+
   /** Whether this is another member's id. */
   knows(raftId: bigint): boolean {
     return this.#peers.has(raftId);

@@ -161,6 +161,28 @@ modes('membership (by calls: %s)', (usesCalls) => {
     expect(rig.place('n1').machine.texts).toEqual(['alone']);
   });
 
+  it('removes nobody while one of the others lost its log, whatever its connection says', async () => {
+    const rig = await cluster(3);
+    const { node } = rig.place('n1');
+    const second = rig.node('n2').status.raftId;
+    await rig.crash('n3');
+    rig.places.delete('n3');
+    const unlisten = rig.network.listen('n3:2377', {
+      receive: async () => {},
+      status: { members: [] },
+    });
+    await rig.clock.advance(2_000);
+    expect(node.status.members.every(({ isReachable }) => isReachable)).toBe(true);
+    await expect(rig.soon(node.removeMember(second))).rejects.toMatchObject({
+      code: Code.FAILED_PRECONDITION,
+    });
+    unlisten();
+    await rig.join('n3');
+    await rig.soon(node.removeMember(second));
+    await rig.write('a');
+    await rig.until(() => rig.place('n3').machine.texts.join() === 'a');
+  });
+
   it('lets a leader that removed itself go, and another one follow', async () => {
     const rig = await cluster(3);
     await rig.write('a');

@@ -14,6 +14,7 @@ import { Leading } from './leading.js';
 import type { Opened } from './opening.js';
 import { noQuorum, notLeader, type Quorum, quorumOf } from './refusals.js';
 import { Snapshots } from './snapshots.js';
+import { quorumStaysWithout, type StayingOptions } from './staying.js';
 
 /** What a node's parts tell it. */
 export interface Owner {
@@ -74,11 +75,20 @@ export async function assemble(assembly: AssemblyOptions): Promise<Parts> {
     onFailed: owner.onFailed,
   });
   const canRemove = (raftId: bigint) => canRemoveFrom(assembly, raftId);
+  const staying: StayingOptions = {
+    clock,
+    raftId: assembly.raftId,
+    voters: () => membership.voters,
+    checkLeads: () => leading.checkLeads(),
+    answersOf: (raftId) => engine.answersOf(raftId),
+    timeoutMs: electionMs(options.settings),
+  };
   const changes = new MembershipChanges({
     clock,
     random,
     membership,
     canRemove,
+    quorumStaysWithout: (raftId) => quorumStaysWithout(raftId, staying),
     checkLeads: () => leading.checkLeads(),
     propose: (data) => engine.with((core) => core.proposeChange(data)) !== undefined,
     hasHeardFrom: (raftId) => engine.hasHeardFrom(raftId),
@@ -108,6 +118,12 @@ function engineOptions(assembly: AssemblyOptions) {
   if (flaws) core.faults = flaws as ReadonlySet<Flaw> as ReadonlySet<CoreFault>;
   const shared = { state, replica, raftId, joined, transport };
   return { ...shared, settings: core, tickMs, random, clock, log, flaws };
+}
+
+/** An election timeout, ms: a leader hears its quorum within it, or steps down. */
+function electionMs(settings: RaftSettings | undefined): number {
+  const ticks = settings?.electionTicks ?? limits.ELECTION_TICKS;
+  return ticks * (settings?.tickMs ?? limits.TICK_MS);
 }
 
 function coreSettings(settings: RaftSettings | undefined): CoreSettings {
