@@ -17,6 +17,7 @@ import type { ClusterWorld } from './world.js';
 /** Time after which nobody waits for an answer any more, ms: the machine asked may be gone. */
 const ANSWER_WITHIN_MS = 30_000;
 const LEFT_WITHIN_MS = 20_000;
+const ASK_AGAIN_MS = 1_000;
 
 /** Changes that an administrator makes to a swarm. Each is tried once; what fails is only noted. */
 export async function changeRole(
@@ -73,11 +74,18 @@ export async function leave(world: ClusterWorld, machine: ClusterMachine): Promi
   machine.die('power');
 }
 
-/** Removes the nodes that left for good. */
-export function removeDeparted(world: ClusterWorld, nodeId: string): Promise<void> {
-  return ask(world, `removes ${nodeId}`, async (control) => {
-    await control.removeNode(create(RemoveNodeRequestSchema, { nodeId, force: true }));
-  });
+/**
+ * Removes a node that left for good: asked for until it is gone, since a leader that just lost its
+ * peers can only answer that it does not know what becomes of it.
+ */
+export async function removeDeparted(world: ClusterWorld, nodeId: string): Promise<void> {
+  const isThere = () => world.leader?.member?.manager?.view.get('node', nodeId) !== undefined;
+  while (!world.leader || isThere()) {
+    await ask(world, `removes ${nodeId}`, async (control) => {
+      await control.removeNode(create(RemoveNodeRequestSchema, { nodeId, force: true }));
+    });
+    await world.timeline.sleep(ASK_AGAIN_MS);
+  }
 }
 
 export type SwarmChange = Extract<

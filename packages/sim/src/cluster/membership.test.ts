@@ -1,6 +1,6 @@
 import { NodeRole, NodeStatus_State } from '@skep/wire/swarmkit';
 import { describe, expect, it } from 'vitest';
-import { changeRole, changeSwarm, leave } from './administrator.js';
+import { changeRole, changeSwarm, leave, removeDeparted } from './administrator.js';
 import { joinAs } from './joining.js';
 import { TestSwarm } from './testing-swarm.js';
 
@@ -63,6 +63,21 @@ describe('a node in its swarm', { timeout: TEST_TIMEOUT_MS }, () => {
     expect(await worker.disk.list('/swarm/certificates')).toEqual([]);
     await swarm.until('its tasks run elsewhere', () => swarm.runningCount === 2);
     expect(swarm.view.get('node', nodeId)?.status.state).toBe(NodeStatus_State.DOWN);
+  });
+
+  it('is removed in the end where the leader that is asked first leads no more', async () => {
+    const swarm = await TestSwarm.form(3, 1);
+    const { leader, world } = swarm;
+    const worker = swarm.machine(4);
+    const nodeId = worker.nodeId ?? '';
+    await swarm.during(leave(world, worker));
+    const mend = world.machines.map(({ ip }) => world.cuts.cut(leader.ip, ip));
+    const removed = removeDeparted(world, nodeId);
+    await swarm.until('another leads', () => swarm.leader !== leader);
+    for (const again of mend) again();
+    await swarm.during(removed);
+    expect(swarm.view.get('node', nodeId)).toBeUndefined();
+    await swarm.untilWell();
   });
 
   it('joins in the background as soon as managers can be reached', async () => {
