@@ -74,10 +74,13 @@ function notDone({ active, all, service }: Tasks): string | undefined {
     active.has(nodeId) && status.state < TaskState.COMPLETE;
   const former = all.find((task) => !ofRun(task) && isAtWork(task));
   if (former) return `still works on run ${former.jobIteration?.index}`;
-  const waits = all.find(
-    ({ desiredState, status }) =>
-      desiredState <= TaskState.COMPLETE && status.state < TaskState.COMPLETE,
-  );
+  // A global job's task that its node had not got when that was paused waits until it is active.
+  const isHeldBack = ({ nodeId, status }: TaskObject) =>
+    nodeId !== '' && !active.has(nodeId) && status.state < TaskState.ASSIGNED;
+  const waits = all.find((task) => {
+    const isUnderWay = task.status.state < TaskState.COMPLETE && !isHeldBack(task);
+    return task.desiredState <= TaskState.COMPLETE && isUnderWay;
+  });
   if (waits) return `has a task on its way: ${waits.id}`;
   const placesOf = (counts: (state: TaskState) => boolean) => {
     const found = all.filter((task) => ofRun(task) && counts(task.status.state));
