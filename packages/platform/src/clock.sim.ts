@@ -15,11 +15,12 @@ const START_MS = 1_767_225_600_000;
  */
 export class SimClock implements Clock {
   #nowMs = 0;
+  #wallOffsetMs = START_MS;
   #order = 0;
   readonly #timers = new Set<Timer>();
 
   now(): number {
-    return START_MS + this.#nowMs;
+    return this.#wallOffsetMs + this.#nowMs;
   }
 
   monotonic(): number {
@@ -43,6 +44,11 @@ export class SimClock implements Clock {
   /** Number of timers not yet due: what a test compares before and after to find a leak. */
   get pendingTimers(): number {
     return this.#timers.size;
+  }
+
+  /** Moves the wall clock alone by `byMs`, as another manager's that takes over may be off. */
+  jump(byMs: number): void {
+    this.#wallOffsetMs += byMs;
   }
 
   /** Moves time forward by `ms`, running what falls due, and lets all promises settle. */

@@ -7,9 +7,11 @@ import {
   type ServiceObject,
   type TaskObject,
   timestampFromMs,
+  timestampMs,
 } from '@skep/wire';
 import { EndpointSchema, TaskSchema, TaskState, TaskStatusSchema } from '@skep/wire/swarmkit';
 import type { SwarmFlaws } from '../flaws.js';
+import { tasksOfSeat } from './slot.js';
 
 /** What a plan needs from outside the store. */
 export interface PlanContext {
@@ -64,5 +66,25 @@ export function newTask(
   task.jobIteration = service.jobStatus?.jobIteration;
   task.logDriver = spec.task.logDriver ?? findCluster(view)?.spec.taskDefaults.logDriver;
   if (task.endpoint) task.endpoint.spec = spec.endpoint;
-  return completeObject('task', task);
+  const whole = completeObject('task', task);
+  whole.meta.createdAt = timestampFromMs(createdMs(view, service, seat, context.nowMs));
+  return whole;
+}
+
+/**
+ * When a new task counts as created, ms: after all others of its seat, and not before the update
+ * under way, also where this manager's clock is behind that of a leader before it. By this order
+ * all loops tell which task of a seat took the place of which.
+ */
+function createdMs(
+  view: ReadView,
+  { id, updateStatus }: ServiceObject,
+  seat: Seat,
+  nowMs: number,
+): number {
+  let latestMs = Math.max(nowMs, timestampMs(updateStatus?.startedAt));
+  for (const { meta } of tasksOfSeat(view, id, seat)) {
+    latestMs = Math.max(latestMs, timestampMs(meta.createdAt) + 1);
+  }
+  return latestMs;
 }

@@ -34,16 +34,21 @@ export function serviceOfSlotKey(key: string): string {
 /** The tasks behind a slot key, oldest first. */
 export function slotOfKey(view: ReadView, key: string): Slot {
   const serviceId = serviceOfSlotKey(key);
-  const seat = key.slice(serviceId.length + 1);
-  if (!seat.startsWith(NODE_MARK)) {
-    return ordered(view.slotsOfService(serviceId).get(BigInt(seat)) ?? []);
-  }
-  const nodeId = seat.slice(NODE_MARK.length);
+  const name = key.slice(serviceId.length + 1);
+  const seat = name.startsWith(NODE_MARK)
+    ? { nodeId: name.slice(NODE_MARK.length) }
+    : { slot: BigInt(name) };
+  return ordered(tasksOfSeat(view, serviceId, seat));
+}
+
+/** The tasks of a seat, in no order. */
+export function tasksOfSeat(view: ReadView, serviceId: string, seat: Seat): readonly TaskObject[] {
+  if ('slot' in seat) return view.slotsOfService(serviceId).get(seat.slot) ?? [];
+  const { nodeId } = seat;
   const onNode = nodeId === '' ? view.tasksOfService(serviceId) : view.tasksOfNode(nodeId);
-  const mine = [...onNode].filter(
+  return [...onNode].filter(
     (task) => task.serviceId === serviceId && task.slot === 0n && task.nodeId === nodeId,
   );
-  return byCreation(mine);
 }
 
 /** All slots of a service, by slot number or node id. */
@@ -144,6 +149,14 @@ export function isLost(node: NodeObject | undefined): boolean {
 /** When the task's present state was taken up by a manager (else: reported by its node), ms. */
 export function statusTimeMs(task: TaskObject): number {
   return timestampMs(task.status.appliedAt ?? task.status.timestamp);
+}
+
+/**
+ * When the task was made, ms, as far as waits go. Where the clock of the leader before was ahead,
+ * tasks count as made after its ones, so in times to come: then it is when the task took its state.
+ */
+export function madeMs(task: TaskObject): number {
+  return Math.min(timestampMs(task.meta.createdAt), statusTimeMs(task));
 }
 
 /**

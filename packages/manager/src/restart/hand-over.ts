@@ -1,8 +1,15 @@
 import type { ReadView } from '@skep/store';
-import { type ServiceObject, type TaskObject, timestampMs } from '@skep/wire';
+import type { ServiceObject, TaskObject } from '@skep/wire';
 import { NodeStatus_State, TaskState } from '@skep/wire/swarmkit';
 import { isLeaving } from '../orchestrator/leaving.js';
-import { hasEnded, isLive, isRefused, remainingMs, type Slot } from '../orchestrator/slot.js';
+import {
+  hasEnded,
+  isLive,
+  isRefused,
+  madeMs,
+  remainingMs,
+  type Slot,
+} from '../orchestrator/slot.js';
 import { HAND_OVER_FAILURES_MAX, HAND_OVER_MS_MAX, UNHEARD_NODES_RECHECK_MS } from './limits.js';
 import { mayRestart } from './policy.js';
 
@@ -37,7 +44,7 @@ export function handOver(
   const [first] = after;
   const next = stayed.at(-1);
   if (!first || !next) return { kind: 'ask' };
-  const leftMs = remainingMs(timestampMs(first.meta.createdAt), HAND_OVER_MS_MAX, nowMs);
+  const leftMs = remainingMs(madeMs(first), HAND_OVER_MS_MAX, nowMs);
   if (leftMs === 0) return { kind: 'vain' };
   if (!isRefused(next)) return { kind: 'wait', waitMs: leftMs };
   return hasUnheardNodes(view)

@@ -1,5 +1,5 @@
 import type { ReadView } from '@skep/store';
-import { type ServiceObject, type TaskObject, timestampMs } from '@skep/wire';
+import type { ServiceObject, TaskObject } from '@skep/wire';
 import { NodeSpec_Availability, NodeStatus_State, TaskState } from '@skep/wire/swarmkit';
 import { constraintsOf, nodeMatches } from '../constraint/index.js';
 import { createTask, desire, type Step } from '../loop/plan.js';
@@ -13,6 +13,7 @@ import {
   isDone,
   isLive,
   isLost,
+  madeMs,
   ofPresentRun,
   remainingMs,
   type Slot,
@@ -160,7 +161,7 @@ class SlotPlan {
 
   /** Ms until a task held back may start: its delay is over and the ones before it have stopped. */
   #holdLeftMs(task: TaskObject): number {
-    const sinceMs = timestampMs(task.meta.createdAt);
+    const sinceMs = madeMs(task);
     const stopping = this.#all.some((other) => other !== task && this.#isStopping(other));
     const stopLeftMs = stopping
       ? remainingMs(sinceMs, OLD_TASK_TIMEOUT_MS, this.#context.nowMs)
@@ -177,7 +178,7 @@ class SlotPlan {
     const before = this.slot[this.slot.indexOf(task) - 1];
     if (!before || !doSame(before, task)) return 0;
     if (before.nodeId !== '' && isLost(this.#view.get('node', before.nodeId))) return 0;
-    const sinceMs = timestampMs(task.meta.createdAt);
+    const sinceMs = madeMs(task);
     return remainingMs(sinceMs, restartDelayMs(before), this.#context.nowMs);
   }
 

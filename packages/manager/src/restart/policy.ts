@@ -1,6 +1,6 @@
-import { durationMs, type TaskObject, timestampMs } from '@skep/wire';
+import { durationMs, type TaskObject } from '@skep/wire';
 import { RestartPolicy_RestartCondition as Condition, TaskState } from '@skep/wire/swarmkit';
-import { isDone, type Slot, statusTimeMs } from '../orchestrator/slot.js';
+import { isDone, madeMs, type Slot, statusTimeMs } from '../orchestrator/slot.js';
 
 /** Wait before a replacement starts when the policy does not say (features.md 3.2). */
 const RESTART_DELAY_DEFAULT_MS = 5_000;
@@ -34,8 +34,8 @@ function restartsSpent(task: TaskObject, slot: Slot): number {
   if (windowMs === 0) return restarts.length;
   const endedMs = statusTimeMs(task);
   return restarts.filter((restart) => {
-    const createdMs = timestampMs(restart.meta.createdAt);
-    return createdMs > endedMs - windowMs && createdMs < endedMs;
+    const createdMs = madeMs(restart);
+    return createdMs > endedMs - windowMs && createdMs <= endedMs;
   }).length;
 }
 
