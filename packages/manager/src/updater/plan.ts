@@ -6,11 +6,9 @@ import {
   UpdateConfig_UpdateOrder as UpdateOrder,
 } from '@skep/wire/swarmkit';
 import { createTask, desire, type Step, updateService } from '../loop/plan.js';
-import { isActive, mayHaveTask } from '../orchestrator/global.js';
-import { isGlobal, isLongRunning, isReplicated } from '../orchestrator/mode.js';
+import { isGlobal, isLongRunning } from '../orchestrator/mode.js';
 import { newTask, type PlanContext } from '../orchestrator/new-task.js';
-import { isHeld } from '../orchestrator/replicated.js';
-import { isLive, remainingMs, type Slot, seatOf, slotsOf } from '../orchestrator/slot.js';
+import { isLive, remainingMs, type Slot, seatOf } from '../orchestrator/slot.js';
 import { settlesInMs } from '../versions/before.js';
 import {
   isPaused,
@@ -23,6 +21,7 @@ import {
 import { exceeds, isFailure, type RanFor } from './failure.js';
 import { slotsMakingWay } from './making-way.js';
 import { KnownProgress, type SlotProgress } from './progress.js';
+import { slotsOfUpdate } from './slots.js';
 import { completed, paused, rolledBack, started, stopsFirst } from './status.js';
 
 export interface UpdateContext extends PlanContext {
@@ -51,11 +50,11 @@ export function planUpdate(view: ReadView, serviceId: string, context: UpdateCon
   const settlesMs = settlesInMs(service, context.nowMs);
   if (settlesMs > 0) return { steps: [], waitMs: settlesMs };
   const known = context.known ?? new KnownProgress();
-  const slots = updatableSlots(view, service);
-  const progress = slots.map((slot) => known.of(view, service, slot));
+  const { progress, leftOver } = slotsOfUpdate(view, service, known);
   const rollout = rolloutOf(service);
   const makingWay = slotsMakingWay(view, service, progress, context.nowMs);
   const steps = progress.flatMap((slot) => cleanUp(slot, rollout, makingWay.get(slot) === 0));
+  for (const task of leftOver) steps.push([desire(task, TaskState.SHUTDOWN)]);
   // Slots that were in work when the update stopped come to their end; no other takes its turn.
   if (isPaused(service)) return { steps };
   if (isUpdating(service)) {
@@ -75,19 +74,6 @@ export function planUpdate(view: ReadView, serviceId: string, context: UpdateCon
   if (next !== service) steps.push([updateService(next)]);
   const waitsMs = [turns.waitMs ?? doneInMs ?? 0, ...makingWay.values()].filter((ms) => ms > 0);
   return waitsMs.length === 0 ? { steps } : { steps, waitMs: Math.min(...waitsMs) };
-}
-
-/** The slots an update works on, in order: numbers, or the nodes that take updated tasks. */
-function updatableSlots(view: ReadView, service: ServiceObject): Slot[] {
-  const slots = [...slotsOf(view, service)].filter(([, slot]) => isHeld(view, service, slot));
-  if (isReplicated(service)) {
-    return slots.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, slot]) => slot);
-  }
-  const onActive = slots.filter(([nodeId]) => {
-    const node = view.get('node', String(nodeId));
-    return node && isActive(node) && mayHaveTask(service, node);
-  });
-  return onActive.map(([, slot]) => slot);
 }
 
 /** The task whose failure was one too many, if any. */

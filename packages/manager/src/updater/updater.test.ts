@@ -191,6 +191,40 @@ describe('an update that starts first', () => {
     await swarm.run(1_000);
     expect(swarm.tasks().filter(isLive).map(imageOf)).toEqual(['web:2', 'web:2']);
   });
+
+  /** A global service of `web:1` on two nodes; one of them was paused while it prepared `web:2`. */
+  async function pausedInWork() {
+    const inTurn = { ...update, parallelism: 1n };
+    const swarm = await swarmWith(globalSpec({ update: inTurn }));
+    swarm.fate = (task) => (imageOf(task) === 'web:2' ? TaskState.PREPARING : TaskState.RUNNING);
+    await swarm.changeService('s1', globalSpec({ image: 'web:2', update: inTurn }));
+    await swarm.run(1_000);
+    const { nodeId } = swarm.tasks().find((task) => imageOf(task) === 'web:2')!;
+    await swarm.changeNode(nodeId, (node) => ({
+      spec: { ...node.spec, availability: NodeSpec_Availability.PAUSE },
+    }));
+    await swarm.run(1_000);
+    return { swarm, inTurn, nodeId };
+  }
+
+  it('ends what it has in work on a node that is paused, before the next has its turn', async () => {
+    const { swarm } = await pausedInWork();
+    expect(swarm.tasks().filter((task) => imageOf(task) === 'web:2')).toHaveLength(1);
+    swarm.fate = () => TaskState.RUNNING;
+    await swarm.run(10_000);
+    expect(swarm.tasks().filter(isLive).map(imageOf)).toEqual(['web:2', 'web:2']);
+    expect(state(swarm)).toBe(UpdateState.COMPLETED);
+  });
+
+  it('leaves one task on a paused node where the next update overtakes it', async () => {
+    const { swarm, inTurn, nodeId } = await pausedInWork();
+    await swarm.changeService('s1', globalSpec({ image: 'web:3', update: inTurn }));
+    await swarm.run(10_000);
+    const left = swarm.tasks().filter(isLive);
+    expect(left.filter((task) => task.nodeId === nodeId).map(imageOf)).toEqual(['web:1']);
+    expect(left.filter((task) => task.nodeId !== nodeId).map(imageOf)).toEqual(['web:3']);
+    expect(state(swarm)).toBe(UpdateState.COMPLETED);
+  });
 });
 
 describe('a failing update', () => {
