@@ -1,6 +1,6 @@
 import { equals } from '@bufbuild/protobuf';
 import type { Commit, ReadView } from '@skep/store';
-import type { ServiceObject, TaskObject } from '@skep/wire';
+import type { ServiceObject } from '@skep/wire';
 import {
   UpdateConfig_FailureAction as FailureAction,
   NodeSpec_Availability,
@@ -16,7 +16,7 @@ const { COMPLETED, PAUSED, ROLLBACK_COMPLETED, ROLLBACK_PAUSED, ROLLBACK_STARTED
 
 /**
  * Updates, as one manager's store tells of them: each goes from state to state as its configuration has it,
- * and one that is told to be completed has left no place to a task of another spec.
+ * and one that is told to be completed has left no task of another spec.
  */
 export class UpdateChecker {
   readonly #machine: string;
@@ -51,26 +51,15 @@ export class UpdateChecker {
   }
 
   #checkComplete(service: ServiceObject, view: ReadView): void {
-    const live = [...view.tasksOfService(service.id)].filter(
-      ({ desiredState }) => desiredState <= TaskState.RUNNING,
-    );
-    const isNew = ({ spec }: TaskObject) => equals(TaskSpecSchema, spec, service.spec.task);
-    // Tasks are told apart by when they were made: where a clock went back by an hour, the new one of a
-    // place may still be on its way.
-    const renewed = new Set(live.filter(isNew).map(placeOf));
-    for (const task of live) {
-      if (!takesTasks(view, task.nodeId)) continue;
+    for (const task of view.tasksOfService(service.id)) {
+      if (task.desiredState !== TaskState.RUNNING || !takesTasks(view, task.nodeId)) continue;
       must(
-        renewed.has(placeOf(task)),
+        equals(TaskSpecSchema, task.spec, service.spec.task),
         'update-complete',
         () => `${this.#machine}: ${service.id} is updated, and ${task.id} has another spec`,
       );
     }
   }
-}
-
-function placeOf({ nodeId, slot }: TaskObject): string {
-  return slot > 0n ? `${slot}` : nodeId;
 }
 
 /** Whether an update that stood so may stand so now. */
