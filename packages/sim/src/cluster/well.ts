@@ -60,15 +60,18 @@ function notManaging({ wanted }: ClusterWorld, leader: Manager): string | undefi
 }
 
 function notReady({ departed, wanted }: ClusterWorld, view: ReadView): string | undefined {
+  let hasStrangers = false;
   for (const { id, status } of view.all('node')) {
     if (departed.has(id)) return `${id} left and is still there`;
     // A join that is given up after it was granted leaves a node behind, which never comes.
     const isOurs = wanted.some(({ nodeId }) => nodeId === id);
+    hasStrangers ||= !isOurs;
     const state = isOurs ? NodeStatus_State.READY : NodeStatus_State.DOWN;
     if (status.state !== state) return `${id} is ${status.state} ${status.message}`;
   }
-  const [cluster] = view.all('cluster');
-  return cluster?.rootCa.rootRotation ? 'the root is being rotated' : undefined;
+  // As Docker's, a rotation waits for every node there is, until an administrator removes it.
+  const isRotating = [...view.all('cluster')].some(({ rootCa }) => rootCa.rootRotation);
+  return isRotating && !hasStrangers ? 'the root is being rotated' : undefined;
 }
 
 function isRunning({ status }: TaskObject): boolean {
