@@ -62,7 +62,7 @@ export function planUpdate(view: ReadView, serviceId: string, context: UpdateCon
     if (failed) return { steps: [[updateService(stopped(service, rollout, failed))]] };
   }
   const turns = nextTurns(service, progress, rollout, context.nowMs);
-  for (const { slot } of turns.slots) steps.push(replace(view, service, slot, rollout, context));
+  for (const slot of turns.slots) steps.push(replace(view, service, slot, rollout, context));
   const doneInMs = isUpdating(service) ? msUntilDone(progress, rollout, context.nowMs) : undefined;
   let next = service;
   if (!service.updateStatus && progress.some(needsUpdate)) next = started(service, context.nowMs);
@@ -98,7 +98,9 @@ function stopped(service: ServiceObject, rollout: Rollout, failed: TaskObject): 
 
 /** Stops what a slot's new task leaves without work, or what has to make way for it. */
 function cleanUp(slot: SlotProgress, { order }: Rollout, makesWay: boolean): Step[] {
-  if (slot.kind !== 'starting' && slot.kind !== 'settled') return [];
+  if (slot.kind === 'untouched') return [];
+  // The update that started the other was overtaken just when that came to run.
+  if (slot.kind === 'dirty') return slot.surplus.map((task) => [desire(task, TaskState.SHUTDOWN)]);
   const startsFirst = order === UpdateOrder.START_FIRST && !makesWay;
   const keepServing = startsFirst && !(slot.fresh && serves(slot.fresh));
   const needless = keepServing ? allButOneServing(slot.surplus) : slot.surplus;
@@ -157,11 +159,11 @@ function mayTakeAll(service: ServiceObject, { parallelism }: Rollout): boolean {
 function replace(
   view: ReadView,
   service: ServiceObject,
-  slot: Slot,
+  { slot, surplus }: Dirty,
   { order }: Rollout,
   context: PlanContext,
 ): Step {
-  const live = slot.filter(isLive);
+  const live = slot.filter((task) => isLive(task) && !surplus.includes(task));
   const seat = seatOf(service, slot[0] as TaskObject);
   const stopFirst = order === UpdateOrder.STOP_FIRST && live.length > 0;
   // Held back at READY it fetches its image while the old task stops; the restart supervisor lets

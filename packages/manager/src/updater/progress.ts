@@ -9,8 +9,8 @@ import { isLive, type Slot, statusTimeMs } from '../orchestrator/slot.js';
 export type SlotProgress =
   /** Not of this update: it had nothing to do here, or the slot is new. */
   | { kind: 'untouched' }
-  /** Still has to be replaced. */
-  | { kind: 'dirty'; slot: Slot }
+  /** Still has to be replaced; of its tasks that serve all but one are `surplus`. */
+  | { kind: 'dirty'; slot: Slot; surplus: readonly TaskObject[] }
   /** A new task is on its way; `surplus` are tasks in its place, live as well. */
   | { kind: 'starting'; fresh: TaskObject; surplus: readonly TaskObject[] }
   /**
@@ -35,7 +35,10 @@ export function progressOf(view: ReadView, service: ServiceObject, slot: Slot): 
   const live = staying(view, service, own.filter(isLive));
   const newest = own.at(-1);
   const fresh = preferred(live.filter((task) => !isDirty(task)));
-  if (!fresh && newest && (live.length > 0 || isDirty(newest))) return { kind: 'dirty', slot };
+  if (!fresh && newest && (live.length > 0 || isDirty(newest))) {
+    const serving = live.filter(({ status }) => status.state === TaskState.RUNNING);
+    return { kind: 'dirty', slot, surplus: serving.slice(0, -1) };
+  }
 
   const surplus = live.filter((task) => task !== fresh);
   const chain = updatedTasks(service, own, isDirty);

@@ -128,6 +128,27 @@ describe('a rolling update', () => {
     expect(images(swarm)).toEqual(['web:3']);
   });
 
+  it('leaves one task in each slot that waits its turn where the next update overtakes it', async () => {
+    const swarm = await swarmWith(version('web:1', { replicas: 3 }));
+    const next = (image: string, parallelism: bigint) =>
+      version(image, { replicas: 3, update: { parallelism, order: UpdateOrder.START_FIRST } });
+    swarm.fate = (task) => (imageOf(task) === 'web:1' ? TaskState.RUNNING : TaskState.PREPARING);
+    await swarm.changeService('s1', next('web:2', 3n));
+    await swarm.run(600);
+    await swarm.stopLoops();
+    for (const task of swarm.tasks().filter((one) => imageOf(one) === 'web:2')) {
+      await swarm.report(task, TaskState.RUNNING);
+    }
+    await swarm.changeService('s1', next('web:3', 1n));
+    expect(swarm.running()).toHaveLength(6);
+    swarm.startLoops();
+    await swarm.run(1_000);
+    expect(images(swarm)).toEqual(['web:2', 'web:2', 'web:2']);
+    swarm.fate = () => TaskState.RUNNING;
+    await swarm.run(6_000);
+    expect(images(swarm)).toEqual(['web:3', 'web:3', 'web:3']);
+  });
+
   it('stands still, without end, behind a task that does not come up', async () => {
     const swarm = await swarmWith();
     swarm.fate = (task) => (imageOf(task) === 'web:2' ? TaskState.PREPARING : TaskState.RUNNING);
