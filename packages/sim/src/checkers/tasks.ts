@@ -54,7 +54,8 @@ function slotOf(task: TaskObject): string {
 /**
  * No slot twice: never two tasks RUNNING with both wished to be, but in as many slots as a service that
  * starts first is updated at a time. A task whose node was drained while it ran does not count: it hands
- * over to the next, and may be overtaken by its node's return.
+ * over to the next, and may be overtaken by its node's return. Nor does one that came after another of its
+ * spec had failed: the update had gone on to other slots by then, and the old one served on.
  */
 export class SlotChecker {
   /** Tasks seen on a node that is being drained; shared by managers that are at different entries. */
@@ -71,7 +72,8 @@ export class SlotChecker {
       const slot = slotOf(task);
       const other = holders.get(slot);
       holders.set(slot, task.id);
-      if (other === undefined) continue;
+      if (other === undefined || isRetry(view, task) || isRetry(view, view.get('task', other)))
+        continue;
       const count = (beyond.get(task.serviceId) ?? 0) + 1;
       beyond.set(task.serviceId, count);
       must(
@@ -81,6 +83,17 @@ export class SlotChecker {
       );
     }
   }
+}
+
+/** Whether another task of the same spec failed in the slot. */
+function isRetry(view: ReadView, task: TaskObject | undefined): boolean {
+  if (!task) return false;
+  for (const other of view.tasksOfService(task.serviceId)) {
+    const isSameSpec = other.specVersion?.index === task.specVersion?.index;
+    const hasFailed = other.status.state === TaskState.FAILED;
+    if (hasFailed && isSameSpec && slotOf(other) === slotOf(task)) return true;
+  }
+  return false;
 }
 
 /** How many tasks more than its slots a service may have that run. */

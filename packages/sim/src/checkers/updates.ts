@@ -1,12 +1,13 @@
 import { equals } from '@bufbuild/protobuf';
 import type { Commit, ReadView } from '@skep/store';
-import type { ServiceObject } from '@skep/wire';
+import type { ServiceObject, TaskObject } from '@skep/wire';
 import {
   UpdateConfig_FailureAction as FailureAction,
   NodeSpec_Availability,
   NodeStatus_State,
   TaskSpecSchema,
   TaskState,
+  UpdateConfig_UpdateOrder as UpdateOrder,
   UpdateStatus_UpdateState as UpdateState,
 } from '@skep/wire/swarmkit';
 import { must } from '../engine/index.js';
@@ -54,7 +55,7 @@ export class UpdateChecker {
     for (const task of view.tasksOfService(service.id)) {
       if (task.desiredState !== TaskState.RUNNING || !takesTasks(view, task.nodeId)) continue;
       must(
-        equals(TaskSpecSchema, task.spec, service.spec.task),
+        equals(TaskSpecSchema, task.spec, service.spec.task) || servesOn(view, service, task),
         'update-complete',
         () => `${this.#machine}: ${service.id} is updated, and ${task.id} has another spec`,
       );
@@ -88,6 +89,25 @@ function mayFollow(before: ServiceObject, after: ServiceObject): boolean {
     default:
       return false;
   }
+}
+
+/**
+ * Whether an old task goes on because its successor fails: an update that starts first and bears failures is
+ * completed all the same, and the old one goes when another comes to serve.
+ */
+function servesOn(view: ReadView, { spec }: ServiceObject, task: TaskObject): boolean {
+  const startsFirst = [spec.update, spec.rollback].some(
+    (config) => config?.order === UpdateOrder.START_FIRST,
+  );
+  if (!startsFirst || task.status.state !== TaskState.RUNNING) return false;
+  for (const other of view.tasksOfService(task.serviceId)) {
+    if (other.slot !== task.slot || (task.slot === 0n && other.nodeId !== task.nodeId)) continue;
+    const isNew = equals(TaskSpecSchema, other.spec, spec.task);
+    if (isNew && other.desiredState <= TaskState.RUNNING) {
+      return other.status.state !== TaskState.RUNNING;
+    }
+  }
+  return false;
 }
 
 /** Tasks stay as they are on nodes that take none, and are lost on those that are down. */
