@@ -159,7 +159,11 @@ export class FakeContainerd {
         if (!this.layers.delete(key)) throw new RpcError(Code.NOT_FOUND, `${key}: not found`);
       },
       list: async () => [...this.layers].map((name) => ({ name })),
-      usage: async () => ({ bytes: 10, inodes: 1 }),
+      stat: async (key: string) => ({ name: key, parent: '' }),
+      usage: async (key: string) => {
+        if (!this.layers.has(key)) throw new RpcError(Code.NOT_FOUND, `${key}: not found`);
+        return { bytes: 10, inodes: 1 };
+      },
     };
   }
 }

@@ -229,6 +229,18 @@ describe('listing', () => {
     expect(row?.Command).toBe("sh -c 'echo hello'");
   });
 
+  it('tells sizes also while one of the containers is just losing its layer', async () => {
+    const { Id } = await engine.create('leaving', { Image: 'sample' });
+    await engine.create('staying', { Image: 'sample' });
+    containerd.layers.delete(Id);
+    const rows = await engine.list({ all: true, size: true, filters: {} });
+    const sizes = rows.map(({ Names, SizeRw, SizeRootFs }) => [Names[0], SizeRw, SizeRootFs]);
+    expect(Object.fromEntries(sizes.map(([name, ...size]) => [name, size]))).toEqual({
+      '/leaving': [0, 0],
+      '/staying': [10, 10],
+    });
+  });
+
   it('selects by every kind of filter', async () => {
     const done = await started({ Labels: { tier: 'db' } }, 'done');
     const exit = engine.wait(done, 'next-exit');

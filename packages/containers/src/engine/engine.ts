@@ -298,16 +298,20 @@ export class Engine implements ContainerEngine {
     return { ...inspect, ...(await this.#sizes(container)) };
   }
 
+  /** A container that is just being removed has lost its layer already: what is left takes no room. */
   async #sizes(container: Container): Promise<{ SizeRw: number; SizeRootFs: number }> {
     const { snapshots } = this.#context.containerd;
-    const usage = await snapshots.usage(container.id);
-    let total = usage.bytes;
-    let { parent } = await snapshots.stat(container.id);
-    while (parent !== '') {
-      total += (await snapshots.usage(parent)).bytes;
-      parent = (await snapshots.stat(parent)).parent;
+    const sizes = { SizeRw: 0, SizeRootFs: 0 };
+    try {
+      for (let name = container.id; name !== ''; name = (await snapshots.stat(name)).parent) {
+        const { bytes } = await snapshots.usage(name);
+        if (name === container.id) sizes.SizeRw = bytes;
+        sizes.SizeRootFs += bytes;
+      }
+    } catch (error) {
+      if (!(error instanceof RpcError && error.code === Code.NOT_FOUND)) throw error;
     }
-    return { SizeRw: usage.bytes, SizeRootFs: total };
+    return sizes;
   }
 
   async list(options: ListOptions): Promise<ContainerSummary[]> {
