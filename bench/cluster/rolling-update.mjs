@@ -84,6 +84,9 @@ class Rounds {
       figures[order] = await update;
     }
     await this.swarm.removeService(id);
+    // Tasks without containers are not waited for by that; their removal is not the next creation's work.
+    const areGone = async () => (await engine.call('GET', '/tasks')).length === 0;
+    if (!(await until(areGone, TIMEOUT_MS))) throw new Error('tasks stay');
     return figures;
   }
 }
