@@ -2,9 +2,9 @@
 
 /**
  * Updates under way to a node that it has not said to have in its kernel. A node that is slower than
- * changes come gets several of them as one, which costs all concerned less than each by itself.
+ * changes come gets several of them as one.
  */
-export const UPDATES_UNDER_WAY_MAX = 1;
+export const UPDATES_UNDER_WAY_MAX = 8;
 
 /**
  * A node that has had updates to apply for this long, and applied none, is named in the log and not
