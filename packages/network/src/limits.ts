@@ -99,9 +99,10 @@ export const OVERLAY_WAIT_MS = 10_000;
 
 /**
  * The tables are written to disk at most this often, and for no larger part of the time than this: a
- * hundred thousand rows take a while.
+ * hundred thousand rows take a while. A daemon killed before its last change is written takes what came
+ * with that for gone until it reaches a manager, and resets its connections: so it is soon.
  */
-export const TABLES_KEPT_EVERY_MS = 1_000;
+export const TABLES_KEPT_EVERY_MS = 100;
 export const TABLES_KEEPING_SHARE = 0.02;
 
 /** Until everybody has heard by gossip that a task stops: a few rounds of 200 ms, some of them lost. */
