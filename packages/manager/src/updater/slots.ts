@@ -46,6 +46,7 @@ function goesOn(slot: SlotProgress): boolean {
   return slot.kind === 'settled';
 }
 
+/** One stays, best one that serves. Unlike a slot that waits its turn, none of the others comes to run. */
 function allButOne(live: readonly TaskObject[]): TaskObject[] {
   const kept = live.findLast(({ status }) => status.state === TaskState.RUNNING) ?? live.at(-1);
   return live.filter((task) => task !== kept);
