@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Machines, realHost } from '@skep/machines';
@@ -16,11 +17,16 @@ const REGISTRIES = '192.168.0.0/16';
  */
 export class Lab {
   #guests = [];
+  #run;
 
   constructor() {
     this.directory = mkdtempSync(join(tmpdir(), 'skep-bench-lab-'));
     const storage = join(this.directory, 'machines');
     this.machines = new Machines({ host: realHost(), storage, skepd: join(root, 'bin/skepd') });
+    // Sockets, pipes and bundles of either kind of engine: memory, not disk, as /run is on a host.
+    this.#run = this.machines.layout.run;
+    mkdirSync(this.#run, { recursive: true });
+    execFileSync('mount', ['-t', 'tmpfs', 'skep-bench-run', this.#run]);
   }
 
   /** Makes machines and waits for their engines (`skepd`, `dockerd`, `none`). */
@@ -85,6 +91,7 @@ export class Lab {
   async remove() {
     for (const guest of this.#guests) await guest.remove();
     for (const { name } of await this.machines.list()) await this.machines.remove(name);
+    execFileSync('umount', ['--lazy', this.#run]);
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

@@ -29,7 +29,7 @@ import { DISTRIBUTION_PATIENCE_MS, DOWNLOADS_MAX } from './limits.js';
 import { loadArchive } from './load/load.js';
 import { hostPlatform, parsePlatform } from './platform.js';
 import { ProgressChannel } from './progress-channel.js';
-import { type DistributionInspect, inspectDistribution } from './pull/distribution.js';
+import { Distribution, type DistributionInspect } from './pull/distribution.js';
 import { markTaskUse } from './pull/naming.js';
 import { pullImage } from './pull/pull.js';
 import { Semaphore } from './pull/semaphore.js';
@@ -67,6 +67,7 @@ export interface ImagesOptions {
 export class Images implements ImageEngine {
   readonly #context: ImageContext;
   readonly #registry: RegistryClient;
+  readonly #distribution: Distribution;
   readonly #sizes: LayerSizes;
   readonly #downloads = new Semaphore(DOWNLOADS_MAX);
   readonly #pulls = new SharedPulls();
@@ -88,6 +89,7 @@ export class Images implements ImageEngine {
       clock,
       logger,
     });
+    this.#distribution = new Distribution(this.#registry);
   }
 
   /** Once, before anything is pulled or loaded: removes what a killed daemon left half-made. */
@@ -211,7 +213,7 @@ export class Images implements ImageEngine {
    * anyway it does not have to sit through the time-outs of name servers and connections.
    */
   async distribution(reference: string, auth?: RegistryAuth): Promise<DistributionInspect> {
-    const asked = inspectDistribution(this.#registry, reference, auth);
+    const asked = this.#distribution.inspect(reference, auth);
     const isHere = await this.resolve(reference).then(
       () => true,
       () => false,

@@ -42,3 +42,6 @@ export const INGEST_LOCKED_WAIT_MS = 100;
 
 /** How long a registry may take to say what a name means when the image is on this node. */
 export const DISTRIBUTION_PATIENCE_MS = 3_000;
+
+/** Names of which it is remembered what they meant when a registry was asked last. */
+export const DISTRIBUTION_KNOWN_MAX = 256;
