@@ -38,7 +38,7 @@ export function slotOfKey(view: ReadView, key: string): Slot {
   const seat = name.startsWith(NODE_MARK)
     ? { nodeId: name.slice(NODE_MARK.length) }
     : { slot: BigInt(name) };
-  return ordered(tasksOfSeat(view, serviceId, seat));
+  return oldestFirst(tasksOfSeat(view, serviceId, seat));
 }
 
 /** The tasks of a seat, in no order. */
@@ -59,7 +59,8 @@ export function slotsOf(view: ReadView, service: ServiceObject): Map<bigint | st
       slots.set(nodeId, byCreation(group));
     }
   } else {
-    for (const [number, list] of view.slotsOfService(service.id)) slots.set(number, ordered(list));
+    for (const [number, list] of view.slotsOfService(service.id))
+      slots.set(number, oldestFirst(list));
   }
   return slots;
 }
@@ -95,7 +96,8 @@ export function isOfPresentRun(
 /** What {@link byCreation} made of the store's lists, which never change in place. */
 const inOrder = new WeakMap<readonly TaskObject[], Slot>();
 
-function ordered(list: readonly TaskObject[]): Slot {
+/** One of the store's lists of a slot's tasks, in order. The same list has the same order. */
+export function oldestFirst(list: readonly TaskObject[]): Slot {
   let slot = inOrder.get(list);
   if (!slot) inOrder.set(list, (slot = byCreation(list)));
   return slot;

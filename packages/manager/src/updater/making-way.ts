@@ -13,9 +13,7 @@ import {
 import { hostPortsOf } from '../scheduler/demand.js';
 import { HOST_PORT_IN_USE, MAX_REPLICAS_REACHED, takesTasks } from '../scheduler/filters.js';
 import { MAKE_WAY_AFTER_MS } from './limits.js';
-import type { SlotProgress } from './progress.js';
-
-type Starting = Extract<SlotProgress, { kind: 'starting' }>;
+import type { SlotProgress, Starting } from './progress.js';
 
 /**
  * The slots whose old task has to stop so that its successor can start, although the update starts
@@ -26,12 +24,10 @@ type Starting = Extract<SlotProgress, { kind: 'starting' }>;
 export function slotsMakingWay(
   view: ReadView,
   service: ServiceObject,
-  progress: readonly SlotProgress[],
+  starting: Iterable<Starting>,
   nowMs: number,
 ): Map<SlotProgress, number> {
-  const blocked = progress
-    .filter((slot) => slot.kind === 'starting')
-    .filter((slot) => isBlocked(view, service, slot));
+  const blocked = [...starting].filter((slot) => isBlocked(view, service, slot));
   const quietMs = blocked.length > 0 ? (quietSinceMs(view, service) ?? nowMs) : nowMs;
   return new Map(
     blocked.map((slot) => {

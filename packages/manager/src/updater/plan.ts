@@ -10,6 +10,7 @@ import { isGlobal, isLongRunning } from '../orchestrator/mode.js';
 import { newTask, type PlanContext } from '../orchestrator/new-task.js';
 import { isLive, remainingMs, type Slot, seatOf } from '../orchestrator/slot.js';
 import { settlesInMs } from '../versions/before.js';
+import type { Board } from './board.js';
 import {
   isPaused,
   isRollingBack,
@@ -20,14 +21,14 @@ import {
 } from './config.js';
 import { exceeds, isFailure, type RanFor } from './failure.js';
 import { slotsMakingWay } from './making-way.js';
-import { KnownProgress, type SlotProgress } from './progress.js';
-import { slotsOfUpdate } from './slots.js';
+import type { Dirty, SlotProgress } from './progress.js';
+import { SlotReader } from './slots.js';
 import { completed, paused, rolledBack, started, stopsFirst } from './status.js';
 
 export interface UpdateContext extends PlanContext {
   ranFor: RanFor;
-  /** What is known of slots in which nothing has changed since the last look. */
-  known?: KnownProgress | undefined;
+  /** Knows the slots in which nothing has changed since the last look. */
+  reader?: SlotReader | undefined;
 }
 
 /**
@@ -38,9 +39,6 @@ export interface UpdatePlan {
   waitMs?: number;
 }
 
-type Settled = Extract<SlotProgress, { kind: 'settled' }>;
-type Dirty = Extract<SlotProgress, { kind: 'dirty' }>;
-
 /**
  * One look at a service's update: begin it, go on with it, stop it over failures, or call it done.
  */
@@ -49,23 +47,26 @@ export function planUpdate(view: ReadView, serviceId: string, context: UpdateCon
   if (!service || !isLongRunning(service)) return { steps: [] };
   const settlesMs = settlesInMs(service, context.nowMs);
   if (settlesMs > 0) return { steps: [], waitMs: settlesMs };
-  const known = context.known ?? new KnownProgress();
-  const { progress, leftOver } = slotsOfUpdate(view, service, known);
+  const reader = context.reader ?? new SlotReader();
+  const { board, leftOver } = reader.read(view, service);
   const rollout = rolloutOf(service);
-  const makingWay = slotsMakingWay(view, service, progress, context.nowMs);
-  const steps = progress.flatMap((slot) => cleanUp(slot, rollout, makingWay.get(slot) === 0));
+  const makingWay = slotsMakingWay(view, service, board.starting, context.nowMs);
+  const steps: Step[] = [];
+  for (const slot of board.crowded) {
+    for (const step of cleanUp(slot, rollout, makingWay.get(slot) === 0)) steps.push(step);
+  }
   for (const task of leftOver) steps.push([desire(task, TaskState.SHUTDOWN)]);
   // Slots that were in work when the update stopped come to their end; no other takes its turn.
   if (isPaused(service)) return { steps };
   if (isUpdating(service)) {
-    const failed = judge(progress, rollout, context);
+    const failed = judge(board, rollout, context);
     if (failed) return { steps: [[updateService(stopped(service, rollout, failed))]] };
   }
-  const turns = nextTurns(service, progress, rollout, context.nowMs);
+  const turns = nextTurns(service, board, rollout, context.nowMs);
   for (const slot of turns.slots) steps.push(replace(view, service, slot, rollout, context));
-  const doneInMs = isUpdating(service) ? msUntilDone(progress, rollout, context.nowMs) : undefined;
+  const doneInMs = isUpdating(service) ? msUntilDone(board, rollout, context.nowMs) : undefined;
   let next = service;
-  if (!service.updateStatus && progress.some(needsUpdate)) next = started(service, context.nowMs);
+  if (!service.updateStatus && needsUpdate(board)) next = started(service, context.nowMs);
   else if (doneInMs === 0) next = completed(service, context.nowMs);
   for (const [slot, inMs] of makingWay) {
     const tells = slot.kind === 'starting' && inMs === 0 && isUpdating(next);
@@ -77,18 +78,14 @@ export function planUpdate(view: ReadView, serviceId: string, context: UpdateCon
 }
 
 /** The task whose failure was one too many, if any. */
-function judge(
-  progress: readonly SlotProgress[],
-  rollout: Rollout,
-  context: UpdateContext,
-): TaskObject | undefined {
+function judge(board: Board, rollout: Rollout, context: UpdateContext): TaskObject | undefined {
   if (rollout.failureAction === FailureAction.CONTINUE) return undefined;
-  const failed = progress
-    .filter(isSettled)
+  const failed = [...board.ended]
     .filter(({ task }) => isFailure(task, rollout.monitorMs, context.ranFor))
     .sort((a, b) => a.settledMs - b.settledMs);
-  const slots = progress.filter(({ kind }) => kind !== 'untouched').length;
-  return exceeds(failed.length, slots, rollout.maxFailureRatio) ? failed.at(-1)?.task : undefined;
+  return exceeds(failed.length, board.size, rollout.maxFailureRatio)
+    ? failed.at(-1)?.task
+    : undefined;
 }
 
 function stopped(service: ServiceObject, rollout: Rollout, failed: TaskObject): ServiceObject {
@@ -107,46 +104,32 @@ function cleanUp(slot: SlotProgress, { order }: Rollout, makesWay: boolean): Ste
   return needless.map((task) => [desire(task, TaskState.SHUTDOWN)]);
 }
 
-/** Whether the slot asks for an update: it runs an old spec, or more than one task. */
-function needsUpdate(slot: SlotProgress): boolean {
-  return slot.kind === 'dirty' || (slot.kind !== 'untouched' && slot.surplus.length > 0);
+/** Whether a slot asks for an update: it runs an old spec, or more than one task. */
+function needsUpdate({ dirtyCount, crowded }: Board): boolean {
+  return dirtyCount > 0 || crowded.size > 0;
 }
 
 /** The dirty slots whose turn it is, and when (in ms) the next one's comes by time alone. */
 function nextTurns(
   service: ServiceObject,
-  progress: readonly SlotProgress[],
+  board: Board,
   rollout: Rollout,
   nowMs: number,
 ): { slots: readonly Dirty[]; waitMs?: number } {
-  const dirty = progress.filter((slot) => slot.kind === 'dirty');
-  let starting = 0;
-  let delayed = 0;
-  let nextMs = Number.POSITIVE_INFINITY;
-  for (const slot of progress) {
-    if (slot.kind === 'starting') starting++;
-    if (!isSettled(slot)) continue;
-    const leftMs = remainingMs(slot.settledMs, rollout.delayMs, nowMs);
-    if (leftMs === 0) continue;
-    delayed++;
-    nextMs = Math.min(nextMs, leftMs);
-  }
-  const free = Math.max(0, rollout.parallelism - starting - delayed);
-  const slots = mayTakeAll(service, rollout) ? dirty : firstInTurn(dirty, free);
-  return slots.length < dirty.length && delayed > 0 ? { slots, waitMs: nextMs } : { slots };
+  const delaysMs = delaysLeftMs(board, rollout, nowMs);
+  const busy = board.starting.size + delaysMs.length;
+  const free = Math.max(0, rollout.parallelism - busy);
+  const slots = board.nextDirty(mayTakeAll(service, rollout) ? Number.POSITIVE_INFINITY : free);
+  const waits = slots.length < board.dirtyCount && delaysMs.length > 0;
+  return waits ? { slots, waitMs: Math.min(...delaysMs) } : { slots };
 }
 
-/** What another update had in work comes first: overtaking it takes no more slots than one update. */
-function firstInTurn(dirty: readonly Dirty[], count: number): Dirty[] {
-  if (count === 0 || dirty.length === 0) return [];
-  const atRest = new Set(dirty.filter(isAtRest));
-  return [...dirty.filter((slot) => !atRest.has(slot)), ...atRest].slice(0, count);
-}
-
-/** Whether the slot has one task, and that serves. */
-function isAtRest({ slot }: Dirty): boolean {
-  const live = slot.filter(isLive);
-  return live.length === 1 && live.every(serves);
+/** For how long (ms) settled slots still keep others from their turn. */
+function delaysLeftMs({ settled }: Board, { delayMs }: Rollout, nowMs: number): number[] {
+  if (delayMs === 0) return [];
+  return [...settled]
+    .map(({ settledMs }) => remainingMs(settledMs, delayMs, nowMs))
+    .filter((leftMs) => leftMs > 0);
 }
 
 /** A node that comes back to a global service after its update is brought up to date at once. */
@@ -175,17 +158,12 @@ function replace(
 }
 
 /** Ms until the update is done if nothing fails; undefined while slots are in work. */
-function msUntilDone(
-  progress: readonly SlotProgress[],
-  rollout: Rollout,
-  nowMs: number,
-): number | undefined {
+function msUntilDone(board: Board, rollout: Rollout, nowMs: number): number | undefined {
+  if (board.dirtyCount > 0 || board.starting.size > 0) return undefined;
   const watchMs = rollout.delayMs + lastWatchMs(rollout);
   let leftMs = 0;
-  for (const slot of progress) {
-    if (slot.kind === 'dirty' || slot.kind === 'starting') return undefined;
-    if (!isSettled(slot)) continue;
-    leftMs = Math.max(leftMs, remainingMs(slot.settledMs, watchMs, nowMs));
+  for (const { settledMs } of board.settled) {
+    leftMs = Math.max(leftMs, remainingMs(settledMs, watchMs, nowMs));
   }
   return leftMs;
 }
@@ -201,8 +179,4 @@ function allButOneServing(tasks: Slot): Slot {
 
 function serves({ status }: TaskObject): boolean {
   return status.state === TaskState.RUNNING;
-}
-
-function isSettled(slot: SlotProgress): slot is Settled {
-  return slot.kind === 'settled';
 }

@@ -25,6 +25,10 @@ export type SlotProgress =
       surplus: readonly TaskObject[];
     };
 
+export type Dirty = Extract<SlotProgress, { kind: 'dirty' }>;
+export type Starting = Extract<SlotProgress, { kind: 'starting' }>;
+export type Settled = Extract<SlotProgress, { kind: 'settled' }>;
+
 /**
  * Read from the slot's tasks alone, so that an update goes on where it was after a change of
  * leader.
@@ -48,28 +52,6 @@ export function progressOf(view: ReadView, service: ServiceObject, slot: Slot): 
   }
   const starting = chain.length > 0 || surplus.length > 0;
   return starting && fresh ? { kind: 'starting', fresh, surplus } : { kind: 'untouched' };
-}
-
-/**
- * Progress read before. Most looks at a large service come from one slot; what the others are at is
- * read anew only when one of their tasks, the service or a node has changed.
- */
-export class KnownProgress {
-  #service: ServiceObject | undefined;
-  #bySlot = new WeakMap<Slot, SlotProgress>();
-
-  of(view: ReadView, service: ServiceObject, slot: Slot): SlotProgress {
-    if (service !== this.#service) this.forget();
-    this.#service = service;
-    let progress = this.#bySlot.get(slot);
-    if (!progress) this.#bySlot.set(slot, (progress = progressOf(view, service, slot)));
-    return progress;
-  }
-
-  /** What nodes are like counts as well: tasks hand over on one that is drained. */
-  forget(): void {
-    this.#bySlot = new WeakMap();
-  }
 }
 
 /** The live tasks of a slot that an update deals with: not one that already hands over to another. */

@@ -11,6 +11,7 @@ import { isLive } from '../orchestrator/slot.js';
 import { replicatedSpec } from '../orchestrator/specs.sim.js';
 import { SimSwarm } from '../orchestrator/swarm.sim.js';
 import { planUpdate } from './plan.js';
+import { SlotReader, type SlotsOfUpdate } from './slots.js';
 
 /** Runs of each property: each simulates minutes of a service's life. */
 const RUNS = 40;
@@ -51,8 +52,17 @@ function runs({ status }: TaskObject): boolean {
   return status.state === TaskState.RUNNING;
 }
 
+/** All that a look at the slots tells, in an order of its own. */
+function told({ board }: SlotsOfUpdate) {
+  const { starting, settled, ended, crowded, size } = board;
+  const dirty = board.nextDirty(Number.POSITIVE_INFINITY);
+  const sets = [starting, settled, ended, crowded].map((set) => new Set(set));
+  return { size, dirty, some: board.nextDirty(2), sets };
+}
+
 class Update {
   readonly swarm: SimSwarm;
+  readonly #reader = new SlotReader();
   readonly #shape: Shape;
   readonly #config: object;
   readonly #starts = new Map<string, number>();
@@ -108,6 +118,14 @@ class Update {
     expect(plan.steps).toEqual([]);
   }
 
+  /** Who has looked before, and read since what has changed, sees the same as who looks for the first time. */
+  expectSameToAll(): void {
+    const { view } = this.swarm.store;
+    const [followed, first] = [this.#reader, new SlotReader()];
+    const service = this.swarm.service();
+    expect(told(followed.read(view, service))).toEqual(told(first.read(view, service)));
+  }
+
   #spec() {
     const { replicas } = this.#shape;
     const restart = { condition: 2, delay: durationFromMs(1_000) };
@@ -130,7 +148,10 @@ describe('an update, whatever is changed while it is under way', () => {
         await update.begin();
         for (const { deed, steps } of happenings) {
           await update.do(deed);
-          await update.swarm.run(steps * STEP_MS, () => update.expectPromise());
+          await update.swarm.run(steps * STEP_MS, () => {
+            update.expectPromise();
+            update.expectSameToAll();
+          });
           update.expectIdempotent();
         }
         await update.swarm.run(QUIET_MS, () => update.expectPromise());

@@ -16,7 +16,7 @@ import {
 } from '../orchestrator/slot.js';
 import { isUpdating } from './config.js';
 import { planUpdate } from './plan.js';
-import { KnownProgress } from './progress.js';
+import { SlotReader } from './slots.js';
 
 const { RUNNING } = TaskState;
 
@@ -38,7 +38,7 @@ export class Updater extends PlanningLoop {
   /** By service under update: for how long (ms) its tasks that ended had been running. */
   readonly #ranMs = new Map<string, Map<string, number>>();
   /** By service under update. */
-  readonly #known = new Map<string, KnownProgress>();
+  readonly #readers = new Map<string, SlotReader>();
 
   constructor(options: UpdaterOptions) {
     super('updater', options);
@@ -49,7 +49,7 @@ export class Updater extends PlanningLoop {
   override async stop(): Promise<void> {
     await super.stop();
     this.#ranMs.clear();
-    this.#known.clear();
+    this.#readers.clear();
   }
 
   protected decide(view: ReadView, serviceIds: readonly string[], nowMs: number): Decision {
@@ -58,20 +58,20 @@ export class Updater extends PlanningLoop {
     for (const id of serviceIds) {
       if (this.#forgotten.has(id)) continue;
       const ranFor = (taskId: string) => this.#ranMs.get(id)?.get(taskId);
-      const known = this.#knownOf(view, id);
-      const plan = planUpdate(view, id, { nowMs, random: this.#random, ranFor, known });
+      const reader = this.#readerOf(view, id);
+      const plan = planUpdate(view, id, { nowMs, random: this.#random, ranFor, reader });
       for (const step of plan.steps) steps.push(step);
       if (plan.waitMs !== undefined) wakes.push([id, plan.waitMs]);
     }
     return { steps, wakes };
   }
 
-  #knownOf(view: ReadView, serviceId: string): KnownProgress | undefined {
+  #readerOf(view: ReadView, serviceId: string): SlotReader | undefined {
     const service = view.get('service', serviceId);
     if (!service || !isUpdating(service)) return undefined;
-    let known = this.#known.get(serviceId);
-    if (!known) this.#known.set(serviceId, (known = new KnownProgress()));
-    return known;
+    let reader = this.#readers.get(serviceId);
+    if (!reader) this.#readers.set(serviceId, (reader = new SlotReader()));
+    return reader;
   }
 
   protected markAll(): void {
@@ -90,7 +90,7 @@ export class Updater extends PlanningLoop {
   #onService({ kind, object: service }: ChangeOf<'service'>): void {
     if (kind === 'remove' || !isUpdating(service)) {
       this.#ranMs.delete(service.id);
-      this.#known.delete(service.id);
+      this.#readers.delete(service.id);
       this.#forgotten.delete(service.id);
     }
     this.mark(service.id);
@@ -134,7 +134,7 @@ export class Updater extends PlanningLoop {
    * enforcer's.
    */
   #onNode(nodeId: string): void {
-    for (const known of this.#known.values()) known.forget();
+    for (const reader of this.#readers.values()) reader.forget();
     const { view } = this.store;
     for (const task of view.tasksOfNode(nodeId)) {
       const service = view.get('service', task.serviceId);
