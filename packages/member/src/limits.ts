@@ -29,9 +29,9 @@ export const LEADER_WAIT_MS = 4_000;
 export const QUORUM_WAIT_MS = 1_000;
 
 /**
- * How long one call carries messages to a peer: after it, who calls is checked anew, and a new certificate is used.
+ * How long one call carries messages: after it, who calls is checked anew, and a new certificate is used.
  */
-export const LANE_LIFE_MS = 60_000;
+export const LONG_CALL_LIFE_MS = 60_000;
 
 /**
  * Messages to a peer under way that it has not said to have taken, and how many it takes for each time it says so: an

@@ -2,3 +2,4 @@
 export * from './gen/skep/v1/images_pb.js';
 export * from './gen/skep/v1/networks_pb.js';
 export * from './gen/skep/v1/peers_pb.js';
+export * from './gen/skep/v1/reports_pb.js';

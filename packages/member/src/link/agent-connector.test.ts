@@ -43,7 +43,10 @@ class FakeChannel implements Channel {
     return create(method.output) as never;
   };
 
-  exchange = () => Promise.reject(new Error('no node makes such calls'));
+  exchange = (method: DescMethod, options: CallOptions = {}) => {
+    this.#record(method, options);
+    return Promise.reject(new RpcError(Code.UNIMPLEMENTED, 'a manager of another kind'));
+  };
 
   tell: (isUp: boolean) => void = () => undefined;
   onConnection = (listener: (isUp: boolean) => void) => {
@@ -67,7 +70,7 @@ const message = (sessionId: string) => create(SessionMessageSchema, { sessionId 
 describe('channelLink', () => {
   it("calls the manager's services with their time limits", async () => {
     const channel = new FakeChannel();
-    const link = channelLink(channel);
+    const link = channelLink(channel, new SimClock());
     const { signal } = new AbortController();
     link.session(request, signal);
     await link.heartbeat(create(HeartbeatRequestSchema));
@@ -82,6 +85,7 @@ describe('channelLink', () => {
     expect(channel.calls).toEqual([
       { name: 'Dispatcher/Session', options: { signal, timeoutMs: 5_000 } },
       { name: 'Dispatcher/Heartbeat', options: { timeoutMs: 5_000 } },
+      { name: 'Reports/Report', options: { timeoutMs: 5_000 } },
       { name: 'Dispatcher/UpdateTaskStatus', options: { timeoutMs: 5_000 } },
       { name: 'Dispatcher/Assignments', options: { signal } },
       { name: 'LogBroker/ListenSubscriptions', options: { signal } },

@@ -51,8 +51,8 @@ export class AgentConnector {
     const channel = this.#options.dialer.dial(manager.address, { serverName: 'swarm-manager' });
     this.#channel = channel;
     this.#manager = manager;
-    const plain = channelLink(channel);
-    const { networks } = this.#options;
+    const { clock, networks } = this.#options;
+    const plain = channelLink(channel, clock);
     const link = networks ? withNetworks(plain, channelNetworks(channel), networks) : plain;
     return {
       ...link,

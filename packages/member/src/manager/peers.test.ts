@@ -4,9 +4,10 @@ import { type BoundService, SimNetwork } from '@skep/rpc';
 import { MessageType } from '@skep/wire/raftpb';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { FakeSwarm } from '../identity/testing/fake-swarm.js';
-import { LANE_ANSWER_EVERY, LANE_LIFE_MS, LANE_WINDOW_MESSAGES } from '../limits.js';
+import { LANE_ANSWER_EVERY, LANE_WINDOW_MESSAGES, LONG_CALL_LIFE_MS } from '../limits.js';
 import { raftPeerClient } from './peers.js';
 import { peersService, raftService } from './services/raft-service.js';
+import { noting } from './testing/noting.js';
 
 const TO = { raftId: 2n, nodeId: 'n2', address: '10.0.0.2:2377' };
 const TIMEOUT_MS = 2_000;
@@ -36,25 +37,13 @@ describe("Raft's messages to a peer", () => {
     return { current: () => ({ ...credentials, rootPem }), onChange: () => () => {} };
   };
 
-  /** Notes which method each call is for. */
-  const noting = ({ service, handlers }: BoundService): BoundService => {
-    const entries = Object.entries(handlers).map(([name, handler]) => {
-      const noted = (...args: unknown[]) => {
-        calls.push(name);
-        return (handler as (...args: unknown[]) => unknown)(...args);
-      };
-      return [name, noted];
-    });
-    return { service, handlers: Object.fromEntries(entries) };
-  };
-
   const serve = (...services: BoundService[]) => {
     const onFatal = (error: Error) => {
       throw error;
     };
     const host = network.host('10.0.0.2').server({ identity: identity(), clock, onFatal });
     const { clusterId } = swarm;
-    const bound = services.map(noting);
+    const bound = services.map((service) => noting(service, calls));
     return host.serve({ address: TO.address, clusterId, services: bound, isRefused: () => false });
   };
 
@@ -180,7 +169,7 @@ describe("Raft's messages to a peer", () => {
     await send(1n);
     await clock.advance(100);
     await send(2n);
-    await clock.advance(LANE_LIFE_MS);
+    await clock.advance(LONG_CALL_LIFE_MS);
     expect(await send(3n)).toBe('taken');
     await clock.advance(100);
     expect(await send(4n)).toBe('taken');

@@ -42,6 +42,7 @@ declare(sk.Control, MANAGER);
 // Of our own.
 declare(skep.Peers, MANAGER);
 declare(skep.Networks, NODE);
+declare(skep.Reports, NODE);
 declare(skep.Images, NODE);
 declare(skep.Shelf, NODE);
 

@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { Code, RpcError } from '@skep/platform';
 import { type BoundService, implement } from '@skep/rpc';
-import { Images, Networks } from '@skep/wire/skep';
+import { Images, Networks, Reports } from '@skep/wire/skep';
 import {
   CA,
   Control,
@@ -43,6 +43,13 @@ export function forwardedServices(rooms: Rooms): BoundService[] {
         rooms().dispatcher.assignments(nodeIdOf(context), request, context.signal),
       // No volumes are ever published to a node, so there is nothing that it could have unpublished.
       updateVolumeStatus: async () => create(UpdateVolumeStatusResponseSchema),
+    }),
+    implement(Reports, {
+      async *report(requests, context) {
+        for await (const request of requests) {
+          yield await rooms().dispatcher.updateTaskStatus(nodeIdOf(context), request);
+        }
+      },
     }),
     implement(Networks, {
       watch: (requests, context) =>
