@@ -185,6 +185,10 @@ describe('Dispatcher sessions', () => {
     await node.register();
     const other = { $typeName: HEARTBEAT, sessionId: 'other' } as const;
     await expect(here.dispatcher.heartbeat('n1', other)).rejects.toThrow('session invalid');
+    await here.sim.remove('node', 'n1');
+    await expect(node.report('t1', { state: TaskState.RUNNING })).rejects.toThrow(
+      'node not registered',
+    );
   });
 
   it('go on under the same id when a node describes itself anew', async () => {
