@@ -13,6 +13,7 @@ export function testHost(over: Partial<HostFacts> = {}): HostFacts {
   return {
     architecture: 'x64',
     kernelRelease: '6.1.0-13-amd64',
+    absentArchitectures: [],
     cpuCount: 2,
     capabilities: ALL_CAPABILITIES,
     seccompProfile: {

@@ -3,6 +3,7 @@ import { cpus, release } from 'node:os';
 import { join } from 'node:path';
 import { hasErrno, type Logger } from '@skep/platform';
 import { supportedCapabilities } from './capabilities.js';
+import { absentArchitectures, kernelConfig } from './kernel-config.js';
 import type { OciDevice } from './oci.js';
 import type { SeccompProfile } from './seccomp.js';
 
@@ -11,6 +12,8 @@ export interface HostFacts {
   /** Node's name of the architecture. */
   architecture: string;
   kernelRelease: string;
+  /** By libseccomp's names: those of which the kernel runs no programs. */
+  absentArchitectures: readonly string[];
   cpuCount: number;
   capabilities: string[];
   /**
@@ -42,6 +45,7 @@ export function readHostFacts(logger: Logger): HostFacts {
   const facts: HostFacts = {
     architecture: process.arch,
     kernelRelease: release(),
+    absentArchitectures: absentArchitectures(kernelConfig(release())),
     cpuCount: cpus().length,
     capabilities: supportedCapabilities(lastCapability(), boundingSet()),
     seccompProfile: readSeccompProfile(logger),

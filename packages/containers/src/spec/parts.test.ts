@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ALL_CAPABILITIES, containerCapabilities, DEFAULT_CAPABILITIES } from './capabilities.js';
 import { testHost } from './fixtures.js';
 import { deviceNumbers } from './host.js';
+import { absentArchitectures } from './kernel-config.js';
 import { mergeEnvironment } from './process.js';
 import { convertSeccomp, kernelAtLeast, type SeccompProfile } from './seccomp.js';
 import { checkSecurityOptions, parseSecurityOptions } from './security.js';
@@ -62,7 +63,12 @@ describe('containerCapabilities', () => {
 
 describe('convertSeccomp', () => {
   const profile = testHost().seccompProfile as SeccompProfile;
-  const target = { architecture: 'x64', capabilities: [] as string[], kernelRelease: '6.1.0' };
+  const target = {
+    architecture: 'x64',
+    capabilities: [] as string[],
+    kernelRelease: '6.1.0',
+    absentArchitectures: [] as string[],
+  };
   const namesOf = (over: object) =>
     convertSeccomp(profile, { ...target, ...over }).syscalls.flatMap((rule) =>
       rule.names.map((name) => `${name} ${rule.action}`),
@@ -85,6 +91,14 @@ describe('convertSeccomp', () => {
       'SCMP_ARCH_X86_64',
       'SCMP_ARCH_X86',
     ]);
+  });
+
+  it('leaves out those of which the kernel runs no programs, as its configuration says', () => {
+    const built = 'CONFIG_X86_64=y\n# CONFIG_IA32_EMULATION is not set\nCONFIG_X86_X32_ABI=y\n';
+    const known = { ...target, absentArchitectures: absentArchitectures(built) };
+    expect(convertSeccomp(profile, known).architectures).toEqual(['SCMP_ARCH_X86_64']);
+    expect(absentArchitectures('# CONFIG_X86_X32 is not set')).toEqual(['SCMP_ARCH_X32']);
+    expect(absentArchitectures(undefined)).toEqual([]);
   });
 
   it('compares kernels by number', () => {

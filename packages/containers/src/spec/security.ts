@@ -84,6 +84,7 @@ export function seccompFilter(
     architecture: host.architecture,
     capabilities,
     kernelRelease: host.kernelRelease,
+    absentArchitectures: host.absentArchitectures,
   };
   if (seccomp !== 'default') return convertSeccomp(parseProfile(seccomp), target);
   const profile = host.seccompProfile;
