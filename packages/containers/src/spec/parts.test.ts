@@ -134,7 +134,12 @@ describe('small parts', () => {
   });
 
   it('takes a seccomp profile without rules, and hands on its flags', () => {
-    const target = { architecture: 'x64', capabilities: [], kernelRelease: '6.1' };
+    const target = {
+      architecture: 'x64',
+      capabilities: [],
+      kernelRelease: '6.1',
+      absentArchitectures: [],
+    };
     const flags = ['SECCOMP_FILTER_FLAG_LOG'];
     const profile = { defaultAction: 'SCMP_ACT_ALLOW', flags };
     expect(convertSeccomp(profile, target)).toMatchObject({ ...profile, syscalls: [] });
