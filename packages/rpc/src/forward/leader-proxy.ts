@@ -169,8 +169,9 @@ export class LeaderProxy {
     }
   }
 
-  async #leader({ caller, isRedirected, signal }: CallContext): Promise<Leader> {
-    const leader = await this.#watch.leader(signal);
+  async #leader(context: CallContext): Promise<Leader> {
+    const leader = await this.#watch.leader(context);
+    const { caller, isRedirected } = context;
     if (leader === 'self' || !isRedirected) return leader;
     const by = caller.forwardedBy ?? caller.identity?.nodeId;
     const text = `more than one redirect to leader from: [${by}]`;

@@ -1,4 +1,5 @@
 import { type Clock, Code, RpcError } from '@skep/platform';
+import type { CallContext } from '../contract.js';
 import { canceled } from '../errors.js';
 import { FORWARD_RETRY_MS, LEADER_WAIT_MS } from '../limits.js';
 import { type Leader, type LeaderSource, NO_LEADER_TEXT } from './leader-source.js';
@@ -17,13 +18,15 @@ export class LeaderWatch {
 
   /**
    * The leader. An election is waited for; once there was none for {@link LEADER_WAIT_MS}, this
-   * rejects at once, with UNKNOWN as SwarmKit does. Rejects with CANCELED when the signal aborts.
+   * rejects at once, with UNKNOWN as SwarmKit does. Rejects with CANCELED when the call that asks
+   * is over.
    */
-  async leader(signal: AbortSignal): Promise<Leader> {
+  async leader(call: Pick<CallContext, 'signal'>): Promise<Leader> {
     const known = this.#source.leader();
+    // Mostly: a signal costs as much as a tenth of a call once it is asked for.
     if (known !== undefined) return known;
     const waitedMs = this.#clock.monotonic() - this.#lostSinceMs();
-    const found = await this.#wait(LEADER_WAIT_MS - waitedMs, signal, () => true);
+    const found = await this.#wait(LEADER_WAIT_MS - waitedMs, call.signal, () => true);
     if (found === undefined) throw new RpcError(Code.UNKNOWN, NO_LEADER_TEXT);
     return found;
   }
