@@ -97,6 +97,16 @@ describe('Agent', () => {
     await agent.stop();
   });
 
+  it('takes no assignment that comes once the session is over', async () => {
+    const { agent, disk, link } = await setUpAgent();
+    const stopped = agent.stop();
+    link.current.assignments.push(first('t1'));
+    await stopped;
+    const again = await setUpAgent({ disk, down: true });
+    expect(again.executor.restored).toEqual([[]]);
+    await again.agent.stop();
+  });
+
   it('turns away from a manager that hangs before three periods of silence are over', async () => {
     const { agent, clock, link } = await setUpAgent();
     link.periodMs = 1_000;

@@ -101,16 +101,21 @@ class Session {
     return value;
   }
 
-  async #follow<T>(
+  /** Hands over one message after the other until the stream or the session ends. */
+  #follow<T>(
     what: string,
     messages: AsyncIterator<T>,
     handle: (message: T) => Promise<void> | void,
   ): Promise<never> {
-    for (;;) {
-      const { done, value } = await unlessAborted(this.#signal, messages.next());
-      if (done) throw ended(what);
-      await handle(value);
-    }
+    const each = async () => {
+      for (;;) {
+        const { done, value } = await messages.next();
+        this.#signal.throwIfAborted();
+        if (done) throw ended(what);
+        await handle(value);
+      }
+    };
+    return unlessAborted(this.#signal, each());
   }
 
   async #heartbeat(sessionId: string): Promise<never> {

@@ -3,6 +3,7 @@ import { SimClock, SimDisk, SimRandom } from '@skep/platform';
 import { TaskState, TaskStatusSchema } from '@skep/wire/swarmkit';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_LIMITS } from './limits.js';
+import type { TaskLog } from './task-log.js';
 import { makeTask } from './testing/objects.js';
 import { DIRECTORY, openTaskLog } from './testing/setup.js';
 
@@ -35,6 +36,50 @@ describe('TaskLog', () => {
     for (let index = 0; index < 50; index++) log.assigned(makeTask(`t${index}`));
     await log.flushed();
     expect(disk.operations - before).toBe(1);
+  });
+
+  it('writes once what changes several times before it is written', async () => {
+    const sizeAfter = async (change: (log: TaskLog) => void) => {
+      const disk = new SimDisk();
+      const log = await openTaskLog(disk, new SimClock());
+      for (const id of ['a', 'b']) log.assigned(makeTask(id));
+      await log.flushed();
+      const before = (await disk.readFile(PATH)).length;
+      change(log);
+      await log.flushed();
+      const bytes = (await disk.readFile(PATH)).length - before;
+      return { bytes, states: await read(disk) };
+    };
+    const once = await sizeAfter((log) => {
+      log.assigned(makeTask('c', { state: TaskState.RUNNING }));
+      log.status('a', status(TaskState.RUNNING));
+      log.removed('b');
+    });
+    const often = await sizeAfter((log) => {
+      log.status('b', status(TaskState.READY));
+      log.assigned(makeTask('b'));
+      log.removed('b');
+      for (const state of [TaskState.READY, TaskState.STARTING, TaskState.RUNNING]) {
+        log.status('a', status(state));
+      }
+      log.assigned(makeTask('c'));
+      log.status('c', makeTask('c', { state: TaskState.RUNNING }).status);
+    });
+    expect(often).toEqual(once);
+    expect(often.states).toEqual({ a: TaskState.RUNNING, c: TaskState.RUNNING });
+  });
+
+  it('writes what changes while it writes', async () => {
+    const disk = new SimDisk();
+    const log = await openTaskLog(disk, new SimClock());
+    for (const id of ['a', 'b']) log.assigned(makeTask(id));
+    await Promise.resolve(); // the write is under way
+    await Promise.resolve();
+    log.status('a', status(TaskState.FAILED));
+    log.removed('b');
+    log.assigned(makeTask('b', { state: TaskState.READY }));
+    await log.flushed();
+    expect(await read(disk)).toEqual({ a: TaskState.FAILED, b: TaskState.READY });
   });
 
   it('cuts off a torn or damaged end and goes on after it', async () => {

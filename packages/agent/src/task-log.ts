@@ -35,7 +35,8 @@ export class TaskLog {
   #file: DiskFile | undefined;
   #fileBytes = 0;
   #liveBytes = 0;
-  #pending: Uint8Array[] = [];
+  /** What the file does not say yet, by task. It is told what holds when it is written, once a task. */
+  #changed = new Map<string, TaskRecord['kind']>();
   #writing: Promise<void> | undefined;
   /** The file does not hold what is in memory. */
   #broken = false;
@@ -62,18 +63,19 @@ export class TaskLog {
   /** Keeps an assignment (with the status in it). Wait for {@link flushed} before acting on it. */
   assigned(task: TaskObject): void {
     this.#tasks.set(task.id, task);
-    this.#append({ kind: 'assigned', task });
+    this.#changes(task.id, 'assigned');
   }
 
   status(taskId: string, status: TaskStatus): void {
     const task = this.#tasks.get(taskId);
     if (!task) return;
     this.#tasks.set(taskId, { ...task, status });
-    this.#append({ kind: 'status', taskId, status });
+    // An assignment that is yet to be written will tell the status, too.
+    this.#changes(taskId, this.#changed.get(taskId) ?? 'status');
   }
 
   removed(taskId: string): void {
-    if (this.#tasks.delete(taskId)) this.#append({ kind: 'removed', taskId });
+    if (this.#tasks.delete(taskId)) this.#changes(taskId, 'removed');
   }
 
   /** Resolves when everything up to now is written, or could not be. */
@@ -104,23 +106,31 @@ export class TaskLog {
     await this.#rewrite();
   }
 
-  #append(record: TaskRecord): void {
-    this.#pending.push(encodeRecord(record));
+  /** Has a record of a task written, with what holds by then. */
+  #changes(taskId: string, kind: TaskRecord['kind']): void {
+    this.#changed.set(taskId, kind);
     this.#writing ??= this.#write();
   }
 
   async #write(): Promise<void> {
     await Promise.resolve(); // what is changed in the same turn goes into one write
-    while (this.#pending.length > 0) {
-      const bytes = Buffer.concat(this.#pending);
-      this.#pending = [];
+    do {
+      const records = [...this.#changed].map(([taskId, kind]) => this.#record(taskId, kind));
+      this.#changed.clear();
       try {
-        await this.#writeBatch(bytes);
+        await this.#writeBatch(Buffer.concat(records));
       } catch (error) {
         this.#failed(error);
       }
-    }
+    } while (this.#changed.size > 0);
     this.#writing = undefined;
+  }
+
+  #record(taskId: string, kind: TaskRecord['kind']): Uint8Array {
+    const task = this.#tasks.get(taskId);
+    if (!task) return encodeRecord({ kind: 'removed', taskId });
+    if (kind === 'status') return encodeRecord({ kind, taskId, status: task.status });
+    return encodeRecord({ kind: 'assigned', task });
   }
 
   async #writeBatch(bytes: Uint8Array): Promise<void> {
@@ -155,7 +165,6 @@ export class TaskLog {
     logger.warn({ path: this.#path, error: errorMessage(error) }, 'could not write the task log');
     this.#cancelRetry?.();
     this.#cancelRetry = clock.after(limits.taskLogRetryMs, () => {
-      this.#pending.push(new Uint8Array(0));
       this.#writing ??= this.#write();
     });
   }

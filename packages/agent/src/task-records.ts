@@ -37,7 +37,7 @@ function encodeBody(record: TaskRecord): Uint8Array {
 
 export function encodeRecord(record: TaskRecord): Uint8Array {
   const message = encodeBody(record);
-  const bytes = Buffer.alloc(HEADER_BYTES + 1 + message.length);
+  const bytes = Buffer.allocUnsafe(HEADER_BYTES + 1 + message.length);
   bytes[HEADER_BYTES] = KIND_BYTES[record.kind];
   bytes.set(message, HEADER_BYTES + 1);
   bytes.writeUInt32LE(message.length + 1, 0);

@@ -18,6 +18,10 @@ export interface TaskRunnerOptions {
   onStatus(task: TaskObject, status: TaskStatus): void;
 }
 
+/** Made once: the stack that each error would keep says nothing, and takes longer than the cancelling. */
+const WANTED_OTHERWISE = new Error('the task is wanted in another state');
+const LET_GO = new Error('the task is let go');
+
 interface Running {
   action: TaskAction;
   abort: AbortController;
@@ -29,8 +33,8 @@ interface Running {
  */
 export class TaskRunner {
   readonly #options: TaskRunnerOptions;
-  readonly #stop = new AbortController();
   #task: TaskObject;
+  #stopped = false;
   #updated = false;
   #running: Running | undefined;
   #wake: (() => void) | undefined;
@@ -62,7 +66,7 @@ export class TaskRunner {
     if (running) {
       const step = nextStep(task.status.state, task.desiredState);
       if (step.kind !== 'act' || step.action !== running.action) {
-        running.abort.abort(new Error('the task is wanted in another state'));
+        running.abort.abort(WANTED_OTHERWISE);
       }
     }
     this.#wake?.();
@@ -70,8 +74,8 @@ export class TaskRunner {
 
   /** Stops walking; the container is left as it is. Resolves when no operation runs any more. */
   async stop(): Promise<void> {
-    this.#stop.abort(new Error('the task is let go'));
-    this.#running?.abort.abort(this.#stop.signal.reason);
+    this.#stopped = true;
+    this.#running?.abort.abort(LET_GO);
     this.#wake?.();
     await this.#loop;
   }
@@ -101,7 +105,7 @@ export class TaskRunner {
   }
 
   async #run(): Promise<void> {
-    while (!this.#stop.signal.aborted) {
+    while (!this.#stopped) {
       await this.#takeUpdate();
       const step = nextStep(this.#task.status.state, this.#task.desiredState);
       if (step.kind === 'rest') await this.#nextChange();
@@ -123,7 +127,7 @@ export class TaskRunner {
 
   /** Resolves when there is an update or the end, also one that came just before. */
   #nextChange(): Promise<void> {
-    if (this.#updated || this.#stop.signal.aborted) return Promise.resolve();
+    if (this.#updated || this.#stopped) return Promise.resolve();
     return new Promise((resolve) => {
       this.#wake = () => {
         this.#wake = undefined;
