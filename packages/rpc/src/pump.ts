@@ -21,15 +21,23 @@ export async function pump<T>(
 ): Promise<boolean> {
   if (!(Symbol.asyncIterator in source)) return await pumpAll(source, encode, sink);
   const iterator = source[Symbol.asyncIterator]();
+  let wake = () => {};
+  const stopListening = sink.onClose(() => wake());
   try {
-    for (;;) {
-      const next = await nextUnlessClosed(iterator, sink);
+    while (!sink.isClosed) {
+      // Undefined when the sink is closed before the source gives anything.
+      const next = await new Promise<IteratorResult<T> | undefined>((resolve, reject) => {
+        wake = () => resolve(undefined);
+        iterator.next().then(resolve, reject);
+      });
       if (next === undefined) return false;
       if (next.done) return true;
       const full = sink.write(encode(next.value));
       if (full) await full;
     }
+    return false;
   } finally {
+    stopListening();
     // Not waited for: a generator that waits for its next message cannot end before that.
     iterator.return?.().catch(() => undefined);
   }
@@ -47,19 +55,4 @@ async function pumpAll<T>(
     if (full) await full;
   }
   return true;
-}
-
-/** What the source gives next; undefined when the sink is closed before. */
-function nextUnlessClosed<T>(
-  iterator: AsyncIterator<T>,
-  sink: Sink,
-): Promise<IteratorResult<T> | undefined> {
-  return new Promise((resolve, reject) => {
-    if (sink.isClosed) {
-      resolve(undefined);
-      return;
-    }
-    const stopListening = sink.onClose(() => resolve(undefined));
-    iterator.next().then(resolve, reject).finally(stopListening);
-  });
 }
