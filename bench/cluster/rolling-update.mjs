@@ -1,4 +1,5 @@
-// A service of a thousand tasks without containers is made, and then updated a hundred at a time.
+// A service of a thousand tasks without containers is made, a hundred at a time and all at once, and then
+// updated a hundred at a time.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../../scripts/lib.mjs';
 import { joinHollow } from '../hollow/fleet.mjs';
@@ -16,7 +17,7 @@ const ROUNDS = 5;
 const QUICK_ROUNDS = 3;
 const TIMEOUT_MS = 120_000;
 const POLL_MS = 50;
-/** What an update may take, beside the making of what it replaces: at most twice as long. */
+/** What an update may take, beside the making of as many in the same steps: at most twice as long. */
 const GOAL = { ratio: 0.5 };
 
 /** How many tasks of the only service run. */
@@ -43,18 +44,18 @@ class Rounds {
     this.round = 0;
   }
 
-  /** Ms until a thousand more tasks have been started by what `work` asks for. */
-  async timed(work) {
+  /** Ms until so many more tasks have been started by what `work` asks for. */
+  async timed(count, work) {
     const begunMs = performance.now();
-    this.started += TASKS;
+    this.started += count;
     await work();
     await this.fleet.reached('started', this.started, TIMEOUT_MS);
     return performance.now() - begunMs;
   }
 
-  spec(order) {
+  spec(order, replicas = TASKS) {
     const [{ name }] = this.swarm.nodes;
-    const spec = sleepers('hollow:latest', 'web', TASKS, {
+    const spec = sleepers('hollow:latest', 'web', replicas, {
       // The manager's own node has a real engine, which is not what is measured.
       Placement: { Constraints: [`node.hostname!=${name}`] },
       ForceUpdate: this.round++,
@@ -62,31 +63,51 @@ class Rounds {
     return { ...spec, UpdateConfig: { Parallelism: PARALLELISM, Order: order } };
   }
 
-  async update(id, order) {
+  async update(id, spec) {
     const [{ engine }] = this.swarm.nodes;
     const { Version } = await engine.call('GET', `/services/${id}`);
     const path = `/services/${id}/update?version=${Version.Index}`;
-    await engine.call('POST', path, this.spec(order));
+    await engine.call('POST', path, spec);
+  }
+
+  /** Ms for a thousand tasks, of which the next hundred are asked for when the ones before have started. */
+  async createdInSteps() {
+    const spec = this.spec('stop-first', PARALLELISM);
+    let id;
+    let sumMs = await this.timed(PARALLELISM, async () => {
+      id = await this.swarm.createService(spec);
+    });
+    for (let replicas = 2 * PARALLELISM; replicas <= TASKS; replicas += PARALLELISM) {
+      const larger = { ...spec, Mode: { Replicated: { Replicas: replicas } } };
+      sumMs += await this.timed(PARALLELISM, () => this.update(id, larger));
+    }
+    await this.remove(id);
+    return sumMs;
+  }
+
+  async remove(id) {
+    await this.swarm.removeService(id);
+    // Tasks without containers are not waited for by that; their removal is not the next creation's work.
+    const [{ engine }] = this.swarm.nodes;
+    const areGone = async () => (await engine.call('GET', '/tasks')).length === 0;
+    if (!(await until(areGone, TIMEOUT_MS))) throw new Error('tasks stay');
   }
 
   async measure() {
     const [{ engine }] = this.swarm.nodes;
+    const figures = { steps: await this.createdInSteps() };
     let id;
-    const create = await this.timed(async () => {
+    figures.create = await this.timed(TASKS, async () => {
       id = await this.swarm.createService(this.spec('stop-first'));
     });
-    const figures = { create };
     for (const order of ['stop-first', 'start-first']) {
       // The last of them have been started, and are yet to be heard of.
       await until(async () => (await running(engine)) === TASKS, TIMEOUT_MS);
-      const update = this.timed(() => this.update(id, order));
+      const update = this.timed(TASKS, () => this.update(id, this.spec(order)));
       figures[`${order} least`] = await fewestRunning(engine, update);
       figures[order] = await update;
     }
-    await this.swarm.removeService(id);
-    // Tasks without containers are not waited for by that; their removal is not the next creation's work.
-    const areGone = async () => (await engine.call('GET', '/tasks')).length === 0;
-    if (!(await until(areGone, TIMEOUT_MS))) throw new Error('tasks stay');
+    await this.remove(id);
     return figures;
   }
 }
@@ -108,8 +129,12 @@ export const rollingUpdate = {
     const all = await using(new Lab(), (lab) => measure(lab, quick ? QUICK_ROUNDS : ROUNDS));
     const of = (name) => all.map((figures) => figures[name]);
     const tasks = (value) => `${value} tasks`;
+    const [steps, create] = [median(of('steps')), median(of('create'))];
     return ['stop-first', 'start-first'].flatMap((order) => [
-      row(`update, ${order}`, median(of(order)), median(of('create')), { goal: GOAL }),
+      row(`update, ${order}; created ${PARALLELISM} at a time`, median(of(order)), steps, {
+        goal: GOAL,
+      }),
+      row(`update, ${order}; created all at once`, median(of(order)), create),
       row(`fewest that ran meanwhile, ${order}`, Math.min(...of(`${order} least`)), undefined, {
         format: tasks,
       }),

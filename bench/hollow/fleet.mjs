@@ -1,4 +1,5 @@
 import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { until } from '../../scripts/lib.mjs';
 
 const PROCESS = new URL('process.mjs', import.meta.url);
@@ -32,10 +33,13 @@ export class Fleet {
 
   /** Waits until one of the counts has reached a number. */
   async reached(count, number, timeoutMs) {
-    if (await until(() => this.counts[count] >= number, timeoutMs)) return;
-    throw new Error(
-      `after ${timeoutMs} ms: ${JSON.stringify(this.counts)}, not ${number} ${count}`,
-    );
+    const signal = AbortSignal.timeout(timeoutMs);
+    while (this.counts[count] < number) {
+      await once(this.#child, 'message', { signal }).catch(() => {
+        const reached = `${JSON.stringify(this.counts)}, not ${number} ${count}`;
+        throw new Error(`after ${timeoutMs} ms: ${reached}`);
+      });
+    }
   }
 
   async remove() {

@@ -6,7 +6,7 @@ import { RealClock, RealRandom, SimDisk, silentLogger } from '@skep/platform';
 import { GrpcDialer, GrpcHost } from '@skep/rpc';
 import { HollowExecutor } from './executor.mjs';
 
-const TELL_EVERY_MS = 20;
+const TELL_EVERY_MS = 2;
 
 const { address, token, names } = JSON.parse(process.argv[2]);
 const counts = { joined: 0, assigned: 0, started: 0 };
