@@ -31,9 +31,19 @@ describe('TaskLog', () => {
 
   it('writes what one turn brings at once, and syncs none of it', async () => {
     const disk = new SimDisk();
-    const log = await openTaskLog(disk, new SimClock());
+    const clock = new SimClock();
+    const log = await openTaskLog(disk, clock);
     const before = disk.operations;
-    for (let index = 0; index < 50; index++) log.assigned(makeTask(`t${index}`));
+    let endTurn = () => {};
+    clock.soon = (end) => {
+      endTurn = end;
+    };
+    for (let index = 0; index < 50; index++) {
+      log.assigned(makeTask(`t${index}`));
+      await Promise.resolve();
+    }
+    expect(disk.operations - before).toBe(0);
+    endTurn();
     await log.flushed();
     expect(disk.operations - before).toBe(1);
   });
@@ -73,8 +83,8 @@ describe('TaskLog', () => {
     const disk = new SimDisk();
     const log = await openTaskLog(disk, new SimClock());
     for (const id of ['a', 'b']) log.assigned(makeTask(id));
-    await Promise.resolve(); // the write is under way
-    await Promise.resolve();
+    const before = disk.operations;
+    while (disk.operations === before) await Promise.resolve(); // until the write is under way
     log.status('a', status(TaskState.FAILED));
     log.removed('b');
     log.assigned(makeTask('b', { state: TaskState.READY }));

@@ -113,7 +113,8 @@ export class TaskLog {
   }
 
   async #write(): Promise<void> {
-    await Promise.resolve(); // what is changed in the same turn goes into one write
+    // What a turn of the event loop brings goes into one write: mostly several steps of a task.
+    await new Promise<void>((resolve) => this.#options.clock.soon(resolve));
     do {
       const records = [...this.#changed].map(([taskId, kind]) => this.#record(taskId, kind));
       this.#changed.clear();
