@@ -1,9 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { using } from '../lib/cleanup.mjs';
 import { Lab } from '../lib/lab.mjs';
 import { median, ms } from '../lib/stats.mjs';
 import { Swarm } from '../lib/swarm.mjs';
 
 const NODES = 3;
+/** Before each round: what the one before left to be tidied up is not this one's, which is another engine's. */
+const SETTLE_MS = 1_000;
 
 /**
  * Swarms of three machines, one of skepd and one of dockerd, measured in turns: each round of one
@@ -24,6 +27,7 @@ export function compareSwarms({ managers, rounds, hasDockerd, prepare, cases, me
       times[which] = Object.fromEntries(engines.map((engine) => [engine, []]));
       for (let round = 0; round < Math.max(...Object.values(rounds)); round++) {
         for (const engine of engines.filter((name) => round < rounds[name])) {
+          await sleep(SETTLE_MS);
           const timeMs = await measure(swarms[engine], which);
           times[which][engine].push(timeMs);
           console.error(`  ${engine}, ${which}: ${ms(timeMs)}`);
