@@ -48,6 +48,17 @@ describe('TaskLog', () => {
     expect(disk.operations - before).toBe(1);
   });
 
+  it('keeps through a power cut what was synced', async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const disk = new SimDisk();
+      const log = await openTaskLog(disk, new SimClock());
+      log.assigned(makeTask('a'));
+      await log.synced();
+      disk.crash({ random: new SimRandom(seed) });
+      expect(Object.keys(await read(disk))).toEqual(['a']);
+    }
+  });
+
   it('writes once what changes several times before it is written', async () => {
     const sizeAfter = async (change: (log: TaskLog) => void) => {
       const disk = new SimDisk();

@@ -23,7 +23,8 @@ const FILE_MODE = 0o600;
  * take the last records, but it also ends every container, and then the manager's assignments and the
  * containers' own exit codes say all that was lost. So starting fifty tasks costs a few plain writes, and
  * no status waits for the disk. The one order that matters is that a task is written before its container
- * is made, since containers of unknown tasks are removed at start.
+ * is made, since containers of unknown tasks are removed at start. What exit codes do not say is whether
+ * somebody asked for the end: that the task of a job is to stop is synced ({@link synced}) before it does.
  *
  * A write that fails (full disk) stops nothing: the tasks are in memory, and the log is rewritten from
  * there until it succeeds.
@@ -81,6 +82,16 @@ export class TaskLog {
   /** Resolves when everything up to now is written, or could not be. */
   async flushed(): Promise<void> {
     while (this.#writing) await this.#writing;
+  }
+
+  /** Resolves when everything up to now survives a power cut, or could not be written. */
+  async synced(): Promise<void> {
+    await this.flushed();
+    try {
+      await this.#file?.datasync();
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
+import { create } from '@bufbuild/protobuf';
 import { SimDisk, settle } from '@skep/platform';
-import { TaskState } from '@skep/wire/swarmkit';
+import { TaskState, VersionSchema } from '@skep/wire/swarmkit';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { TaskExitError, TemporaryError } from './task-errors.js';
@@ -214,6 +215,32 @@ describe('Worker after a restart', () => {
     write();
     await applied;
     expect(executor.controllers.size).toBe(1);
+    await worker.stop();
+  });
+
+  it("has on disk that a job's task was told to stop: its end is not the work's", async () => {
+    const { worker, executor, log } = await setUpWorker();
+    const job = (desired: TaskState) => {
+      const task = makeTask('t1', { desired });
+      return makeAssignments({
+        put: [{ task: { ...task, jobIteration: { index: 1n } as never } }],
+      });
+    };
+    await worker.apply(job(TaskState.COMPLETE));
+    await settle();
+    let sync = () => {};
+    const synced = new Promise<void>((resolve) => {
+      sync = resolve;
+    });
+    log.synced = () => synced;
+    const applied = worker.apply(job(TaskState.SHUTDOWN));
+    await settle();
+    expect(log.tasks.get('t1')?.desiredState).toBe(TaskState.SHUTDOWN);
+    expect(executor.of('t1').calls).toEqual(['prepare', 'start', 'wait']);
+    sync();
+    await applied;
+    await settle();
+    expect(executor.of('t1').calls).toContain('shutdown');
     await worker.stop();
   });
 

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { type Clock, errorMessage, type Logger } from '@skep/platform';
 import type { TaskObject } from '@skep/wire';
-import type { AssignmentsMessage, TaskStatus } from '@skep/wire/swarmkit';
+import { type AssignmentsMessage, TaskState, type TaskStatus } from '@skep/wire/swarmkit';
 import { mergeTask, readAssignments } from './assignments.js';
 import { DependencyStores } from './dependencies.js';
 import type { Executor, TaskController } from './executor.js';
@@ -92,6 +92,7 @@ export class Worker {
     if (this.#stop.signal.aborted) return;
     const set = readAssignments(message);
     this.#dependencies.apply(set);
+    for (const task of set.tasks.put) if (stopsJob(task)) await this.#keepStop(task);
     const added = set.tasks.put.filter((task) => !this.#update(task));
     const { log } = this.#options;
     for (const task of added) log.assigned(task);
@@ -100,6 +101,18 @@ export class Worker {
     for (const task of added) await this.#addAfterRemoval(task);
     for (const taskId of set.tasks.removed) this.#remove(taskId);
     if (set.complete) this.#removeAllBut(new Set(set.tasks.put.map((task) => task.id)));
+  }
+
+  /**
+   * A program that ends well because it was told to must not pass for one that did a job's work, which is
+   * all that its exit code says to a node that lost its power meanwhile.
+   */
+  async #keepStop(received: TaskObject): Promise<void> {
+    const runner = this.#runners.get(received.id);
+    if (!runner || stopsJob(runner.task)) return;
+    const { log } = this.#options;
+    log.assigned(mergeTask(runner.task, received));
+    await log.synced();
   }
 
   /** False when the task is new. */
@@ -162,4 +175,9 @@ export class Worker {
       .finally(() => void this.#removing.delete(taskId));
     this.#removing.set(taskId, removing);
   }
+}
+
+/** Whether a job's task is to end before its time. */
+function stopsJob({ desiredState, jobIteration }: TaskObject): boolean {
+  return jobIteration !== undefined && desiredState > TaskState.COMPLETE;
 }
