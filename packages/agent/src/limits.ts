@@ -64,7 +64,7 @@ export const DEFAULT_LIMITS: AgentLimits = {
   heartbeatFallbackMs: 5_000,
   describePeriodMs: 20_000,
   reportBatchMax: 1_000,
-  reportDelayMsMax: 50,
+  reportDelayMsMax: 200,
   reportRetryMs: 100,
   logSubscriptionsMax: 256,
   logMessagesWaitingMax: 1_024,
