@@ -222,9 +222,8 @@ describe('Worker after a restart', () => {
     const { worker, executor, log } = await setUpWorker();
     const job = (desired: TaskState) => {
       const task = makeTask('t1', { desired });
-      return makeAssignments({
-        put: [{ task: { ...task, jobIteration: { index: 1n } as never } }],
-      });
+      task.jobIteration = create(VersionSchema, { index: 1n });
+      return makeAssignments({ put: [{ task }] });
     };
     await worker.apply(job(TaskState.COMPLETE));
     await settle();
