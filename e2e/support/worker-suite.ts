@@ -171,7 +171,8 @@ function testFailures(scene: () => Scene): void {
     for (const service of ['exits', 'no-program', 'no-image', 'no-source']) {
       const all = await until(
         () => swarm.tasks(service),
-        (tasks) => tasks.length === 2,
+        // The second may have just been made, and have no node yet.
+        (tasks) => tasks.length === 2 && tasks.every(({ NodeID }) => NodeID),
       );
       expect(all.map(({ NodeID }) => NodeID)).toEqual([exited.NodeID, exited.NodeID]);
     }
