@@ -1,4 +1,4 @@
-import { constants, fdatasync, writeSync } from 'node:fs';
+import { constants, fdatasync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import {
   type FileHandle,
   mkdir,
@@ -9,6 +9,7 @@ import {
   rm,
   stat,
   statfs,
+  writeFile,
 } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Disk, DiskFile, FileInfo, OpenMode } from './disk.js';
@@ -45,8 +46,7 @@ export class RealDisk implements Disk {
   }
 
   async writeFileAtomic(path: string, data: Uint8Array, mode = FILE_MODE): Promise<void> {
-    const directory = dirname(path);
-    const temporary = join(directory, `.${basename(path)}.${temporaryFileCount++}.tmp`);
+    const temporary = temporaryOf(path);
     try {
       await writeDurably(temporary, data, mode);
       await rename(temporary, path);
@@ -54,7 +54,20 @@ export class RealDisk implements Disk {
       await rm(temporary, { force: true });
       throw error;
     }
-    await this.syncDirectory(directory);
+    await this.syncDirectory(dirname(path));
+  }
+
+  async replaceFile(path: string, data: Uint8Array): Promise<void> {
+    const temporary = temporaryOf(path);
+    const options = { mode: FILE_MODE };
+    try {
+      if (data.length <= WRITE_AT_ONCE_BYTES_MAX) writeFileSync(temporary, data, options);
+      else await writeFile(temporary, data, options);
+      renameSync(temporary, path);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw error;
+    }
   }
 
   async stat(path: string): Promise<FileInfo | undefined> {
@@ -109,6 +122,11 @@ export class RealDisk implements Disk {
     const info = await statfs(path);
     return info.bavail * info.bsize;
   }
+}
+
+/** Where a file is written before it takes the place of the one at `path`. */
+function temporaryOf(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${temporaryFileCount++}.tmp`);
 }
 
 /** Makes `path` a file of exactly `data` with exactly `mode`, whatever a crashed run left there. */

@@ -177,20 +177,32 @@ export class SimDisk implements Disk {
   }
 
   async writeFileAtomic(path: string, data: Uint8Array, mode = 0o600): Promise<void> {
+    await this.#replace(path, data, { mode, isSynced: true });
+    await this.syncDirectory(dirname(resolve(path)));
+  }
+
+  replaceFile(path: string, data: Uint8Array): Promise<void> {
+    return this.#replace(path, data, { mode: 0o600, isSynced: false });
+  }
+
+  async #replace(
+    path: string,
+    data: Uint8Array,
+    { mode, isSynced }: { mode: number; isSynced: boolean },
+  ): Promise<void> {
     const directory = dirname(resolve(path));
     const temporary = join(directory, `.${basename(path)}.${this.#operations}.tmp`);
     try {
       const file = await this.open(temporary, 'create');
       this.#tree.file('chmod', temporary).mode = mode;
       await file.write(0, data);
-      await file.datasync();
+      if (isSynced) await file.datasync();
       await file.close();
       await this.rename(temporary, path);
     } catch (error) {
       if (this.#powered) await this.remove(temporary);
       throw error;
     }
-    await this.syncDirectory(directory);
   }
 
   stat(path: string): Promise<FileInfo | undefined> {
@@ -217,6 +229,8 @@ export class SimDisk implements Disk {
     return this.run('rename', from, () => {
       const node = this.#tree.find(from);
       if (node === undefined) throw diskError('ENOENT', 'rename', from);
+      const isOverDirectory = this.#tree.find(to) instanceof SimDirectory;
+      if (isOverDirectory && node instanceof SimFileNode) throw diskError('EISDIR', 'rename', to);
       this.#tree.setName('rename', to, node);
       this.#tree.setName('rename', from, undefined);
     });

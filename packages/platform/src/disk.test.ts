@@ -92,6 +92,20 @@ describe.each(twins)('$name keeps the contract', ({ disk, root, modeOf }) => {
     });
   });
 
+  it.each([10, 100_000])('replaces a file of %i bytes without syncing it', async (length) => {
+    const path = join(dir, 'a');
+    await disk.writeFileAtomic(path, bytes('first'));
+    await disk.replaceFile(path, bytes('x'.repeat(length)));
+    expect(text(await disk.readFile(path))).toBe('x'.repeat(length));
+    expect(modeOf(path)).toBe(0o600);
+    await disk.makeDirectory(join(dir, 'taken', 'below'));
+    const overTree = disk.replaceFile(join(dir, 'taken'), bytes('x'));
+    await expect(overTree).rejects.toMatchObject({ code: 'EISDIR' });
+    expect(await disk.list(dir)).toEqual(['a', 'taken']);
+    const nowhere = disk.replaceFile(join(dir, 'no', 'a'), bytes('x'.repeat(length)));
+    await expect(nowhere).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
   it('writes one path from two places at once', async () => {
     const path = join(dir, 'a');
     const contents = ['one', 'two', 'six'];

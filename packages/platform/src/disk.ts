@@ -41,6 +41,11 @@ export interface Disk {
    * `mode` is 0600 unless given.
    */
   writeFileAtomic(path: string, data: Uint8Array, mode?: number): Promise<void>;
+  /**
+   * Replaces a file whole (mode 0600) for everyone who reads it, also after a kill of the process, but does
+   * not sync it: a power cut may take or spoil it. For what is worth nothing after one.
+   */
+  replaceFile(path: string, data: Uint8Array): Promise<void>;
   stat(path: string): Promise<FileInfo | undefined>;
   /** Names in a directory, sorted; empty when the directory is missing. */
   list(path: string): Promise<string[]>;

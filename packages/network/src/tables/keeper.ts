@@ -105,16 +105,27 @@ export class TablesKeeper implements TablesReader {
   }
 
   async #save(view: TablesView): Promise<void> {
-    const { clock, directory, disk } = this.#options;
+    const { clock } = this.#options;
     try {
-      await disk.makeDirectory(directory, 0o700);
       const startedMs = clock.monotonic();
       const bytes = encode(view);
       this.#tookMs = clock.monotonic() - startedMs;
-      await disk.writeFileAtomic(this.#path, bytes);
+      await this.#replace(bytes);
     } catch (error) {
       // The next change is another try, and a manager tells all of it anew.
       this.#warn(error, 'the tables of the networks cannot be kept');
+    }
+  }
+
+  /** Not synced: after a power cut the kernel has nothing of what the tables say. */
+  async #replace(bytes: Uint8Array): Promise<void> {
+    const { directory, disk } = this.#options;
+    try {
+      await disk.replaceFile(this.#path, bytes);
+    } catch (error) {
+      if (!hasErrno(error, 'ENOENT')) throw error;
+      await disk.makeDirectory(directory, 0o700);
+      await disk.replaceFile(this.#path, bytes);
     }
   }
 
