@@ -5,6 +5,9 @@ export const PARALLEL_STARTS_MAX = 8;
 /** Operations that may wait for one container; more is a client gone wild. */
 export const OPERATIONS_PER_CONTAINER_MAX = 128;
 
+/** Of the file that a container's changing status is added to, before it is replaced by a short one. */
+export const STATUS_FILE_BYTES_MAX = 64 * 1024;
+
 /** Docker's length of a piece of a long line in its logs. */
 export const LOG_LINE_BYTES_MAX = 16 * 1024;
 /** Default bound of one log file, and how many are kept: at most 30 MB for a container. */

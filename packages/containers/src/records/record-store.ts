@@ -14,6 +14,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasErrno, type Logger } from '@skep/platform';
 import { type ContainerRecord, type ContainerStatus, initialStatus } from './record.js';
+import { lastStatus, StatusFiles } from './status-files.js';
 
 const CONFIG_FILE = 'config.json';
 const STATE_FILE = 'state.json';
@@ -29,7 +30,7 @@ export interface LoadedRecord {
  *
  * `config.json` is what a client was promised (that the container exists, its name): it is synced
  * before the promise is kept, so that it survives a power cut. `state.json` changes at each start
- * and exit and is *not* synced: after `kill -9` of the daemon the page cache still has it, and
+ * and exit (see {@link StatusFiles}) and is *not* synced: after `kill -9` of the daemon the page cache still has it, and
  * after a power cut no container runs any more, so that whatever it says is corrected from
  * containerd, whose list is empty. It is a file of its own so that a rename that the disk did not
  * finish can never harm `config.json`. That makes two syncs (file, directory) for a create, one for
@@ -38,6 +39,7 @@ export interface LoadedRecord {
 export class RecordStore {
   readonly #root: string;
   readonly #logger: Logger;
+  readonly #statusFiles = new StatusFiles();
 
   constructor(options: { root: string; logger: Logger }) {
     this.#root = options.root;
@@ -73,9 +75,7 @@ export class RecordStore {
   }
 
   writeStatus(id: string, status: ContainerStatus): void {
-    const path = join(this.directory(id), STATE_FILE);
-    writeFileSync(`${path}.tmp`, JSON.stringify(status), { mode: 0o600 });
-    renameSync(`${path}.tmp`, path);
+    this.#statusFiles.write(join(this.directory(id), STATE_FILE), status);
   }
 
   /**
@@ -84,6 +84,7 @@ export class RecordStore {
    */
   remove(id: string): void {
     const directory = this.directory(id);
+    this.#statusFiles.forget(join(directory, STATE_FILE));
     rmSync(join(directory, CONFIG_FILE), { force: true });
     syncDirectorySync(directory);
     rmSync(directory, { recursive: true, force: true });
@@ -96,19 +97,19 @@ export class RecordStore {
     const loaded: LoadedRecord[] = [];
     for (const name of readdirSync(this.#root)) {
       if (!CONTAINER_ID.test(name)) continue;
-      const record = this.#read<ContainerRecord>(name, CONFIG_FILE);
+      const record = this.#read<ContainerRecord>(name, CONFIG_FILE, JSON.parse);
       if (record === 'missing') rmSync(this.directory(name), { recursive: true, force: true });
       if (typeof record === 'string') continue;
-      const status = this.#read<ContainerStatus>(name, STATE_FILE);
+      const status = this.#read(name, STATE_FILE, lastStatus);
       loaded.push({ record, status: typeof status === 'string' ? initialStatus() : status });
     }
     return loaded;
   }
 
-  #read<T>(id: string, name: string): T | 'missing' | 'unreadable' {
+  #read<T>(id: string, name: string, parse: (text: string) => T): T | 'missing' | 'unreadable' {
     const path = join(this.directory(id), name);
     try {
-      return JSON.parse(readFileSync(path, 'utf8')) as T;
+      return parse(readFileSync(path, 'utf8'));
     } catch (error) {
       if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return 'missing';
       this.#logger.error({ path, error: String(error) }, 'container record cannot be read');
