@@ -20,7 +20,7 @@ const ARROWS: Record<string, readonly string[]> = {
   rpc: ['wire', 'platform', 'ca'],
   manager: ['wire', 'platform', 'store', 'ca'],
   agent: ['wire', 'platform'],
-  containers: ['wire', 'platform'],
+  containers: ['wire', 'platform', 'rpc'],
   gossip: ['wire', 'platform'],
   network: ['wire', 'platform', 'containers'],
   executor: ['wire', 'platform', 'agent', 'containers', 'network'],

@@ -11,8 +11,8 @@ import type { NodeRole } from '@skep/ca';
 
 /**
  * Calls between nodes: what everything above is written against. `grpc/` does it with mutual TLS
- * over TCP, `sim/` in memory, with faults; both carry encoded messages, so that no object is ever
- * shared. All failures are `RpcError`s with the code and text of the other side; a peer that cannot
+ * over TCP (and, to programs of this machine, over a socket of theirs), `sim/` in memory, with faults;
+ * both carry encoded messages, so that no object is ever shared. All failures are `RpcError`s with the code and text of the other side; a peer that cannot
  * be reached is UNAVAILABLE, a call that takes too long DEADLINE_EXCEEDED, an aborted one CANCELED.
  */
 
@@ -44,6 +44,8 @@ export interface CallOptions {
   unsentSignal?: AbortSignal | undefined;
   /** How long a call may take, ms; for streams, until the first message. No limit unless given. */
   timeoutMs?: number | undefined;
+  /** Sent with the call, by lower-case key. */
+  metadata?: Readonly<Record<string, string>> | undefined;
   /** Forwarding of somebody else's call, see `Forwarded`. */
   forwarded?: Forwarded | undefined;
 }

@@ -6,6 +6,7 @@ export { LeaderProxy, type LeaderProxyOptions } from './forward/leader-proxy.js'
 export { type Leader, type LeaderSource, NO_LEADER_TEXT } from './forward/leader-source.js';
 export { GrpcDialer } from './grpc/dialer.js';
 export { GrpcHost, type GrpcHostOptions } from './grpc/host.js';
+export { dialLocal } from './grpc/local.js';
 export type { SimHost, SimServerOptions } from './sim/host.js';
 export { SimNetwork, type SimNetworkOptions } from './sim/network.js';
 export type { Delay } from './sim/routes.js';

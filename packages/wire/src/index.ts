@@ -1,6 +1,5 @@
 export * from './complete.js';
 export * from './engine.js';
-export * from './grpc.js';
 export * from './host-access.js';
 export * from './overlay-options.js';
 export * from './service-labels.js';

@@ -1,8 +1,7 @@
 import { create, toBinary } from '@bufbuild/protobuf';
-import type { ClientReadableStream } from '@grpc/grpc-js';
 import { type Cancel, type Clock, Code, errorMessage, type Logger, RpcError } from '@skep/platform';
 import { events as eventMessages, eventService, namespaces, version } from '@skep/wire/containerd';
-import { type Connection, containerdError } from './connection.js';
+import type { Connection } from './connection.js';
 import type { EventListener, EventsApi } from './containerd.js';
 import { decodeEvent } from './event-decode.js';
 import { MARKER_TIMEOUT_MS, PROBE_TIMEOUT_MS, RECONNECT_BACKOFF_MS } from './limits.js';
@@ -23,7 +22,7 @@ export class EventStream implements EventsApi {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #listeners = new Set<EventListener>();
-  #stream: ClientReadableStream<eventService.Envelope> | undefined;
+  #stream: AbortController | undefined;
   #connected = false;
   #closed = false;
   #backoffMs: number = RECONNECT_BACKOFF_MS.first;
@@ -54,7 +53,7 @@ export class EventStream implements EventsApi {
   close(): void {
     this.#closed = true;
     this.#cancelTimer();
-    this.#stream?.cancel();
+    this.#stream?.abort();
     this.#setDown();
   }
 
@@ -70,7 +69,7 @@ export class EventStream implements EventsApi {
       this.#tell((listener) => listener.onResync?.());
     } catch (error) {
       this.#logger.debug({ error: errorMessage(error) }, 'containerd cannot be reached');
-      this.#stream?.cancel();
+      this.#stream?.abort();
       this.#retryLater();
     }
   }
@@ -86,21 +85,28 @@ export class EventStream implements EventsApi {
   }
 
   async #subscribe(): Promise<void> {
-    const filters = [`namespace==${this.#connection.namespace}`];
-    const { method } = eventService.Events;
-    const stream = this.#connection.serverStream(method.subscribe, { filters });
+    const stream = new AbortController();
     this.#stream = stream;
-    let ended = false;
-    const onEnd = (error: unknown) => {
-      if (ended) return;
-      ended = true;
+    let isOver = false;
+    void this.#receiveAll(stream.signal).then((error) => {
+      isOver = true;
       if (this.#stream === stream) this.#streamEnded(error);
-    };
-    stream.on('data', (envelope: eventService.Envelope) => this.#receive(envelope));
-    stream.on('error', (error) => onEnd(containerdError(error)));
-    stream.on('end', () => onEnd(new RpcError(Code.UNAVAILABLE, 'event stream ended')));
+    });
     await this.#awaitMarker();
-    if (ended) throw new RpcError(Code.UNAVAILABLE, 'event stream ended');
+    if (isOver) throw ended();
+  }
+
+  /** Never rejects: resolves with why there is no more. */
+  async #receiveAll(signal: AbortSignal): Promise<unknown> {
+    const filters = [`namespace==${this.#connection.namespace}`];
+    const { subscribe } = eventService.Events.method;
+    try {
+      const envelopes = this.#connection.serverStream(subscribe, { filters }, signal);
+      for await (const envelope of envelopes) this.#receive(envelope);
+      return ended();
+    } catch (error) {
+      return error;
+    }
   }
 
   async #awaitMarker(): Promise<void> {
@@ -171,6 +177,10 @@ export class EventStream implements EventsApi {
       }
     }
   }
+}
+
+function ended(): RpcError {
+  return new RpcError(Code.UNAVAILABLE, 'event stream ended');
 }
 
 const PROBE = { timeoutMs: PROBE_TIMEOUT_MS };

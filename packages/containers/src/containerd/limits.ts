@@ -1,8 +1,5 @@
 /** Limits of the containerd room. */
 
-/** containerd's own limit for one gRPC message, both ways (wire.md 6.1). */
-export const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
-
 /** Time a unary call may take before it fails with DEADLINE_EXCEEDED. */
 export const CALL_TIMEOUT_MS = 60_000;
 

@@ -114,7 +114,7 @@ export class ConnectorChannel<C extends Connection> implements Channel {
     try {
       const connector = this.#connector;
       const connection = connector.ready ?? (await limit.connection(connector.connection()));
-      const metadata = forwardMetadata(options.forwarded);
+      const metadata = { ...options.metadata, ...forwardMetadata(options.forwarded) };
       const call = connection.call({ path: methodPath(method), metadata, timeoutMs }, limit);
       this.#calls.add(call);
       call.onClose(() => this.#calls.delete(call));

@@ -1,12 +1,10 @@
 import http2 from 'node:http2';
-import tls from 'node:tls';
+import type { Duplex } from 'node:stream';
 import { type Clock, Code, errorMessage, RpcError } from '@skep/platform';
-import { splitAddress } from '../address.js';
 import type { CallLimit } from '../client/call-limit.js';
 import type { CallStart, Connection, ConnectOptions } from '../client/connection.js';
 import { connectionError, NotSentError } from '../errors.js';
 import {
-  CONNECT_TIMEOUT_MS,
   CONNECTION_WINDOW_BYTES,
   PROBE_INTERVAL_MS,
   PROBE_TIMEOUT_MS,
@@ -15,12 +13,18 @@ import {
 } from '../limits.js';
 import { ClientCall } from './client-call.js';
 import { dialText } from './go-text.js';
-import { distrust } from './server-trust.js';
+import { openLocalSocket, openTlsSocket } from './sockets.js';
 import { CONTENT_TYPE, timeoutHeader } from './status.js';
 
 const USER_AGENT = 'skep';
 
-/** An HTTP/2 connection over TLS to a server. Once it breaks or drains, it takes no more calls. */
+/** What a connection needs once its socket stands. */
+interface SessionOptions extends Pick<ConnectOptions, 'clock' | 'onUnusable'> {
+  /** `https://` and the server's name; a socket of this machine has neither. */
+  origin: string;
+}
+
+/** An HTTP/2 connection to a server. Once it breaks or drains, it takes no more calls. */
 export class ClientConnection implements Connection {
   readonly #session: http2.ClientHttp2Session;
   readonly #clock: Clock;
@@ -30,11 +34,11 @@ export class ClientConnection implements Connection {
   #receivedMs: number;
   #probedMs = Number.NEGATIVE_INFINITY;
 
-  private constructor(socket: tls.TLSSocket, { clock, serverName, onUnusable }: ConnectOptions) {
+  private constructor(socket: Duplex, { clock, origin, onUnusable }: SessionOptions) {
     this.#clock = clock;
     this.#onUnusable = onUnusable;
     this.#receivedMs = clock.monotonic();
-    const session = http2.connect(`https://${serverName}`, {
+    const session = http2.connect(origin, {
       // The connection stands, so that a server that selects no protocol (a renewed dockerd) will
       // do.
       createConnection: () => socket,
@@ -54,14 +58,27 @@ export class ClientConnection implements Connection {
     });
   }
 
-  /**
-   * Connects within {@link CONNECT_TIMEOUT_MS}. Rejects with {@link NotSentError}, in Go's words.
-   */
+  /** Connects over TLS. Rejects with {@link NotSentError}, in Go's words. */
   static async open(options: ConnectOptions): Promise<ClientConnection> {
+    const origin = `https://${options.serverName}`;
     try {
-      return new ClientConnection(await openSocket(options), options);
+      return new ClientConnection(await openTlsSocket(options), { ...options, origin });
     } catch (error) {
       const text = connectionError(dialText(error, options.address));
+      throw new NotSentError(text, { cause: error });
+    }
+  }
+
+  /** Connects to the socket of a program of this machine, which is trusted. Rejects as {@link open}. */
+  static async openLocal(
+    path: string,
+    options: Pick<ConnectOptions, 'clock' | 'onUnusable'>,
+  ): Promise<ClientConnection> {
+    try {
+      const socket = await openLocalSocket(path);
+      return new ClientConnection(socket, { ...options, origin: 'http://localhost' });
+    } catch (error) {
+      const text = connectionError(dialText(error, path, 'unix'));
       throw new NotSentError(text, { cause: error });
     }
   }
@@ -144,41 +161,4 @@ export class ClientConnection implements Connection {
     this.#isUsable = false;
     this.#onUnusable();
   }
-}
-
-function openSocket(options: ConnectOptions): Promise<tls.TLSSocket> {
-  const { address, serverName, rootPem, own, clock } = options;
-  const { host, port } = splitAddress(address);
-  return new Promise((resolve, reject) => {
-    const socket = tls.connect({
-      host,
-      port,
-      servername: serverName,
-      minVersion: 'TLSv1.2',
-      ALPNProtocols: ['h2'],
-      rejectUnauthorized: false, // decided below
-      ...(rootPem !== undefined && { ca: rootPem }),
-      ...(own && { cert: own.certificatePem, key: own.keyPem }),
-    });
-    const cancelTimer = clock.after(CONNECT_TIMEOUT_MS, () => {
-      socket.destroy(Object.assign(new Error('i/o timeout'), { code: 'ETIMEDOUT' }));
-    });
-    const onError = (error: Error) => {
-      cancelTimer();
-      socket.destroy();
-      reject(error);
-    };
-    const onClose = () => onError(new Error('EOF'));
-    socket.setNoDelay(true);
-    socket.once('error', onError);
-    socket.once('close', onClose);
-    socket.once('secureConnect', () => {
-      const problem = rootPem && distrust(socket, serverName, rootPem, clock.now());
-      if (problem) return onError(problem);
-      cancelTimer();
-      socket.off('error', onError);
-      socket.off('close', onClose);
-      resolve(socket);
-    });
-  });
 }

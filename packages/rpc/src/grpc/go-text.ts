@@ -3,6 +3,8 @@ import { errorMessage, hasErrno } from '@skep/platform';
 /** Go's words for what keeps a connection from coming about: users and scripts know these. */
 
 const SYSTEM: Record<string, string> = {
+  ENOENT: 'connect: no such file or directory',
+  EACCES: 'connect: permission denied',
   ECONNREFUSED: 'connect: connection refused',
   EHOSTUNREACH: 'connect: no route to host',
   ENETUNREACH: 'connect: network is unreachable',
@@ -23,8 +25,8 @@ const CERTIFICATE: Record<string, string> = {
   CERT_NOT_YET_VALID: OUT_OF_DATE,
 };
 
-/** Why connecting to `address` failed. */
-export function dialText(error: unknown, address: string): string {
+/** Why connecting to `address`, a path where the network is `unix`, failed. */
+export function dialText(error: unknown, address: string, network: 'tcp' | 'unix' = 'tcp'): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const verification = CERTIFICATE[code];
   if (verification !== undefined) return handshakeText(verification);
@@ -35,7 +37,7 @@ export function dialText(error: unknown, address: string): string {
     return `authentication handshake failed: ${errorMessage(error)}`;
   }
   const reason = SYSTEM[code] ?? errorMessage(error);
-  return `Error while dialing: dial tcp ${address}: ${reason}`;
+  return `Error while dialing: dial ${network} ${address}: ${reason}`;
 }
 
 function handshakeText(reason: string): string {

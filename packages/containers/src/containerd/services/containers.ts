@@ -46,7 +46,7 @@ export function containersApi(connection: Connection, snapshotter: string): Cont
     async list(filters = []) {
       // The stream has no bound on the whole answer, where the unary call must fit one message.
       const records: ContainerRecord[] = [];
-      for await (const { container } of connection.iterate(method.listStream, { filters })) {
+      for await (const { container } of connection.serverStream(method.listStream, { filters })) {
         if (container) records.push(fromWire(container));
       }
       return records;

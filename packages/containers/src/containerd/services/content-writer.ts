@@ -1,39 +1,41 @@
-import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import type { ClientDuplexStream } from '@grpc/grpc-js';
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import { type Clock, Code, invariant, RpcError } from '@skep/platform';
+import type { Exchange } from '@skep/rpc';
 import { content } from '@skep/wire/containerd';
-import { type Connection, containerdError } from '../connection.js';
+import type { Connection } from '../connection.js';
 import type { ContentWriter } from '../containerd.js';
 import { CALL_TIMEOUT_MS, WRITE_CHUNK_BYTES } from '../limits.js';
 import type { Labels, NewIngest } from '../types.js';
 
 type Request = MessageInitShape<typeof content.WriteContentRequestSchema>;
-type Stream = ClientDuplexStream<content.WriteContentRequest, content.WriteContentResponse>;
+type Upload = Exchange<
+  typeof content.WriteContentRequestSchema,
+  typeof content.WriteContentResponseSchema
+>;
 
 /**
  * The content upload protocol (wire.md 6.5): one answer to each request, in lock-step, and the
  * current offset with every request, since offset 0 would throw away what is stored.
  */
 export class StreamContentWriter implements ContentWriter {
-  readonly #stream: Stream;
+  readonly #upload: Upload;
+  readonly #responses: AsyncIterator<content.WriteContentResponse>;
   readonly #clock: Clock;
   readonly #ingest: NewIngest;
   #offset = 0;
-  #waiting: { resolve(r: content.WriteContentResponse): void; reject(e: Error): void } | undefined;
+  #isAsking = false;
   #failure: RpcError | undefined;
 
-  private constructor(stream: Stream, clock: Clock, ingest: NewIngest) {
-    this.#stream = stream;
+  private constructor(upload: Upload, clock: Clock, ingest: NewIngest) {
+    this.#upload = upload;
+    this.#responses = upload.responses[Symbol.asyncIterator]();
     this.#clock = clock;
     this.#ingest = ingest;
-    stream.on('data', (response: content.WriteContentResponse) => this.#settle(response));
-    stream.on('error', (error) => this.#fail(containerdError(error)));
-    stream.on('end', () => this.#fail(new RpcError(Code.UNAVAILABLE, 'content upload ended')));
   }
 
   static async open(connection: Connection, ingest: NewIngest): Promise<StreamContentWriter> {
-    const stream = connection.bidiStream(content.Content.method.write);
-    const writer = new StreamContentWriter(stream, connection.clock, ingest);
+    const upload = await connection.exchange(content.Content.method.write);
+    const writer = new StreamContentWriter(upload, connection.clock, ingest);
     try {
       const status = await writer.#ask({ action: content.WriteAction.STAT });
       writer.#offset = Number(status.offset);
@@ -73,53 +75,46 @@ export class StreamContentWriter implements ContentWriter {
   }
 
   close(): void {
-    this.#failure ??= new RpcError(Code.CANCELED, 'content upload closed');
-    this.#stream.end();
-    this.#stream.cancel();
+    this.#end(new RpcError(Code.CANCELED, 'content upload closed'));
   }
 
-  #ask(request: Request): Promise<content.WriteContentResponse> {
-    if (this.#failure) return Promise.reject(this.#failure);
-    invariant(!this.#waiting, 'one request of an upload at a time');
-    return new Promise((resolve, reject) => {
-      const cancel = this.#clock.after(CALL_TIMEOUT_MS, () => {
-        this.#fail(new RpcError(Code.DEADLINE_EXCEEDED, 'content upload: no answer'));
-        this.#stream.cancel();
-      });
-      const done = () => {
-        cancel();
-        this.#waiting = undefined;
-      };
-      this.#waiting = {
-        resolve: (response) => {
-          done();
-          resolve(response);
-        },
-        reject: (error) => {
-          done();
-          reject(error);
-        },
-      };
-      const { ref, total = 0, expected = '' } = this.#ingest;
-      this.#stream.write(
-        create(content.WriteContentRequestSchema, {
-          ref,
-          total: BigInt(total),
-          expected,
-          offset: BigInt(this.#offset),
-          ...request,
-        }),
-      );
+  async #ask(request: Request): Promise<content.WriteContentResponse> {
+    if (this.#failure) throw this.#failure;
+    invariant(!this.#isAsking, 'one request of an upload at a time');
+    this.#isAsking = true;
+    const cancel = this.#clock.after(CALL_TIMEOUT_MS, () => {
+      this.#end(new RpcError(Code.DEADLINE_EXCEEDED, 'content upload: no answer'));
     });
+    try {
+      return await this.#answerTo(request);
+    } catch (error) {
+      this.#failure ??= error as RpcError; // as all failures of calls are
+      throw this.#failure;
+    } finally {
+      cancel();
+      this.#isAsking = false;
+    }
   }
 
-  #settle(response: content.WriteContentResponse): void {
-    // The answer to COMMIT arrives twice; the second finds nobody waiting.
-    this.#waiting?.resolve(response);
+  /** The answer to COMMIT arrives twice; the second finds nobody waiting. */
+  async #answerTo(request: Request): Promise<content.WriteContentResponse> {
+    const { ref, total = 0, expected = '' } = this.#ingest;
+    const next = this.#responses.next();
+    void this.#upload.send({
+      ref,
+      total: BigInt(total),
+      expected,
+      offset: BigInt(this.#offset),
+      ...request,
+    });
+    const { value, done } = await next;
+    if (done) throw new RpcError(Code.UNAVAILABLE, 'content upload ended');
+    return value;
   }
 
-  #fail(error: RpcError): void {
-    this.#failure ??= error;
-    this.#waiting?.reject(error);
+  #end(reason: RpcError): void {
+    this.#failure ??= reason;
+    this.#upload.close();
+    void this.#responses.return?.().catch(() => {}); // lets go of what is not read any more
   }
 }

@@ -25,7 +25,7 @@ function statusFromWire(wire: content.Status): IngestStatus {
 
 async function* read(connection: Connection, digest: string, offset: number) {
   const request = { digest, offset: BigInt(offset), size: 0n };
-  for await (const piece of connection.iterate(method.read, request)) yield piece.data;
+  for await (const piece of connection.serverStream(method.read, request)) yield piece.data;
 }
 
 async function readAll(connection: Connection, digest: string, limitBytes: number) {
@@ -50,7 +50,7 @@ export function contentApi(connection: Connection): ContentApi {
     },
     async list(filters = []) {
       const infos: ContentInfo[] = [];
-      for await (const page of connection.iterate(method.list, { filters })) {
+      for await (const page of connection.serverStream(method.list, { filters })) {
         infos.push(...page.info.map(infoFromWire));
       }
       return infos;

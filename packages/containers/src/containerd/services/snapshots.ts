@@ -60,7 +60,7 @@ export function snapshotsApi(connection: Connection, snapshotter: string): Snaps
     },
     async list(filters = []) {
       const infos: SnapshotInfo[] = [];
-      for await (const page of connection.iterate(method.list, { snapshotter, filters })) {
+      for await (const page of connection.serverStream(method.list, { snapshotter, filters })) {
         infos.push(...page.info.map(infoFromWire));
       }
       return infos;
