@@ -8,7 +8,7 @@ import { endpointOf, networkOf, nodeOf, serviceOf, updateOf } from '../tables/ob
 import { Tables } from '../tables/tables.js';
 import { GossipCorrections } from './corrections.js';
 import { peerOf, recordOf, SimGossip } from './gossip.sim.js';
-import { GossipPublisher } from './publisher.js';
+import { GossipPublisher, type GossipPublisherOptions } from './publisher.js';
 import { GossipSource } from './source.js';
 
 const TASK_ID = 't'.repeat(25);
@@ -16,16 +16,27 @@ const TASK_ID = 't'.repeat(25);
 let gossip: SimGossip;
 let tables: Tables;
 
+function publisherOf(
+  gossip: SimGossip,
+  options: Partial<GossipPublisherOptions> = {},
+): GossipPublisher {
+  return new GossipPublisher({
+    ...{ gossip, nodeId: () => 'n1', managersTell: () => true },
+    ...options,
+  });
+}
+
 beforeEach(() => {
   gossip = new SimGossip();
   tables = new Tables();
 });
 
 describe('what this node has', () => {
+  const engine = nodeOf('n2', { ownAgent: false });
   const full = updateOf(1n, {
     complete: true,
     networks: [networkOf('net')],
-    nodes: [nodeOf('n1'), nodeOf('n2')],
+    nodes: [nodeOf('n1'), engine],
     services: [serviceOf('web')],
     endpoints: [
       endpointOf('t1', { serviceId: 'web', ready: false }),
@@ -34,7 +45,7 @@ describe('what this node has', () => {
   });
 
   beforeEach(async () => {
-    tables.addReader(new GossipPublisher({ gossip, nodeId: () => 'n1' }));
+    tables.addReader(publisherOf(gossip));
     await tables.update(full);
   });
 
@@ -66,7 +77,7 @@ describe('what this node has', () => {
   it('is gossiped once the node knows its own id, where its networks were there before', async () => {
     let nodeId = '';
     const late = new SimGossip();
-    const publisher = new GossipPublisher({ gossip: late, nodeId: () => nodeId });
+    const publisher = publisherOf(late, { nodeId: () => nodeId });
     tables.addReader(publisher);
     await tables.update(updateOf(2n, {}));
     expect(late.said).toEqual(['join net']);
@@ -79,6 +90,46 @@ describe('what this node has', () => {
     gossip.said.length = 0;
     await tables.update(updateOf(2n, { complete: true }));
     expect(gossip.said.at(-1)).toBe('leave net');
+  });
+});
+
+describe('networks without a Docker Engine', () => {
+  const own = updateOf(1n, {
+    complete: true,
+    networks: [networkOf('net')],
+    nodes: [nodeOf('n1'), nodeOf('n2')],
+    endpoints: [endpointOf('t1')],
+  });
+  const whole = [
+    'join net',
+    'peer net n1 10.0.1.2/24 02:42:0a:00:01:02 192.168.9.1',
+    'peer net t1 10.0.1.11/24 02:42:0a:00:01:0b 192.168.9.1',
+    'endpoint net t1 t1 ',
+  ];
+
+  it('are not gossiped of until one comes, and from then on as long as they are there', async () => {
+    tables.addReader(publisherOf(gossip));
+    await tables.update(own);
+    expect(gossip.said).toEqual([]);
+    await tables.update(updateOf(2n, { nodes: [nodeOf('n3', { ownAgent: false })] }));
+    expect(gossip.said).toEqual(whole);
+    const gone = [{ table: 'node', networkId: 'net', id: 'n3' } as const];
+    await tables.update(updateOf(3n, { gone }));
+    expect(gossip.said).toEqual(whole);
+    await tables.update(updateOf(4n, { complete: true }));
+    expect(gossip.said.at(-1)).toBe('leave net');
+  });
+
+  it('are gossiped of where managers tell nothing, also when that turns out later', async () => {
+    let managersTell = true;
+    const publisher = publisherOf(gossip, { managersTell: () => managersTell });
+    tables.addReader(publisher);
+    await tables.update(own);
+    managersTell = false;
+    publisher.reconsider(tables);
+    expect(gossip.said).toEqual(whole);
+    publisher.reconsider(tables);
+    expect(gossip.said).toEqual(whole);
   });
 });
 

@@ -22,22 +22,27 @@ export interface GossipPublisherOptions {
   gossip: GossipWriter;
   /** Of this node; empty while it is in no swarm. */
   nodeId: () => string;
+  /** Whether our own nodes hear of networks from their managers, so that gossip is for Docker Engines alone. */
+  managersTell: () => boolean;
 }
 
 /**
  * Tells Docker Engines what this node has in its networks: as soon as an address can be reached, behind
  * which node it is; from when a container is ready, that it is; and before it goes, that it is not any more.
+ * Of a network that no Docker Engine has been in nothing is said, unless our own nodes have nothing but gossip.
  */
 export class GossipPublisher implements TablesReader {
   readonly name = 'gossip';
   readonly #gossip: GossipWriter;
   readonly #nodeId: () => string;
-  /** By network id, by the id of what it is about. */
+  readonly #managersTell: () => boolean;
+  /** By id of the networks that something is said of, by the id of what it is about. */
   readonly #said = new Map<string, Map<string, Said>>();
 
-  constructor({ gossip, nodeId }: GossipPublisherOptions) {
+  constructor({ gossip, nodeId, managersTell }: GossipPublisherOptions) {
     this.#gossip = gossip;
     this.#nodeId = nodeId;
+    this.#managersTell = managersTell;
   }
 
   async apply(changes: readonly TableChange[], view: TablesView): Promise<void> {
@@ -54,10 +59,18 @@ export class GossipPublisher implements TablesReader {
     for (const networkId of this.#said.keys()) this.#all(networkId, view);
   }
 
+  /** Whether managers tell has changed. */
+  reconsider(view: TablesView): void {
+    for (const { id } of view.networks()) this.#network(id, view);
+  }
+
   #network(networkId: string, view: TablesView): void {
+    const isSaid = this.#said.has(networkId);
     const isIn = view.network(networkId) !== undefined;
-    if (isIn === this.#said.has(networkId)) return;
-    if (isIn) {
+    // To go on with one that nobody listens to any more costs less than to leave and enter it time and again.
+    const isToBeSaid = isIn && (isSaid || this.#hasListeners(networkId, view));
+    if (isToBeSaid === isSaid) return;
+    if (isToBeSaid) {
       this.#said.set(networkId, new Map());
       this.#gossip.joinNetwork(networkId);
       this.#all(networkId, view);
@@ -67,8 +80,13 @@ export class GossipPublisher implements TablesReader {
     }
   }
 
-  /** All it has there depends on where this node takes packets. */
-  #node({ networkId, nodeId }: NetworkNode, view: TablesView): void {
+  #hasListeners(networkId: string, view: TablesView): boolean {
+    return !this.#managersTell() || view.nodes(networkId).some(({ ownAgent }) => !ownAgent);
+  }
+
+  /** All it has there depends on where this node takes packets. A Docker Engine may be the first to listen. */
+  #node({ networkId, nodeId, ownAgent }: NetworkNode, view: TablesView): void {
+    if (!ownAgent) this.#network(networkId, view);
     if (nodeId === this.#nodeId()) this.#all(networkId, view);
   }
 

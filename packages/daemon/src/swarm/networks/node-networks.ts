@@ -68,7 +68,8 @@ export class NodeNetworks implements ExecutorNetworks, NetworkTablesSink {
     this.#corrections = new GossipCorrections({ gossip, tables });
     this.#source = new GossipSource({ tables, gossip, clock, nodeId, tunnelAddress });
     network.serveContainers(this.#source);
-    this.#publisher = new GossipPublisher({ gossip, nodeId });
+    const managersTell = () => this.#isTold !== false;
+    this.#publisher = new GossipPublisher({ gossip, nodeId, managersTell });
     tables.addReader(this.#publisher);
     gossip.onChange(() => this.#correct());
   }
@@ -144,6 +145,7 @@ export class NodeNetworks implements ExecutorNetworks, NetworkTablesSink {
     this.#isTold = isTold;
     if (isTold) this.#source.stop();
     else this.#source.start();
+    this.#publisher.reconsider(this.#options.network.tables);
     this.#announce();
   }
 
