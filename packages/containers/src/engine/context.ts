@@ -79,6 +79,11 @@ export class EnginePaths {
     return join(this.run(id), 'rootfs');
   }
 
+  /** Bound over the file of that name in /etc. */
+  networkFile(id: string, name: string): string {
+    return join(this.run(id), name);
+  }
+
   /** Output on its way from the pipes to the log. */
   journal(id: string): string {
     return join(this.run(id), 'journal');

@@ -22,14 +22,14 @@ export const NETWORK_FILES = {
   'resolv.conf': '/etc/resolv.conf',
 } as const;
 
-/** Writes them into the record's directory, for this start's addresses. */
+/** Writes them, for this start's addresses: each start makes them anew, so that they need not outlive a reboot. */
 export function writeNetworkFiles(
   context: EngineContext,
   record: ContainerRecord,
   sandbox: SandboxState | undefined,
 ): void {
   const write = (name: keyof typeof NETWORK_FILES, text: string) =>
-    writeFileSync(context.paths.record(record.id, name), text, { mode: 0o644 });
+    writeFileSync(context.paths.networkFile(record.id, name), text, { mode: 0o644 });
   const ownNetwork = sandbox !== undefined && sandbox.netnsPath !== '';
   write('hostname', `${record.config.Hostname}\n`);
   write('hosts', hostsFile(record, sandbox, ownNetwork ? undefined : readHost('/etc/hosts')));
@@ -42,13 +42,13 @@ export function updateNetworkFiles(
   record: ContainerRecord,
   { before, after }: { before: SandboxState; after: SandboxState },
 ): void {
-  const hosts = context.paths.record(record.id, 'hosts');
+  const hosts = context.paths.networkFile(record.id, 'hosts');
   // In place: the container has this very file bound over its own.
   writeFileSync(hosts, updatedHosts(readFileSync(hosts, 'utf8'), record, { before, after }));
   // It may have been edited, and there is nothing to change as long as the same servers are asked.
   if (before.nameservers.join() === after.nameservers.join()) return;
   const text = resolvFile(record, after, true, readHost('/etc/resolv.conf'));
-  writeFileSync(context.paths.record(record.id, 'resolv.conf'), text);
+  writeFileSync(context.paths.networkFile(record.id, 'resolv.conf'), text);
 }
 
 /** The hosts file with the container's own addresses changed, and all else as it is. */

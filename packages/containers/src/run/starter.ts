@@ -185,7 +185,7 @@ export class Starter {
     const pidOwner = this.#namespaceOwner(PidMode, 'PID');
     const ipcOwner = this.#namespaceOwner(IpcMode, 'IPC');
     const network = Object.entries(NETWORK_FILES).map(([name, destination]) => ({
-      source: paths.record(record.id, name),
+      source: paths.networkFile(record.id, name),
       destination,
       readOnly: record.hostConfig.ReadonlyRootfs,
     }));
