@@ -7,6 +7,12 @@
 export const UPDATES_UNDER_WAY_MAX = 8;
 
 /**
+ * After an update to a node the next waits this long for company, unless it takes something away, or somebody
+ * waits for it. Less than a container takes to start: where it is must be known when it first speaks.
+ */
+export const UPDATE_REST_MS = 50;
+
+/**
  * A node that has had updates to apply for this long, and applied none, is named in the log and not
  * waited for any more.
  */

@@ -6,7 +6,13 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { nodeOf, serviceOf } from '../testing/objects.sim.js';
 import { SimRoom } from '../testing/room.sim.js';
 import { networksOfNode } from './derive.js';
-import { BEHIND_MS, UPDATES_UNDER_WAY_MAX, WITHDRAWAL_MS_MAX, WITHDRAWN_MS_MAX } from './limits.js';
+import {
+  BEHIND_MS,
+  UPDATE_REST_MS,
+  UPDATES_UNDER_WAY_MAX,
+  WITHDRAWAL_MS_MAX,
+  WITHDRAWN_MS_MAX,
+} from './limits.js';
 import { Networks } from './networks.js';
 import { attachments, overlayOf, runningTask, serviceWith } from './objects.sim.js';
 import { SimTables } from './tables.sim.js';
@@ -37,8 +43,14 @@ function webService() {
 
 async function watch(nodeId: string): Promise<SimWatcher> {
   const watcher = new SimWatcher(networks, nodeId);
-  await sim.settle();
+  await rest();
   return watcher;
+}
+
+/** What can wait for company has waited. */
+async function rest(): Promise<void> {
+  await sim.clock.advance(UPDATE_REST_MS);
+  await sim.settle();
 }
 
 /** What a node was told is what the store says. */
@@ -111,6 +123,7 @@ describe('what a node is told of its networks', () => {
     await advance('t2', TaskState.STARTING);
     expect(watcher.updates).toHaveLength(2);
     await advance('t2', TaskState.RUNNING);
+    await rest();
     expect(watcher.last.endpoints).toMatchObject([{ id: 't2', ready: true }]);
     await sim.change('task', 't2', () => ({ desiredState: TaskState.SHUTDOWN }));
     expect(watcher.last.endpoints).toMatchObject([{ id: 't2', ready: false }]);
@@ -233,6 +246,55 @@ describe('what a node is told of its networks', () => {
   });
 });
 
+describe('what can wait', () => {
+  const put = (id: string, host: number) =>
+    sim.put('task', runningTask(id, 'n2', { net: `10.0.1.${host}/24` }));
+  const ids = (update: NetworksUpdate | undefined) => update?.endpoints.map(({ id }) => id);
+
+  it('waits a moment for company after an update, and not before that', async () => {
+    const one = await watch('n1');
+    await put('t2', 6);
+    expect(ids(one.last)).toEqual(['t2']);
+    await put('t3', 7);
+    await put('t4', 8);
+    expect(one.updates).toHaveLength(2);
+    await rest();
+    expect(one.updates).toHaveLength(3);
+    expect(ids(one.last)).toEqual(['t3', 't4']);
+    await rest();
+    await put('t5', 9);
+    expect(ids(one.last)).toEqual(['t5']);
+    expectRight(one);
+  });
+
+  it('goes with what cannot: what is taken away, and networks', async () => {
+    const one = await watch('n1');
+    await put('t2', 6);
+    await put('t3', 7);
+    await sim.remove('task', 't2');
+    expect(ids(one.last)).toEqual(['t3']);
+    expect(one.last.gone).toMatchObject([{ id: 't2' }]);
+    await put('t4', 8);
+    await sim.put('network', overlayOf('net', 1, { internal: true }));
+    expect(one.last).toMatchObject({ networks: [{ internal: true }], endpoints: [{ id: 't4' }] });
+    expectRight(one);
+  });
+
+  it('goes at once when somebody waits for it', async () => {
+    const one = await watch('n1');
+    await put('t2', 6);
+    await put('t3', 7);
+    const { signal } = new AbortController();
+    const request = { $typeName: 'skep.v1.WithdrawRequest', taskId: 't1' } as const;
+    await networks.withdraw('n1', request, signal);
+    await networks.withdraw('n1', request, signal);
+    expect(ids(one.last)).toEqual(expect.arrayContaining(['t1', 't3']));
+    await put('t4', 8);
+    await networks.withdraw('n1', request, signal);
+    expect(ids(one.last)).toEqual(['t4']);
+  });
+});
+
 describe('a node that watches', () => {
   it('is not told more while it has too much to do, and then all at once', async () => {
     const watcher = await watch('n1');
@@ -318,6 +380,7 @@ describe('a task that is withdrawn', () => {
     watchers[1]?.release();
     await sim.settle();
     expect((await answer).waitedInVainFor).toEqual([]);
+    await rest();
     expect(sim.clock.pendingTimers).toBe(1); // that of the withdrawal itself
   });
 
@@ -375,6 +438,7 @@ describe('a task that is withdrawn', () => {
     expect(two.tables.isReady('t1')).toBe(true);
     await withdraw('t1');
     await advance('t1', TaskState.SHUTDOWN);
+    await rest();
     expect(sim.clock.pendingTimers).toBe(0);
   });
 

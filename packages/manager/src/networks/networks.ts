@@ -152,14 +152,14 @@ export class Networks implements ControlLoop, NetworksService {
   #fill(): TableRows {
     const rows = new TableRows({
       withdrawn: this.#withdrawals,
-      onChange: (key) => this.#mark(key),
+      onChange: (key, isUrgent) => this.#mark(key, isUrgent),
     });
     rows.fill(this.#options.store.view);
     return rows;
   }
 
-  #mark(key: RowKey): void {
-    for (const feed of this.#feeds.values()) feed.mark(key);
+  #mark(key: RowKey, isUrgent: boolean): void {
+    for (const feed of this.#feeds.values()) feed.mark(key, isUrgent);
   }
 
   #onCommit({ index, changes }: Commit): void {

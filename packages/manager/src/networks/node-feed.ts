@@ -2,7 +2,7 @@ import { type Cancel, type Clock, Code, type Logger, RpcError } from '@skep/plat
 import type { NetworksUpdate } from '@skep/wire/skep';
 import { type EndReason, NodeStream } from '../dispatcher/stream.js';
 import type { SwarmFlaws } from '../flaws.js';
-import { BEHIND_MS, UPDATES_UNDER_WAY_MAX } from './limits.js';
+import { BEHIND_MS, UPDATE_REST_MS, UPDATES_UNDER_WAY_MAX } from './limits.js';
 import { NodeTables } from './node-tables.js';
 import type { RowKey, TableRows } from './table-rows.js';
 
@@ -33,6 +33,10 @@ export class NodeFeed {
   #isTelling = false;
   #cancelWarning: Cancel | undefined;
   #isStuck = false;
+  /** What is to be told does not wait for company. */
+  #isUrgent = false;
+  /** Ends the rest after an update; undefined when it is over. */
+  #cancelRest: Cancel | undefined;
 
   constructor(options: NodeFeedOptions) {
     this.nodeId = options.nodeId;
@@ -54,15 +58,23 @@ export class NodeFeed {
     return this.#tables.knowsAny(networkIds);
   }
 
-  mark(key: RowKey): void {
+  mark(key: RowKey, isUrgent: boolean): void {
     if (this.#isTelling && this.#options.flaws?.has('change-lost-while-telling')) return;
-    if (this.#tables.mark(key)) this.stream.wake();
+    if (!this.#tables.mark(key)) return;
+    this.#isUrgent ||= isUrgent;
+    this.stream.wake();
   }
 
-  /** The messages of the next update; none when all is told, or when the node must catch up first. */
+  /**
+   * The messages of the next update; none when all is told, when the node must catch up first, or while more
+   * may come that goes with it.
+   */
   *next(): Generator<NetworksUpdate> {
     if (!this.#tables.isDue || this.underWay >= UPDATES_UNDER_WAY_MAX) return;
+    if (this.#cancelRest && !this.#isUrgent) return;
     this.#isTelling = true;
+    this.#isUrgent = false;
+    this.#rest();
     yield* this.#tables.next(this.#options.version);
     this.#expectProgress();
     // Where a mark came to nothing, there is no update to wait for.
@@ -91,14 +103,25 @@ export class NodeFeed {
     const { isDue, number } = this.#tables;
     const wanted = isDue ? number + 1 : number;
     if (this.stream.ended || this.#applied >= wanted) return;
+    this.#isUrgent = true;
+    this.stream.wake();
     await new Promise<void>((resolve) => this.#waiters.add({ number: wanted, resolve }));
   }
 
   end(reason: EndReason): void {
     this.stream.end(reason);
     this.#expectNothing();
+    this.#cancelRest?.();
     for (const { resolve } of this.#waiters) resolve();
     this.#waiters.clear();
+  }
+
+  #rest(): void {
+    this.#cancelRest?.();
+    this.#cancelRest = this.#options.clock.after(UPDATE_REST_MS, () => {
+      this.#cancelRest = undefined;
+      this.stream.wake();
+    });
   }
 
   /** A node that has something to apply says within a time that it did, or is stuck. */

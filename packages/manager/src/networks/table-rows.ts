@@ -41,8 +41,8 @@ const SCHEMAS = {
 
 export interface TableRowsOptions {
   withdrawn: Withdrawn;
-  /** A row is new, another, or gone. */
-  onChange(key: RowKey): void;
+  /** A row is new, another, or gone; some of that nodes must hear of at once, the rest soon. */
+  onChange(key: RowKey, isUrgent: boolean): void;
 }
 
 interface Entry {
@@ -203,8 +203,18 @@ export class TableRows {
     else entries.delete(nameOf(key));
     if (entries.size > 0) this.#networks.set(networkId, entries);
     else this.#networks.delete(networkId);
-    this.#options.onChange(key);
+    this.#options.onChange(key, isUrgent(table, before, row));
   }
+}
+
+/** Containers wait for networks and nodes; and what is gone, or not to be used any more, is still being used. */
+function isUrgent(table: RowKey['table'], before: Row | undefined, row: Row | undefined): boolean {
+  if (!row || table === 'network' || table === 'node') return true;
+  return table === 'endpoint' && isReady(before) && !isReady(row);
+}
+
+function isReady(row: Row | undefined): boolean {
+  return (row as NetworkEndpoint | undefined)?.ready ?? false;
 }
 
 /** Unique within a network. */
