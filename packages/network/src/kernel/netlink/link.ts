@@ -7,6 +7,7 @@ import { attribute, decodeAttributes, decodeText, nested, text, u8, u16be, u32 }
 export const LinkMessage = { NEW: 16, DELETE: 17, GET: 18 } as const;
 
 const INFO_BYTES = 16;
+const INDEX_OFFSET = 4;
 const FLAG_UP = 1;
 const Ifla = {
   ADDRESS: 1,
@@ -16,7 +17,10 @@ const Ifla = {
   LINKINFO: 18,
   STATS64: 23,
   NAMESPACE_FD: 28,
+  EXTENDED_MASK: 29,
 } as const;
+/** RTEXT_FILTER_SKIP_STATS */
+const SKIP_STATS = 1 << 3;
 const Info = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const;
 const VETH_PEER = 1;
 const Vxlan = { VNI: 1, LOCAL: 4, LEARNING: 7, PROXY: 11, PORT: 15, LOCAL6: 17 } as const;
@@ -142,7 +146,17 @@ export function encodePortOptions(index: number, change: LinkChange): Buffer | u
   ]);
 }
 
-/** Asks for, or removes, the link of a name. */
+/** Asks for the link of a name, without what it has carried: those figures are most of an answer. */
+export function encodeLinkQuery(link: string): Buffer {
+  return Buffer.concat([encodeLinkName(link), u32(Ifla.EXTENDED_MASK, SKIP_STATS)]);
+}
+
+/** The index of a link as the kernel tells it. */
+export function decodeLinkIndex(body: Buffer): number {
+  return body.readInt32LE(INDEX_OFFSET);
+}
+
+/** The link of a name, to be removed. */
 export function encodeLinkName(link: string): Buffer {
   return Buffer.concat([linkHeader(0, undefined), text(Ifla.NAME, link)]);
 }
@@ -160,7 +174,7 @@ export function decodeLink(body: Buffer): Omit<LinkView, 'master'> & { masterInd
   const vxlan = kind === 'vxlan' ? decodeVxlan(info.get(Info.DATA)) : undefined;
   return {
     name: decodeText(attributes.get(Ifla.NAME) ?? Buffer.alloc(0)),
-    index: body.readInt32LE(4),
+    index: decodeLinkIndex(body),
     kind,
     ...(vxlan && { vxlan }),
     mac: formatMac(attributes.get(Ifla.ADDRESS) ?? Buffer.alloc(0)),

@@ -42,13 +42,28 @@ export class CommandRunner {
   readonly #handles: Handles;
   /** By table and set of a socket's namespace: asking each time is a third of what a change takes. */
   readonly #setTypes = new WeakMap<NetlinkSocket, Map<string, SetTypes | undefined>>();
+  /** Indices of links by namespace and name, within one batch: most of its commands are about the same few. */
+  readonly #links = new Map<string, number>();
 
   constructor(options: { namespaces: Namespaces; handles: Handles }) {
     this.#namespaces = options.namespaces;
     this.#handles = options.handles;
   }
 
+  /** Others may change links between two batches. */
+  beginBatch(): void {
+    this.#links.clear();
+  }
+
   run(command: KernelCommand): void {
+    try {
+      this.#execute(command);
+    } finally {
+      if (mayFreeName(command)) this.#links.clear();
+    }
+  }
+
+  #execute(command: KernelCommand): void {
     switch (command.op) {
       case 'namespace-add':
         this.#namespaces.add(command.path);
@@ -123,10 +138,14 @@ export class CommandRunner {
 
   /** The index of a link. Throws ENODEV when there is none. */
   #indexOf(namespace: NamespacePath, name: string): number {
-    const body = this.#handles
-      .route(namespace)
-      .get(`link ${name}`, link.LinkMessage.GET, link.encodeLinkName(name));
-    return link.decodeLink(body).index;
+    const key = `${namespace} ${name}`;
+    const known = this.#links.get(key);
+    if (known !== undefined) return known;
+    const socket = this.#handles.route(namespace);
+    const body = socket.get(`link ${name}`, link.LinkMessage.GET, link.encodeLinkQuery(name));
+    const index = link.decodeLinkIndex(body);
+    this.#links.set(key, index);
+    return index;
   }
 
   #request(
@@ -247,6 +266,12 @@ export class CommandRunner {
       .netfilter(command.namespace)
       .request(command.op, CONNTRACK_DELETE, 0, encodeConntrackDelete(command.match));
   }
+}
+
+/** Whether a name may be another link's, or nobody's, after a command. */
+function mayFreeName(command: KernelCommand): boolean {
+  if (command.op === 'link-change') return command.change.newName !== undefined;
+  return command.op === 'link-remove' || command.op === 'namespace-remove';
 }
 
 function encodeEntry(linkIndex: number, entry: EntryCommand): Buffer {

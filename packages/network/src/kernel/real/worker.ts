@@ -35,6 +35,7 @@ function kernelError(error: unknown, index: number): KernelError {
 function runAll(batch: readonly KernelCommand[], options: RunOptions): void {
   const goOn = options.onRefusal === 'continue';
   let first: KernelError | undefined;
+  commands.beginBatch();
   for (const [index, command] of batch.entries()) {
     try {
       commands.run(command);
