@@ -64,7 +64,7 @@ export const DEFAULT_LIMITS: AgentLimits = {
   heartbeatFallbackMs: 5_000,
   describePeriodMs: 20_000,
   reportBatchMax: 1_000,
-  reportDelayMsMax: 200,
+  reportDelayMsMax: 500,
   reportRetryMs: 100,
   logSubscriptionsMax: 256,
   logMessagesWaitingMax: 1_024,

@@ -24,10 +24,15 @@ export class FakeRegistry {
   readonly requests: FakeRequest[] = [];
   /** Looked at first, in order. */
   readonly intercepts: Intercept[] = [];
+  /** Made so far. */
+  connections = 0;
   readonly #server: Server;
 
   private constructor() {
     this.#server = createServer((request, response) => this.#answer(request, response));
+    this.#server.on('connection', () => {
+      this.connections++;
+    });
   }
 
   static async start(): Promise<FakeRegistry> {

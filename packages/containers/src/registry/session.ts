@@ -54,7 +54,7 @@ export class RepositorySession {
   async headManifest(tagOrDigest: string, accept: string): Promise<ManifestHead | undefined> {
     const url = this.#url(`manifests/${tagOrDigest}`);
     const answer = await this.#send({ method: 'HEAD', url, accept });
-    answer.body.destroy();
+    answer.body.resume(); // empty, and read to its end the connection can be used again
     const { headers, status } = answer;
     const digest = headers['docker-content-digest'];
     const size = Number(headers['content-length']);

@@ -84,6 +84,9 @@ export class HttpTransport implements Transport {
         body: one.body ?? null,
         dispatcher: await this.#agent(one.insecure === true),
         signal: one.signal ?? null,
+        // undici closes a connection after a HEAD otherwise, for servers that answer it with a body. One that
+        // does is found out by the next answer, which then is none.
+        reset: false,
       });
       answer.body.on('error', () => {}); // whoever reads hears it; whoever left need not
       return {

@@ -39,6 +39,17 @@ it('asks no more than whether a name still means the same once it is known', asy
   expect(registry.asked).toEqual(['HEAD /v2/app/manifests/v1']);
 });
 
+it('asks again over the connection that there is', async () => {
+  publish(1);
+  await digestNow();
+  const { connections } = registry;
+  for (let round = 0; round < 5; round++) {
+    await new Promise((resolve) => setImmediate(resolve)); // the empty answer is read to its end
+    await digestNow();
+  }
+  expect(registry.connections).toBe(connections);
+});
+
 it('sees that a name means something else now', async () => {
   publish(1);
   await digestNow();
