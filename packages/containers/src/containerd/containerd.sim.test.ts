@@ -32,7 +32,7 @@ describe('the simulated containerd', () => {
     expect(await waiting).toMatchObject({ exitStatus: 3 });
     expect((await containerd.tasks.get('one')).status).toBe('stopped');
     expect(await containerd.tasks.delete('one')).toMatchObject({ exitStatus: 3 });
-    expect(seen).toEqual(['resync', 'task-create', 'task-start', 'task-exit', 'task-delete']);
+    expect(seen).toEqual(['resync', 'task-exit']);
   });
 
   it('kills what ignores a signal only with SIGKILL', async () => {

@@ -33,7 +33,6 @@ function containersApi(world: SimWorld): ContainersApi {
       world.call(() => {
         get(id);
         world.containers.delete(id);
-        world.emit({ kind: 'container-delete', containerId: id });
       }),
   };
 }

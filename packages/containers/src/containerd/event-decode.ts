@@ -15,16 +15,6 @@ function decoder<S extends DescMessage>(
 }
 
 const DECODERS: Record<string, Decoder> = {
-  '/tasks/create': decoder(events.TaskCreateSchema, ({ containerId, pid }) => ({
-    kind: 'task-create',
-    containerId,
-    pid,
-  })),
-  '/tasks/start': decoder(events.TaskStartSchema, ({ containerId, pid }) => ({
-    kind: 'task-start',
-    containerId,
-    pid,
-  })),
   '/tasks/exit': decoder(events.TaskExitSchema, (event) => ({
     kind: 'task-exit',
     containerId: event.containerId,
@@ -34,38 +24,9 @@ const DECODERS: Record<string, Decoder> = {
     exitStatus: event.exitStatus,
     exitedNs: timestampNs(event.exitedAt),
   })),
-  '/tasks/delete': decoder(events.TaskDeleteSchema, (event) => ({
-    kind: 'task-delete',
-    containerId: event.containerId,
-    exitStatus: event.exitStatus,
-    exitedNs: timestampNs(event.exitedAt),
-  })),
   '/tasks/oom': decoder(events.TaskOOMSchema, ({ containerId }) => ({
     kind: 'task-oom',
     containerId,
-  })),
-  '/tasks/paused': decoder(events.TaskPausedSchema, ({ containerId }) => ({
-    kind: 'task-paused',
-    containerId,
-  })),
-  '/tasks/resumed': decoder(events.TaskResumedSchema, ({ containerId }) => ({
-    kind: 'task-resumed',
-    containerId,
-  })),
-  '/tasks/exec-added': decoder(events.TaskExecAddedSchema, ({ containerId, execId }) => ({
-    kind: 'exec-added',
-    containerId,
-    execId,
-  })),
-  '/tasks/exec-started': decoder(events.TaskExecStartedSchema, (event) => ({
-    kind: 'exec-started',
-    containerId: event.containerId,
-    execId: event.execId,
-    pid: event.pid,
-  })),
-  '/containers/delete': decoder(events.ContainerDeleteSchema, ({ id }) => ({
-    kind: 'container-delete',
-    containerId: id,
   })),
   '/images/create': decoder(events.ImageCreateSchema, ({ name }) => ({
     kind: 'image-create',
@@ -80,6 +41,9 @@ const DECODERS: Record<string, Decoder> = {
     name,
   })),
 };
+
+/** Topics of the events that are understood here. */
+export const EVENT_TOPICS: readonly string[] = Object.keys(DECODERS);
 
 /** The event of an envelope; undefined for topics nobody here listens to. */
 export function decodeEvent(envelope: eventService.Envelope): ContainerdEvent | undefined {

@@ -3,7 +3,7 @@ import { type Cancel, type Clock, Code, errorMessage, type Logger, RpcError } fr
 import { events as eventMessages, eventService, namespaces, version } from '@skep/wire/containerd';
 import type { Connection } from './connection.js';
 import type { EventListener, EventsApi } from './containerd.js';
-import { decodeEvent } from './event-decode.js';
+import { decodeEvent, EVENT_TOPICS } from './event-decode.js';
 import { MARKER_TIMEOUT_MS, PROBE_TIMEOUT_MS, RECONNECT_BACKOFF_MS } from './limits.js';
 
 const MARKER_TOPIC = '/skep/subscribed';
@@ -98,7 +98,11 @@ export class EventStream implements EventsApi {
 
   /** Never rejects: resolves with why there is no more. */
   async #receiveAll(signal: AbortSignal): Promise<unknown> {
-    const filters = [`namespace==${this.#connection.namespace}`];
+    const { namespace } = this.#connection;
+    // Each container makes several others.
+    const filters = [MARKER_TOPIC, ...EVENT_TOPICS].map(
+      (topic) => `namespace==${namespace},topic==${JSON.stringify(topic)}`,
+    );
     const { subscribe } = eventService.Events.method;
     try {
       const envelopes = this.#connection.serverStream(subscribe, { filters }, signal);

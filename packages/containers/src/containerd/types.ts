@@ -173,8 +173,6 @@ export interface LeaseResource {
 
 /** An event of our namespace. Kinds not listed are not delivered. */
 export type ContainerdEvent = { timeNs: bigint } & (
-  | { kind: 'task-create'; containerId: string; pid: number }
-  | { kind: 'task-start'; containerId: string; pid: number }
   | {
       kind: 'task-exit';
       containerId: string;
@@ -184,12 +182,6 @@ export type ContainerdEvent = { timeNs: bigint } & (
       exitStatus: number;
       exitedNs: bigint;
     }
-  | { kind: 'task-delete'; containerId: string; exitStatus: number; exitedNs: bigint }
   | { kind: 'task-oom'; containerId: string }
-  | { kind: 'task-paused'; containerId: string }
-  | { kind: 'task-resumed'; containerId: string }
-  | { kind: 'exec-added'; containerId: string; execId: string }
-  | { kind: 'exec-started'; containerId: string; execId: string; pid: number }
-  | { kind: 'container-delete'; containerId: string }
   | { kind: 'image-create' | 'image-update' | 'image-delete'; name: string }
 );

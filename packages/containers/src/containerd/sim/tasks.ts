@@ -100,8 +100,6 @@ export class SimTasks {
     process.status = 'running';
     if (process.pid === 0) process.pid = this.#nextPid++;
     const { pid } = process;
-    if (execId === '') this.#world.emit({ kind: 'task-start', containerId, pid });
-    else this.#world.emit({ kind: 'exec-started', containerId, execId, pid });
     if (exitAfterMs !== undefined) {
       this.#world.clock.after(exitAfterMs, () => {
         if (this.#world.tasks.get(containerId)?.get(execId) === process) {
@@ -138,10 +136,7 @@ export class SimTasks {
     }
     const { exitStatus, exitedNs } = process;
     this.#world.tasks.get(containerId)?.delete(execId);
-    if (execId === '') {
-      this.#world.tasks.delete(containerId);
-      this.#world.emit({ kind: 'task-delete', containerId, exitStatus, exitedNs });
-    }
+    if (execId === '') this.#world.tasks.delete(containerId);
     return { exitStatus, exitedNs };
   }
 }
@@ -158,18 +153,15 @@ function stateOf({
 function create(world: SimWorld, tasks: SimTasks, task: NewTask): { pid: number } {
   const { containerId, rootfs: _rootfs, runtimeOptions: _options, ...io } = task;
   mustGet(world.containers, containerId, 'container');
-  const { pid } = tasks.add(containerId, '', io);
-  world.emit({ kind: 'task-create', containerId, pid });
-  return { pid };
+  return { pid: tasks.add(containerId, '', io).pid };
 }
 
-function exec(world: SimWorld, tasks: SimTasks, request: NewExec): void {
+function exec(tasks: SimTasks, request: NewExec): void {
   const { containerId, execId, process: _process, ...io } = request;
   if (tasks.find(containerId).status !== 'running') {
     throw new RpcError(Code.FAILED_PRECONDITION, 'cannot exec in a stopped container');
   }
   tasks.add(containerId, execId, io);
-  world.emit({ kind: 'exec-added', containerId, execId });
 }
 
 export function simTasksApi(world: SimWorld, tasks: SimTasks): TasksApi {
@@ -185,18 +177,16 @@ export function simTasksApi(world: SimWorld, tasks: SimTasks): TasksApi {
     list: () =>
       world.call(() => [...world.tasks.values()].flatMap((all) => all.get('') ?? []).map(stateOf)),
     wait: (id, execId = '', signal = undefined) => world.call(() => tasks.wait(id, execId, signal)),
-    exec: (request) => world.call(() => exec(world, tasks, request)),
+    exec: (request) => world.call(() => exec(tasks, request)),
     resizePty: (id, _size, execId = '') => world.call(() => void tasks.find(id, execId)),
     closeStdin: (id, execId = '') => world.call(() => void tasks.find(id, execId)),
     pause: (id) =>
       world.call(() => {
         tasks.find(id).status = 'paused';
-        world.emit({ kind: 'task-paused', containerId: id });
       }),
     resume: (id) =>
       world.call(() => {
         tasks.find(id).status = 'running';
-        world.emit({ kind: 'task-resumed', containerId: id });
       }),
     pids: (id) =>
       world.call(() => [...(world.tasks.get(id)?.values() ?? [])].map((process) => process.pid)),
