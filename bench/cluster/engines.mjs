@@ -40,10 +40,10 @@ export function compareSwarms({ managers, rounds, hasDockerd, prepare, cases, me
 
 /**
  * The same for one manager and two workers that have the image, after a small round that does not count.
- * `prepare` makes what the swarms need besides.
+ * `prepare` makes what the swarms need besides; `rounds` are more where they differ much.
  */
-export function compareThreeNodes({ quick, hasDockerd, prepare, cases, measure }) {
-  const count = quick ? 2 : 5;
+export function compareThreeNodes({ quick, hasDockerd, prepare, cases, measure, rounds = 5 }) {
+  const count = quick ? 2 : rounds;
   return compareSwarms({
     managers: 1,
     rounds: { skepd: count, dockerd: count },
