@@ -1,6 +1,8 @@
 import {
   closeSync,
+  fdatasync,
   fdatasyncSync,
+  fsync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -10,8 +12,8 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { hasErrno, type Logger } from '@skep/platform';
 import { type ContainerRecord, type ContainerStatus, initialStatus } from './record.js';
 import { lastStatus, StatusFiles } from './status-files.js';
@@ -63,12 +65,12 @@ export class RecordStore {
   /** Replaces `config.json` durably. */
   async writeRecord(record: ContainerRecord): Promise<void> {
     const path = join(this.directory(record.id), CONFIG_FILE);
-    const file = await open(`${path}.tmp`, 'w', 0o600);
+    const file = openSync(`${path}.tmp`, 'w', 0o600);
     try {
-      await file.writeFile(JSON.stringify(record));
-      await file.datasync();
+      writeFileSync(file, JSON.stringify(record));
+      await datasync(file);
     } finally {
-      await file.close();
+      closeSync(file);
     }
     renameSync(`${path}.tmp`, path);
     await syncDirectory(this.directory(record.id));
@@ -118,12 +120,16 @@ export class RecordStore {
   }
 }
 
+// Only what waits for the disk is left to another thread: a trip there takes longer than the rest.
+const datasync = promisify(fdatasync);
+const sync = promisify(fsync);
+
 async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
+  const directory = openSync(path, 'r');
   try {
-    await directory.sync();
+    await sync(directory);
   } finally {
-    await directory.close();
+    closeSync(directory);
   }
 }
 
